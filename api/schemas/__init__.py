@@ -1,0 +1,1 @@
+"""What the API reads and writes, as marshmallow schemas: the source of `openapi.yaml`."""

@@ -1,0 +1,194 @@
+"""Read the settings of one installation from the environment and an optional `.env` file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIN_SECRET_LENGTH = 32
+KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
+"""Words that are refused as a secret, also when repeated or padded to length."""
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class SettingsError(ValueError):
+    """A setting is missing, malformed or unsafe; the message names the variable and the mend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold every setting; the README's table describes each one."""
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    data_dir: Path = Path("var")
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    admin_username: str = ""
+    admin_password: str = field(default="", repr=False)
+    signup_enabled: bool = True
+    octobot_home: Path = Path("var/octobot")
+    demo_seed: str = ""
+    demo_tick_seconds: float = 1.0
+    demo_replay: str = ""
+    demo_replay_speed: float = 1.0
+    web_workers: int = 2
+    web_threads: int = 16
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    rate_limit_enabled: bool = True
+    log_level: str = "INFO"
+    log_format: str = "text"
+    debug: bool = False
+
+    @property
+    def engine_socket(self) -> Path:
+        """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "engine.sock"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Build the settings from `environ` (default: `.env`, then the process environment, which wins).
+
+        :raises SettingsError: when a value is malformed or a secret is known, short or empty.
+        """
+        env = dict(environ) if environ is not None else {**_dotenv(Path(".env")), **os.environ}
+        reader = _Reader(env)
+        data_dir = Path(reader.text("DATA_DIR", "var")).absolute()
+        settings = cls(
+            host=reader.text("HOST", "127.0.0.1"),
+            port=reader.integer("PORT", 5000, low=0, high=65535),
+            data_dir=data_dir,
+            database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
+            redis_url=reader.text("REDIS_URL", ""),
+            secret_key=reader.secret("SECRET_KEY", data_dir),
+            admin_username=reader.text("ADMIN_USERNAME", ""),
+            admin_password=reader.text("ADMIN_PASSWORD", ""),
+            signup_enabled=reader.flag("SIGNUP_ENABLED", True),
+            octobot_home=Path(reader.text("OCTOBOT_HOME", str(data_dir / "octobot"))).absolute(),
+            demo_seed=reader.text("DEMO_SEED", ""),
+            demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
+            demo_replay=reader.text("DEMO_REPLAY", ""),
+            demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
+            web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
+            cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
+            trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
+            rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
+            debug=reader.flag("DEBUG", False),
+        )
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse what must never run.
+
+        :raises SettingsError: on an unsafe secret, or on debug with a non-loopback address.
+        """
+        check_secret("SECRET_KEY", self.secret_key)
+        if self.debug and self.host not in {"127.0.0.1", "localhost", "::1"}:
+            raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
+        if bool(self.admin_username) != bool(self.admin_password):
+            raise SettingsError("ADMIN_USERNAME and ADMIN_PASSWORD go together: set both or neither")
+
+
+def check_secret(name: str, value: str) -> None:
+    """Refuse a secret that is empty, short, repetitive or publicly known.
+
+    :raises SettingsError: naming the variable, never the value.
+    """
+    mend = (
+        f"unset it (one is created) or use: python -c 'import secrets; print(secrets.token_hex({MIN_SECRET_LENGTH}))'"
+    )
+    if not value:
+        raise SettingsError(f"{name} is empty; {mend}")
+    if len(value) < MIN_SECRET_LENGTH:
+        raise SettingsError(f"{name} is shorter than {MIN_SECRET_LENGTH} characters; {mend}")
+    letters = value.lower()
+    if len(set(letters)) < 8 or any(word * (len(letters) // len(word)) == letters for word in KNOWN_SECRETS):
+        raise SettingsError(f"{name} is a known or repetitive value; {mend}")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    env: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        return self.env.get(name, "").strip() or default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        for candidate in allowed:
+            if candidate.lower() == value.lower():
+                return candidate
+        raise SettingsError(f"{name}={value!r} is not one of {', '.join(allowed)}")
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, "true" if default else "false").lower()
+        if value in _TRUE:
+            return True
+        if value in _FALSE:
+            return False
+        raise SettingsError(f"{name}={value!r} is not true or false")
+
+    def integer(self, name: str, default: int, *, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high}")
+        return int(value)
+
+    def number(self, name: str, default: float, *, low: float, high: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            parsed = float(value)
+        except ValueError:
+            parsed = float("nan")
+        if not low <= parsed <= high:
+            raise SettingsError(f"{name}={value!r} is not a number from {low} to {high}")
+        return parsed
+
+    def secret(self, name: str, data_dir: Path) -> str:
+        if name in self.env:
+            return self.env[name].strip()
+        return _stored_secret(data_dir / name.lower())
+
+
+def _stored_secret(path: Path) -> str:
+    """Read the secret kept in `path`, creating it (mode 0600) on first use; safe against two starters at once."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(MIN_SECRET_LENGTH))
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """Parse `KEY=value` lines of a `.env` file; comments, blank lines and an `export ` prefix are allowed."""
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        line = raw.strip().removeprefix("export ").strip()
+        if not line or line.startswith("#"):
+            continue
+        key, separator, value = line.partition("=")
+        if not separator:
+            raise SettingsError(f"{path}:{number}: expected KEY=value")
+        values[key.strip()] = value.strip().strip("\"'")
+    return values

@@ -1,0 +1,1 @@
+"""The OctoBot host: the only room that imports OctoBot and ccxt."""

@@ -1,0 +1,1 @@
+"""What every request passes: request id, authentication, permissions, CORS, rate limits, errors, audit."""

@@ -1,0 +1,61 @@
+"""Accounts: owner + mode + exchange + portfolio."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Account(Base):
+    """A portfolio on one exchange, on paper or live. The engine books `starting_balance` when it first opens it."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (Index("ix_accounts_user_created", "user_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    mode: Mapped[str] = mapped_column(String(8))
+    exchange: Mapped[str] = mapped_column(String(32))
+    type: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(16))
+    reference_currency: Mapped[str] = mapped_column(String(16))
+    starting_balance: Mapped[Decimal]
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Balance(Base):
+    """What an account has of a currency: always the sum of its ledger entries.
+
+    `entry_price` is the average cost of one unit in the account's reference currency.
+    """
+
+    __tablename__ = "balances"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(16), primary_key=True)
+    total: Mapped[Decimal]
+    entry_price: Mapped[Decimal | None]
+
+
+class LedgerEntry(Base):
+    """One movement of one currency. Rows are only ever added."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index("ix_ledger_entries_account_currency", "account_id", "currency", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    currency: Mapped[str] = mapped_column(String(16))
+    amount: Mapped[Decimal]
+    kind: Mapped[str] = mapped_column(String(16))
+    order_id: Mapped[str | None] = mapped_column(String(36))
+    trade_id: Mapped[str | None] = mapped_column(String(36))
+    created_at: Mapped[datetime]

@@ -1,0 +1,92 @@
+"""The database: one connection pool per process, transactions that roll back unless they end well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from utils.errors import StorageUnavailable
+
+BUSY_TIMEOUT_SECONDS = 5
+RETRY_AFTER = 1
+
+
+class Database:
+    """Hold the pool of one process. On SQLite every connection runs in WAL mode and checks foreign keys."""
+
+    def __init__(self, url: str, *, pool_size: int = 16, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": busy_timeout}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
+        else:
+            options["connect_args"] = {"connect_timeout": int(busy_timeout)}
+            options["pool_pre_ping"] = True
+        self.engine: Engine = create_engine(parsed, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_immediate_when_writing)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for reading; nothing it does is kept.
+
+        :raises StorageUnavailable: when the database cannot be reached or stays locked.
+        """
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Give a session in one transaction: committed at the end, rolled back on any exception.
+
+        :raises StorageUnavailable: when the database cannot be reached or stays locked.
+        """
+        with (
+            _translated(),
+            Session(self.engine.execution_options(writing=True), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def ping(self) -> None:
+        """Do the smallest query. :raises StorageUnavailable: when the database does not answer."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER) from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's own transaction handling delays BEGIN; we open transactions ourselves (see below).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediate_when_writing(connection: Connection) -> None:
+    # A deferred transaction that upgrades to a write fails at once with "database is locked", whatever the timeout.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,59 @@
+"""What happened: account events that clients resume from, and the audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Event(Base):
+    """An account event. Ids grow by one per user, without gaps; `payload` is the JSON that clients get."""
+
+    __tablename__ = "events"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    type: Mapped[str] = mapped_column(String(16))
+    payload: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class EventCounter(Base):
+    """The last event id of each user; advanced in the transaction that writes the events."""
+
+    __tablename__ = "event_counters"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class AuditEntry(Base):
+    """Who did what, to what, from where, with which outcome. `detail` is JSON without secrets."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_created", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    created_at: Mapped[datetime]
+    user_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str | None] = mapped_column(String(128))
+    outcome: Mapped[str] = mapped_column(String(16))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    ip: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None]
+
+
+class Installation(Base):
+    """Facts of this installation that must outlive a restart, such as the demo market's seed and epoch."""
+
+    __tablename__ = "installation"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str]

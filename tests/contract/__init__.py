@@ -1,0 +1,1 @@
+"""Tests that the fake and the real engine both pass."""

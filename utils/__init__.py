@@ -1,0 +1,1 @@
+"""What every room may use: the bridge and its messages, errors, money, time, identifiers."""

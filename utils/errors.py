@@ -1,0 +1,160 @@
+"""The exception tree of the domain: what went wrong, in words and stable codes, without any HTTP.
+
+    TradingError
+    ├── Malformed            the request could not be read
+    ├── Refused              readable, but against a rule (validation, funds, risk)
+    ├── Unauthenticated      nobody is known to be calling
+    ├── Forbidden            known, but without the permission
+    ├── NotFound             does not exist, or belongs to somebody else
+    ├── Conflict             exists, but in another state
+    └── BridgeError          the way to OctoBot
+        ├── EngineUnavailable   nothing was done; try again after `retry_after` seconds
+        ├── EngineTimeout       no answer in time: the outcome is unknown
+        └── EngineFault         the engine failed in an unforeseen way
+
+Every error travels over the bridge as a `Fault` and comes back as the same class.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """Name one field that is wrong: its path, a stable code and a sentence."""
+
+    field: str
+    code: str
+    message: str
+
+
+class TradingError(Exception):
+    """Base of all domain errors.
+
+    `code` is stable snake_case for programs, `detail` a sentence for people, `errors` the fields at fault,
+    `retry_after` the seconds after which the same request may succeed (None: repeating does not help).
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.errors = errors
+        self.retry_after = retry_after
+
+
+class Malformed(TradingError):
+    """The request could not be read."""
+
+    code = "malformed_request"
+
+
+class Refused(TradingError):
+    """The request is readable but breaks a rule; nothing was changed."""
+
+    code = "validation_failed"
+
+
+class Unauthenticated(TradingError):
+    """No valid credential came with the request."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(TradingError):
+    """The caller is known but lacks the permission."""
+
+    code = "forbidden"
+
+
+class NotFound(TradingError):
+    """The thing does not exist or belongs to somebody else."""
+
+    code = "not_found"
+
+
+class Conflict(TradingError):
+    """The thing exists but its state does not allow this."""
+
+    code = "conflict"
+
+
+class Overloaded(TradingError):
+    """A bounded resource of this installation is used up for the moment; nothing was done."""
+
+    code = "overloaded"
+
+
+class StorageUnavailable(TradingError):
+    """The database did not take the change; nothing was done."""
+
+    code = "storage_unavailable"
+
+
+class BridgeError(TradingError):
+    """The way to OctoBot failed."""
+
+    code = "bridge_error"
+
+
+class EngineUnavailable(BridgeError):
+    """The engine cannot be reached; nothing was done."""
+
+    code = "engine_unavailable"
+
+
+class EngineTimeout(BridgeError):
+    """No answer came in time: the outcome is unknown and must be looked up, not repeated blindly."""
+
+    code = "engine_timeout"
+
+
+class EngineFault(BridgeError):
+    """The engine failed in an unforeseen way; its log has the trace."""
+
+    code = "engine_fault"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Carry one `TradingError` over the bridge."""
+
+    family: str
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    retry_after: int | None = None
+
+    @classmethod
+    def of(cls, error: TradingError) -> Fault:
+        """Describe `error` for the wire."""
+        return cls(
+            family=type(error).__name__,
+            code=error.code,
+            detail=error.detail,
+            errors=error.errors,
+            retry_after=error.retry_after,
+        )
+
+    def error(self) -> TradingError:
+        """Return the exception this fault describes."""
+        family = _FAMILIES.get(self.family, EngineFault)
+        return family(self.detail, code=self.code, errors=self.errors, retry_after=self.retry_after)
+
+
+def _families(root: type[TradingError]) -> dict[str, type[TradingError]]:
+    families = {root.__name__: root}
+    for child in root.__subclasses__():
+        families.update(_families(child))
+    return families
+
+
+_FAMILIES = _families(TradingError)
