@@ -50,7 +50,11 @@ async def _run(settings: Settings) -> None:
     database.close()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    supervised = lifeline.watch(lambda: loop.call_soon_threadsafe(stopped.set))
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    supervised = lifeline.watch(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         if supervised:
             # The supervisor stops the API first; a signal to the whole group must not overtake it.

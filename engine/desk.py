@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
 from engine import portfolio
-from engine.account import Account, not_open
+from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
+from engine.orders import not_open
 from engine.records import Records, StoredKey
 from engine.triggers import Triggers
 from engine.unit import Line, Unit
@@ -98,7 +100,7 @@ class Desk:
 
         await self._change(await self._accounts.get(account_id), change)
 
-    async def expire(self, order: wire.Order, moment: object) -> None:
+    async def expire(self, order: wire.Order, moment: datetime) -> None:
         """Expire a day order whose day is over."""
 
         async def change(account: Account, unit: Unit) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from engine.demo.source import MarketSource, Quote
 from utils.errors import EngineUnavailable, NotFound
-from utils.wire import FeedStatus, GetCandles, Candle, Instrument, Price, Ticker
+from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Price, Ticker
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[list[Quote]], Awaitable[None]]

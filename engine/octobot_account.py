@@ -56,9 +56,11 @@ class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
 
     def convert_order_to_trade(self, order: Any) -> Any:
         """Note the fill; OctoBot calls this once for every order it closes, right after it moved the portfolio."""
+        trade = super().convert_order_to_trade(order)
         if order.filled_quantity:
-            self.last_fill = Fill(order.filled_price, order.filled_quantity, _fee(order))
-        return super().convert_order_to_trade(order)
+            trade.trade_id = new_id()
+            self.last_fill = _fill_of(trade)
+        return trade
 
 
 def bot_config(exchange: str, symbols: list[str], reference_currency: str) -> dict[str, Any]:

@@ -21,10 +21,12 @@ class Triggers:
         return len(self._symbols)
 
     def add(self, order: Order) -> None:
-        """Watch `order`, replacing what was known of it."""
+        """Watch `order`, replacing what was known of it but for a better trailing level."""
+        book = self._books.setdefault(order.symbol, _Book())
+        level = book.levels.get(order.id)
         self.remove(order.id)
         self._symbols[order.id] = order.symbol
-        self._books.setdefault(order.symbol, _Book()).add(order)
+        book.add(order, level)
 
     def remove(self, order_id: str) -> None:
         """Stop watching an order; unknown ids are fine."""
@@ -60,13 +62,14 @@ class _Book:
         self.trailing: dict[str, Order] = {}
         self.levels: dict[str, Decimal] = {}
 
-    def add(self, order: Order) -> None:
+    def add(self, order: Order, known_level: Decimal | None) -> None:
         self.accounts[order.id] = order.account
         if order.type in TRAILING and order.triggered_at is None:
             if order.trailing_level is None:
                 raise ValueError(f"trailing order {order.id} has no level")
+            best = max if order.side == "sell" else min
             self.trailing[order.id] = order
-            self.levels[order.id] = order.trailing_level
+            self.levels[order.id] = best(order.trailing_level, known_level or order.trailing_level)
         self._enter(order)
 
     def _enter(self, order: Order) -> None:

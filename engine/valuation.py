@@ -10,7 +10,8 @@ from utils.errors import EngineUnavailable
 from utils.money import ONE, ZERO
 from utils.wire import Instrument, Side
 
-ENTRY_DIGITS = Decimal("1e-18")
+DIGITS = Decimal("1e-18")
+"""Averages do not end; they are kept to this."""
 
 
 class Valuation:
@@ -67,7 +68,7 @@ class Valuation:
         entry = self.entry_prices.get(currency)
         if before == amount:
             self.entry_prices[currency] = None
-        return None if entry is None or worth is None else worth - amount * entry
+        return None if entry is None or worth is None else (worth - amount * entry).quantize(DIGITS)
 
     def _get(self, currency: str, amount: Decimal, before: Decimal, worth: Decimal | None) -> None:
         if currency == self.reference or amount <= 0:
@@ -77,4 +78,4 @@ class Valuation:
             self.entry_prices[currency] = None
         else:
             average = (before * entry + worth) / (before + amount)
-            self.entry_prices[currency] = average.quantize(ENTRY_DIGITS)
+            self.entry_prices[currency] = average.quantize(DIGITS)
