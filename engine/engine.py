@@ -79,12 +79,19 @@ class Engine:
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", version("octobot"), len(self._triggers))
 
+    async def settle(self) -> None:
+        """Wait until what the last tick set off is committed."""
+        while self._busy:
+            await asyncio.sleep(0.001)
+        await self._journal.flush()
+
     async def stop(self) -> None:
         """Finish what is under way, commit it, and leave OctoBot."""
         await self._server.stop()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._store_levels_once()
         await self._journal.stop()
         await self._accounts.close()
         self._database.close()
@@ -170,6 +177,7 @@ class Engine:
             price = self.market.quote(symbol).price
             for account_id, order_id, level in self._triggers.trail(symbol, price):
                 self._levels.setdefault(account_id, {})[order_id] = level
+                self._accounts.trail(account_id, order_id, level)
             for account_id, order_ids in self._triggers.touched(symbol, price).items():
                 touched.setdefault(account_id, []).extend((order_id, price) for order_id in order_ids)
         for account_id, orders in touched.items():
@@ -179,9 +187,6 @@ class Engine:
 
     async def _act(self, account_id: str, orders: list[tuple[str, Decimal]]) -> None:
         try:
-            levels = self._levels.pop(account_id, None)
-            if levels:
-                await self.desk.store_levels(account_id, levels)
             await self.desk.act(account_id, orders)
         except TradingError as error:
             _log.warning("orders of account %s could not fill yet: %s", account_id, error.detail)
@@ -191,13 +196,16 @@ class Engine:
     async def _store_levels(self) -> None:
         while True:
             await asyncio.sleep(LEVEL_SECONDS)
-            levels, self._levels = self._levels, {}
-            for account_id, by_order in levels.items():
-                try:
-                    await self.desk.store_levels(account_id, by_order)
-                except TradingError as error:
-                    _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
-                    self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
+            await self._store_levels_once()
+
+    async def _store_levels_once(self) -> None:
+        levels, self._levels = self._levels, {}
+        for account_id, by_order in levels.items():
+            try:
+                await self.desk.store_levels(account_id, by_order)
+            except TradingError as error:
+                _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
+                self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
 
     # ------------------------------------------------------------------------------------------ background
 
