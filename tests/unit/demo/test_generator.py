@@ -96,6 +96,14 @@ def test_ticks_at_any_pace_draw_the_minute(symbol: str, minute: int, phase: floa
 
 
 @few
+@given(symbols, minutes, st.integers(0, 239))
+def test_the_running_candle_is_what_ticks_have_shown(symbol: str, minute: int, last: int) -> None:
+    ticks = [MARKET.quote(symbol, minute * 60 + i / 4).price for i in range(last + 1)]
+    (running,) = MARKET.candles(symbol, "1m", limit=1, at=minute * 60 + last / 4)
+    assert of_prices(ticks, running.volume) == bar(running)
+
+
+@few
 @given(symbols, minutes)
 def test_the_trades_of_a_minute_make_its_candle(symbol: str, minute: int) -> None:
     trades = MARKET.trades(symbol, 60, minute * 60 + 59.5)

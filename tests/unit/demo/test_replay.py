@@ -65,6 +65,9 @@ def test_playing_draws_every_recorded_candle(tmp_path: Path, rows: list[tuple[in
             assert (before.high, -before.low, before.volume) <= (after.high, -after.low, after.volume)
             assert row.high >= after.high >= after.close >= after.low >= row.low
             assert not after.closed
+        prices = [source.quote(BTC, at).price for at in moments]
+        for i, candle in enumerate(running):
+            assert of_prices(prices[: i + 1], candle.volume) == bar(candle)
     end = STARTED + played * length
     assert [bar(candle) for candle in source.candles(BTC, "4h", limit=100, at=end + 1)] == bars
 
