@@ -60,10 +60,14 @@ def _install(names: list[str]) -> None:
     """
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     hashed = [argument for name in names for argument in ("-r", str(ROOT / name))]
-    got_uv = subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", str(ROOT / "requirements-uv.txt")])
+    got_uv = subprocess.run(
+        [*pip, "install", "--quiet", "--require-hashes", "-r", str(ROOT / "requirements-uv.txt")], check=False
+    )
     if got_uv.returncode == 0:
-        uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes", *hashed]
-        if subprocess.run([*uv, "--compile-bytecode", "--quiet"], env=_uv_environment(pip)).returncode == 0:
+        uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON), "--compile-bytecode"]
+        # Like pip, take a package from whichever index has it: the hash decides whether it is the right one.
+        uv += ["--index-strategy", "unsafe-best-match", "--require-hashes", *hashed]
+        if subprocess.run(uv, check=False, env=_uv_environment(pip)).returncode == 0:
             return
     _say("Falling back to pip; this takes a minute or two")
     subprocess.run([*pip, "install", "--quiet", "--require-hashes", *hashed], check=True)
