@@ -69,7 +69,7 @@ def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/slow":
         Path("slow.started").touch()
-        time.sleep(1.5)
+        time.sleep(float(environ["QUERY_STRING"] or 1.5))
     ready = Path("engine.pid").exists()
     start_response("200 OK" if ready else "503 Not ready", [("Content-Type", "application/json")])
     return [json.dumps({"worker": os.getpid(), "master": os.getppid()}).encode()]
@@ -109,7 +109,9 @@ def test_ready_line_admin_and_private_files(start: Start) -> None:
     assert "docs at /docs" in server.output
     assert "random-password" in server.output
     assert (server.directory / "var").stat().st_mode & 0o777 == 0o700
-    assert not (server.directory / ".gunicorn").exists()  # its control socket would be there
+    server.process.terminate()
+    assert server.wait(10) == 0
+    assert not (server.directory / ".gunicorn").exists()  # its control socket would have been there
 
 
 def test_killed_engine_comes_back_at_once(start: Start) -> None:
@@ -168,7 +170,7 @@ def test_signal_to_every_process_at_once_still_drains_in_order(start: Start, num
 def test_a_signal_that_make_hands_on_counts_once(start: Start) -> None:
     server = start()
     answers: list[str] = []
-    asking = threading.Thread(target=lambda: answers.append(server.get("/slow")))
+    asking = threading.Thread(target=lambda: answers.append(server.get("/slow?4")))
     asking.start()
     wait_for((server.directory / "slow.started").exists, 5, server)
     server.process.terminate()
