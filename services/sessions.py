@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal, NoReturn
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
@@ -16,13 +15,10 @@ from services import audit
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
-from services.tokens import ACCESS_LIFETIME, Claims, Tokens
+from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids
 from utils.errors import Forbidden, TradingError, Unauthenticated
 from utils.wire import Message
-
-LIFETIME = timedelta(days=30)
-"""A session ends this long after the sign-in, however often it is refreshed."""
 
 _CALLER = (
     select(
@@ -165,7 +161,7 @@ class Sessions:
                 user_id=user_id,
                 created_at=opened,
                 last_used_at=opened,
-                expires_at=opened + LIFETIME,
+                expires_at=opened + SESSION_LIFETIME,
                 ip=origin.ip,
                 user_agent=origin.user_agent,
             )

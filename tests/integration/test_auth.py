@@ -20,7 +20,8 @@ from app import create_app
 from config import Settings
 from models import Database
 from services.audit import SYSTEM
-from services.sessions import LIFETIME, LogIn
+from services.sessions import LogIn
+from services.tokens import SESSION_LIFETIME
 from services.users import SignUp
 from tests.factories import PASSWORD, SignedIn, services_of
 from tests.problems import assert_problem, fields
@@ -265,7 +266,7 @@ class TestRefresh:
     def test_ends_thirty_days_after_the_sign_in(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
         with database.read() as connection:
             row = connection.execute(select(models.Session.__table__)).one()
-        assert row.expires_at - row.created_at == LIFETIME == timedelta(days=30)
+        assert row.expires_at - row.created_at == SESSION_LIFETIME == timedelta(days=30)
         with database.write() as session:
             session.execute(update(models.Session).values(expires_at=clock.now()))
 
