@@ -7,6 +7,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import uvloop
+
 from config import Settings
 from engine.demo.source import MarketSource
 from engine.engine import Engine
@@ -21,7 +23,7 @@ class EngineHost:
     def __init__(self, settings: Settings, source: MarketSource) -> None:
         self.settings = settings
         self._source = source
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.engine: Engine
 
