@@ -44,9 +44,9 @@ class EngineHost:
         self._thread.join(TIMEOUT)
         self._loop.close()
 
-    def tick(self) -> None:
-        """Let the market tick and wait until what that led to is committed."""
-        self.run(self._tick())
+    def tick(self, *, settle: bool = True) -> None:
+        """Let the market tick and (unless told otherwise) wait until what that led to is committed."""
+        self.run(self._tick(settle))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run `work` on the engine's loop."""
@@ -56,6 +56,7 @@ class EngineHost:
         self.engine = Engine(self.settings, self._source)
         await self.engine.start(ticking=False)
 
-    async def _tick(self) -> None:
+    async def _tick(self, settle: bool) -> None:
         await self.engine.market.tick()
-        await self.engine.settle()
+        if settle:
+            await self.engine.settle()
