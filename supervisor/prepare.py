@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from services.passwords import Passwords
-from services.users import Users
-
 import migrations
 from config import Settings
 from models import Database
+from services.passwords import Passwords
+from services.users import Users
 
 
 def prepare(settings: Settings) -> str | None:
