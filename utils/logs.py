@@ -17,7 +17,7 @@ from config import Settings
 
 MASK = "***"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-_NOISY = re.compile(r"[/\\](?:octobot(?:_\w+)?|ccxt|async_channel)[/\\]")
+_NOISY = re.compile(r"(?:site|dist)-packages[/\\](?:octobot(?:_\w+)?|ccxt|async_channel|alembic)[/\\]")
 _SECRET_NAME = re.compile(r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|authorization|cookie|totp|ticket", re.I)
 # Most lines hold nothing that looks like a secret; one cheap search spares them the substitutions.
 _SUSPECT = re.compile(r"pass|secret|token|key|auth|cookie|totp|ticket|bearer|eyJ|://[^/\s]*@", re.I)

@@ -125,11 +125,16 @@ def test_ordinary_words_stay(capsys: pytest.CaptureFixture[str]) -> None:
 MASKLESS = "GET /api/orders?symbol=BTC/USDT 200 http://127.0.0.1:5000/docs keyboard monkey; 3 keys"
 
 
-def test_octobots_chatter_stays_out(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/x/site-packages/octobot_commons/logging/logging_util.py", 1),
+        ("/x/site-packages/ccxt/base/exchange.py", 1),
+        ("/home/me/octobot/trading-backend/engine/market.py", 2),
+    ],
+)
+def test_chatter_of_octobot_stays_out_but_not_ours(path: str, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(settings(log_level="DEBUG"), "engine")
     for level in (logging.INFO, logging.WARNING):
-        record = LOGGER.makeRecord(
-            "ExchangeManager", level, "/x/site-packages/octobot_commons/logging/logging_util.py", 1, "tick", (), None
-        )
-        LOGGER.handle(record)
-    assert capsys.readouterr().err.count("tick") == 1
+        LOGGER.handle(LOGGER.makeRecord("ExchangeManager", level, path, 1, "tick", (), None))
+    assert capsys.readouterr().err.count("tick") == lines
