@@ -15,7 +15,7 @@ blueprint = Blueprint("portfolio", "What an account holds")
 @blueprint.route("/api/portfolio", permission="portfolio:read")
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PortfolioSchema)
-def overview(query: dict[str, Any]) -> Portfolio:
+def portfolio(query: dict[str, Any]) -> Portfolio:
     """Return balances, positions and profit of an account, valued now."""
     return services.portfolios.overview(principal, **query)
 

@@ -21,7 +21,7 @@ EVENTS = {"description": "Server-sent events", "content": {"text/event-stream": 
 @blueprint.arguments(PricesQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: EVENTS})
-def prices(query: dict[str, Any], headers: dict[str, int]) -> Response:
+def stream_prices(query: dict[str, Any], headers: dict[str, int]) -> Response:
     """Stream prices: `price` events, and `reset` when some were missed. Resume with `Last-Event-ID` or `since_id`."""
     since_id = headers.get("last_event_id", query.get("since_id"))
     sessions, token = services.sessions, bearer_token(request.headers.get("Authorization")) or ""

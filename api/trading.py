@@ -33,7 +33,9 @@ ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, OrderSchema)
-def place(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) -> tuple[Order, int, dict[str, str]]:
+def place_order(
+    body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
+) -> tuple[Order, int, dict[str, str]]:
     """Place an order; answered when it is safely stored."""
     account, ticket = body
     order = services.orders.place(principal, actor(), account, ticket, headers["key"])
@@ -43,7 +45,7 @@ def place(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) 
 @blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read")
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.response(200, PreviewSchema)
-def preview(body: tuple[str | None, OrderTicket]) -> Preview:
+def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
     """Tell what placing an order would do now; nothing is changed."""
     account, ticket = body
     return services.orders.preview(principal, account, ticket)
@@ -52,7 +54,7 @@ def preview(body: tuple[str | None, OrderTicket]) -> Preview:
 @blueprint.route(*ORDERS, permission="orders:read")
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, OrderSchema, paged=True)
-def orders(filters: Filters) -> Page[Order]:
+def list_orders(filters: Filters) -> Page[Order]:
     """List the caller's orders, newest first."""
     return services.orders.list(principal, filters)
 
@@ -60,7 +62,7 @@ def orders(filters: Filters) -> Page[Order]:
 @blueprint.route(*ORDERS, method="DELETE", permission="orders:write")
 @blueprint.arguments(CancelQuery, location="query")
 @blueprint.response(200, OrderSchema, many=True)
-def cancel_all(query: dict[str, Any]) -> list[Order]:
+def cancel_orders(query: dict[str, Any]) -> list[Order]:
     """Cancel every open order that matches, and return them."""
     return services.orders.cancel_all(principal, actor(), **query)
 
@@ -68,14 +70,14 @@ def cancel_all(query: dict[str, Any]) -> list[Order]:
 @blueprint.route(*(f"{path}/by-client-id/<client_order_id>" for path in ORDERS), permission="orders:read")
 @blueprint.arguments(OptionalAccountQuery, location="query")
 @blueprint.response(200, OrderSchema)
-def order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
+def get_order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
     """Return the order that was placed with this client_order_id."""
     return services.orders.by_client_id(principal, client_order_id, **query)
 
 
 @blueprint.route(*ORDER, permission="orders:read")
 @blueprint.response(200, OrderSchema)
-def order(order_id: str) -> Order:
+def get_order(order_id: str) -> Order:
     """Return one of the caller's orders."""
     return services.orders.get(principal, order_id)
 
@@ -83,14 +85,14 @@ def order(order_id: str) -> Order:
 @blueprint.route(*ORDER, method="PATCH", permission="orders:write")
 @blueprint.arguments(OrderChangesSchema)
 @blueprint.response(200, OrderSchema)
-def edit(changes: Changes, order_id: str) -> Order:
+def edit_order(changes: Changes, order_id: str) -> Order:
     """Change an open order; its id stays."""
     return services.orders.edit(principal, actor(), order_id, changes)
 
 
 @blueprint.route(*ORDER, method="DELETE", permission="orders:write")
 @blueprint.response(200, OrderSchema)
-def cancel(order_id: str) -> Order:
+def cancel_order(order_id: str) -> Order:
     """Cancel an open order."""
     return services.orders.cancel(principal, actor(), order_id)
 
@@ -98,7 +100,7 @@ def cancel(order_id: str) -> Order:
 @blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read")
 @blueprint.arguments(TradeQuery, location="query")
 @blueprint.response(200, TradeSchema, paged=True)
-def trades(filters: Filters) -> Page[Trade]:
+def list_trades(filters: Filters) -> Page[Trade]:
     """List the caller's trades, newest first."""
     return services.orders.trades(principal, filters)
 
@@ -106,6 +108,6 @@ def trades(filters: Filters) -> Page[Trade]:
 @blueprint.route("/api/trading/positions", permission="portfolio:read")
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PositionSchema, many=True)
-def positions(query: dict[str, Any]) -> list[Position]:
+def open_positions(query: dict[str, Any]) -> list[Position]:
     """List the open positions of an account."""
     return services.portfolios.positions(principal, **query)
