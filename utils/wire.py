@@ -81,7 +81,10 @@ class Fee(Message, frozen=True, kw_only=True):
 
 
 class Order(Message, frozen=True, kw_only=True):
-    """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled."""
+    """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled.
+
+    `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
+    """
 
     id: str
     client_order_id: str
@@ -108,6 +111,7 @@ class Order(Message, frozen=True, kw_only=True):
     reject_code: str | None
     created_at: datetime
     updated_at: datetime
+    trailing_level: Decimal | None = None
 
 
 class Trade(Message, frozen=True, kw_only=True):

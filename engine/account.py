@@ -1,0 +1,219 @@
+"""One account in memory: the gate through which all its orders pass, and what prices make of them.
+
+Every coroutine that changes something is called with the account's lock held and fills a `Unit` that the caller
+commits. Errors of the domain are raised before anything is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from engine import orders, rules
+from engine.booking import Booking
+from engine.market import Market
+from engine.octobot_account import OctoBotAccount
+from engine.records import AccountRecord
+from engine.rules import LIMIT_ON_TRIGGER, Draft
+from engine.triggers import trigger
+from engine.unit import Line, Unit
+from engine.valuation import Valuation
+from utils import clock, wire
+from utils.errors import NotFound
+from utils.money import ZERO
+from utils.wire import OrderStatus, OrderTicket
+
+
+class Account:
+    """Hold one account's open orders and portfolio."""
+
+    def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
+        self.record = record
+        self.lock = asyncio.Lock()
+        self.line = Line(record.id, record.user_id)
+        self.orders: dict[str, wire.Order] = {}
+        self.reserved_client_ids: set[str] = set()
+        self.octobot = octobot
+        self.valuation = Valuation(record.reference_currency, market, dict(record.entry_prices))
+        self._booking = Booking(octobot, market, self.valuation)
+        self._market = market
+
+    @classmethod
+    async def open(cls, record: AccountRecord, market: Market) -> Account:
+        """Build the account in OctoBot with the totals and open orders that SQL has."""
+        octobot = await OctoBotAccount.open(
+            record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
+        )
+        account = cls(record, market, octobot)
+        for order in record.orders:
+            await octobot.rest(order, market.quote(order.symbol).price)
+            account.orders[order.id] = order
+        return account
+
+    @property
+    def trades(self) -> dict[str, wire.Trade]:
+        """Return the latest trades since the account came into memory, oldest first."""
+        return self._booking.trades
+
+    def unit(self) -> Unit:
+        """Start a unit of work."""
+        return Unit(self.line)
+
+    async def book_opening(self, unit: Unit) -> None:
+        """Book the starting balance; done once in the life of an account."""
+        await self._booking.opening(self.record.reference_currency, self.record.starting_balance, unit)
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    def draft(self, ticket: OrderTicket) -> Draft:
+        """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
+        return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
+
+    async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
+        """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
+        draft = self.draft(ticket)
+        rules.check(draft, self.octobot)
+        order = orders.new_order(draft, self.record.id, self.record.mode)
+        if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
+            return await self._booking.fill(order, self.octobot.execute(order, draft.mark), unit)
+        if ticket.type == "limit" and ticket.time_in_force in orders.IMMEDIATE:
+            expired = replace(order, status="expired")
+            unit.order(expired)
+            return expired
+        await self._rest(order, draft.mark, unit)
+        second = orders.oco_stop(draft, order)
+        if second is not None:
+            await self._rest(second, draft.mark, unit)
+        self._booking.tell([draft.needs()[0]], unit)
+        return order
+
+    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:
+        """Change an open order; what becomes marketable fills at the mark price.
+
+        :raises NotFound: unknown id. :raises Refused: a field does not belong to the type, or a rule forbids it.
+        """
+        order = self._open_order(command.order_id)
+        changed = orders.edited(order, command)
+        draft = self.draft(orders.ticket_of(changed))
+        rules.check(draft, _Released(self.octobot, *self._lock_of(order)))
+        self.orders[order.id] = changed
+        held_price = changed.price if orders.rests_as_limit(changed) else changed.stop_price
+        await self.octobot.edit(order.id, amount=changed.amount, price=held_price or draft.mark)
+        if orders.rests_as_limit(changed) and draft.is_marketable:
+            return await self._fill(changed, draft.mark, unit, taker=True)
+        unit.order(changed)
+        self._booking.tell([draft.needs()[0]], unit)
+        return changed
+
+    async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:
+        """Cancel an open order and the others of its group. :raises NotFound: unknown id."""
+        order = await self._close(self._open_order(order_id), status, unit)
+        await self._cancel_siblings(order, unit)
+        return order
+
+    # ------------------------------------------------------------------------------------------- triggers
+
+    async def act(self, order_id: str, mark: Decimal, unit: Unit) -> None:
+        """Do what `mark` makes of an open order: fill it, or let a triggered stop rest. Otherwise do nothing."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return
+        price, above = trigger(order)
+        if (mark < price) if above else (mark > price):
+            return
+        if orders.rests_as_limit(order):
+            await self._fill(order, price, unit, taker=False)
+            return
+        order = replace(order, triggered_at=clock.now(), updated_at=clock.now())
+        self.orders[order.id] = order
+        # first, since the pair's funds are locked by the other one
+        await self._cancel_siblings(order, unit)
+        await self._trigger(order, mark, unit)
+
+    async def expire(self, order_id: str, moment: datetime, unit: Unit) -> None:
+        """Expire a day order whose day is over at `moment`."""
+        order = self.orders.get(order_id)
+        if order is not None and orders.is_expired(order, moment):
+            await self.cancel(order_id, unit, status="expired")
+
+    def trail(self, order_id: str, level: Decimal) -> wire.Order | None:
+        """Move a trailing order's level and return it; None when it is not waiting any more."""
+        order = self.orders.get(order_id)
+        if order is None or order.triggered_at is not None:
+            return None
+        self.orders[order_id] = replace(order, trailing_level=level)
+        return self.orders[order_id]
+
+    async def _trigger(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
+        limit = order.price if order.type in LIMIT_ON_TRIGGER else None
+        at_market = limit is None or rules.is_marketable(order.side, limit, mark)
+        price = mark if at_market or limit is None else limit
+        currency, needed = orders.needs(order, price, self._market.instrument(order.symbol))
+        if needed > self.octobot.free(currency):
+            await self._close(order, "canceled", unit, reject_code="insufficient_funds")
+        elif at_market:
+            await self._fill(order, mark, unit, taker=True)
+        elif order.time_in_force in orders.IMMEDIATE:
+            await self._close(order, "expired", unit)
+        else:
+            await self.octobot.cancel(order.id)
+            await self._rest(order, mark, unit)
+            self._booking.tell([currency], unit)
+
+    # ------------------------------------------------------------------------------------------ execution
+
+    async def _rest(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
+        await self.octobot.rest(order, mark)
+        self.orders[order.id] = order
+        unit.order(order)
+
+    async def _fill(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
+        await self._cancel_siblings(order, unit)
+        del self.orders[order.id]
+        return await self._booking.fill(order, self.octobot.fill(order.id, price, taker=taker), unit)
+
+    async def _close(
+        self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None
+    ) -> wire.Order:
+        await self.octobot.cancel(order.id)
+        del self.orders[order.id]
+        closed = replace(order, status=status, reject_code=reject_code, updated_at=clock.now())
+        unit.order(closed)
+        self._booking.tell([self._lock_of(order)[0]], unit)
+        return closed
+
+    async def _cancel_siblings(self, order: wire.Order, unit: Unit) -> None:
+        if order.group_id is None:
+            return
+        for other in list(self.orders.values()):
+            if other.group_id == order.group_id and other.id != order.id:
+                await self._close(other, "canceled", unit)
+
+    def _open_order(self, order_id: str) -> wire.Order:
+        try:
+            return self.orders[order_id]
+        except KeyError:
+            raise NotFound("There is no such order.", code="order_not_found") from None
+
+    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
+        """Return the currency an open order takes from, and what of it is locked now."""
+        currency, needed = orders.needs(order, order.price or ZERO, self._market.instrument(order.symbol))
+        return currency, needed if orders.rests_as_limit(order) else ZERO
+
+
+class _Released:
+    """The account's funds as they would be without the lock of one order."""
+
+    def __init__(self, octobot: OctoBotAccount, currency: str, amount: Decimal) -> None:
+        self._octobot = octobot
+        self._currency = currency
+        self._amount = amount
+
+    def free(self, currency: str) -> Decimal:
+        return self._octobot.free(currency) + (self._amount if currency == self._currency else ZERO)
+
+    def total(self, currency: str) -> Decimal:
+        return self._octobot.total(currency)

@@ -1,0 +1,108 @@
+"""Book what OctoBot executed: trade, ledger and balances, equal to OctoBot's portfolio to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from engine.market import Market
+from engine.octobot_account import Fill, OctoBotAccount
+from engine.unit import Unit
+from engine.valuation import Valuation
+from utils import clock, wire
+from utils.money import ZERO
+from utils.wire import Fee
+
+REMEMBERED_TRADES = 500
+"""Trades of an account that stay in memory; SQL has all of them."""
+
+
+class Booking:
+    """Keep the books of one account."""
+
+    def __init__(self, octobot: OctoBotAccount, market: Market, valuation: Valuation) -> None:
+        self._octobot = octobot
+        self._market = market
+        self._valuation = valuation
+        self.trades: dict[str, wire.Trade] = {}
+
+    async def opening(self, currency: str, amount: Decimal, unit: Unit) -> None:
+        """Book the starting balance as a deposit; done once in the life of an account."""
+        await self._octobot.deposit(currency, amount)
+        unit.book(currency, amount, "deposit")
+        unit.balance(currency, self._octobot.total(currency), None)
+        self.tell([currency], unit)
+
+    async def fill(self, order: wire.Order, execution: Awaitable[Fill], unit: Unit) -> wire.Order:
+        """Let OctoBot execute, book what it did, and return the filled order.
+
+        :raises RuntimeError: when OctoBot's portfolio differs from what would be booked.
+        """
+        market = self._market.instrument(order.symbol)
+        before = {currency: self._octobot.total(currency) for currency in (market.base, market.quote)}
+        fill = await execution
+        cost = fill.price * fill.amount
+        sign = 1 if order.side == "buy" else -1
+        moves = {market.base: sign * fill.amount, market.quote: -sign * cost}
+        self._verify(before, moves, fill.fee)
+        trade = wire.Trade(
+            id=fill.trade_id,
+            order_id=order.id,
+            account=order.account,
+            mode=order.mode,
+            exchange=order.exchange,
+            symbol=order.symbol,
+            side=order.side,
+            price=fill.price,
+            amount=fill.amount,
+            cost=cost,
+            fee=fill.fee,
+            realized_pnl=self._valuation.fill(market, order.side, fill, before),
+            created_at=clock.now(),
+        )
+        filled = replace(
+            order,
+            status="filled",
+            filled=fill.amount,
+            remaining=ZERO,
+            average=fill.price,
+            cost=cost,
+            fee=fill.fee,
+            updated_at=trade.created_at,
+        )
+        unit.order(filled)
+        unit.trade(trade)
+        self._remember(trade)
+        for currency, amount in moves.items():
+            unit.book(currency, amount, "trade", trade)
+        unit.book(fill.fee.currency, -fill.fee.cost, "fee", trade)
+        for currency in moves:
+            unit.balance(currency, self._octobot.total(currency), self._valuation.entry_prices.get(currency))
+        self.tell(list(moves), unit)
+        return filled
+
+    def tell(self, currencies: list[str], unit: Unit) -> None:
+        """Tell the owner what the account has of `currencies` now."""
+        unit.balance_event(
+            {
+                currency: {
+                    "free": self._octobot.free(currency),
+                    "locked": self._octobot.total(currency) - self._octobot.free(currency),
+                    "total": self._octobot.total(currency),
+                }
+                for currency in currencies
+            }
+        )
+
+    def _remember(self, trade: wire.Trade) -> None:
+        self.trades[trade.id] = trade
+        if len(self.trades) > REMEMBERED_TRADES:
+            del self.trades[next(iter(self.trades))]
+
+    def _verify(self, before: dict[str, Decimal], moves: dict[str, Decimal], fee: Fee) -> None:
+        for currency, amount in moves.items():
+            expected = before[currency] + amount - (fee.cost if fee.currency == currency else ZERO)
+            if self._octobot.total(currency) != expected:
+                raise RuntimeError(f"OctoBot has {self._octobot.total(currency)} {currency}, booked are {expected}")

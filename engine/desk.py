@@ -1,0 +1,248 @@
+"""The trading desk: commands and ticks go through accounts into the journal, and are answered after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from engine import portfolio
+from engine.account import Account
+from engine.accounts import Accounts
+from engine.journal import Journal
+from engine.orders import client_order_id_taken, not_open
+from engine.records import Records, StoredKey
+from engine.triggers import Triggers
+from engine.unit import Line, Unit
+from utils import wire
+from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
+
+_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+FINAL_REFUSALS = (Refused, Conflict, NotFound)
+"""Outcomes that belong to an idempotency key; anything else may be tried again with it."""
+
+
+class Desk:
+    """Carry out commands, one at a time per account."""
+
+    def __init__(self, accounts: Accounts, journal: Journal, records: Records, triggers: Triggers) -> None:
+        self._accounts = accounts
+        self._journal = journal
+        self._records = records
+        self._triggers = triggers
+        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    async def place(self, command: wire.PlaceOrder) -> wire.Order:
+        """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
+        if command.idempotency_key is None:
+            return await self._place(command, None)
+        slot = (command.actor.user_id, command.idempotency_key)
+        while (first := self._keys.get(slot)) is not None:
+            await asyncio.shield(first)
+        ended = self._keys[slot] = asyncio.get_running_loop().create_future()
+        try:
+            digest = _digest(command)
+            stored = await asyncio.to_thread(self._records.key, *slot)
+            if stored is not None:
+                return await self._replay(stored, digest)
+            return await self._place(command, digest)
+        finally:
+            del self._keys[slot]
+            ended.set_result(None)
+
+    async def edit(self, command: wire.EditOrder) -> wire.Order:
+        """Change an open order."""
+        return await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+
+    async def cancel(self, command: wire.CancelOrder) -> wire.Order:
+        """Cancel an open order."""
+        return await self._on_order(
+            command, "order.cancel", lambda account, unit: account.cancel(command.order_id, unit)
+        )
+
+    async def cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
+        """Cancel the open orders that match."""
+
+        async def change(account: Account, unit: Unit) -> list[wire.Order]:
+            for order in list(account.orders.values()):
+                matches = command.symbol in (None, order.symbol) and command.side in (None, order.side)
+                if matches and order.id in account.orders:
+                    await account.cancel(order.id, unit)
+                    unit.record("order.cancel", command.actor, order.id)
+            return list(unit.orders.values())
+
+        account = await self._accounts.get(command.account)
+        return await self._change(account, change)
+
+    async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
+        """Tell what an order would do."""
+        account = await self._accounts.get(query.account)
+        async with account.lock:
+            return portfolio.preview(account, query.ticket)
+
+    # ------------------------------------------------------------------------------------------------ ticks
+
+    async def act(self, account_id: str, touched: list[tuple[str, Decimal]]) -> None:
+        """Let the orders that a tick touched fill or trigger, in one unit."""
+
+        async def change(account: Account, unit: Unit) -> None:
+            for order_id, mark in touched:
+                await account.act(order_id, mark, unit)
+
+        await self._change(await self._accounts.get(account_id), change)
+
+    async def expire(self, order: wire.Order, moment: datetime) -> None:
+        """Expire a day order whose day is over."""
+
+        async def change(account: Account, unit: Unit) -> None:
+            await account.expire(order.id, moment, unit)
+
+        await self._change(await self._accounts.get(order.account), change)
+
+    async def store_levels(self, account_id: str, levels: dict[str, Decimal]) -> None:
+        """Store the levels that trailing orders have reached."""
+
+        async def change(account: Account, unit: Unit) -> None:
+            for order_id, level in levels.items():
+                order = account.trail(order_id, level)
+                if order is not None:
+                    unit.order(order, tell=False)
+
+        await self._change(await self._accounts.get(account_id), change)
+
+    # --------------------------------------------------------------------------------------------- internal
+
+    async def _place(self, command: wire.PlaceOrder, digest: str | None) -> wire.Order:
+        account = await self._accounts.get(command.account)
+        client_id = command.ticket.client_order_id
+
+        async def change(account: Account, unit: Unit) -> wire.Order:
+            order = await account.place(command.ticket, unit)
+            unit.record("order.place", command.actor, order.id)
+            if digest is not None and command.idempotency_key is not None:
+                unit.key(command.idempotency_key, digest, order_id=order.id)
+            return order
+
+        try:
+            if client_id is None:
+                return await self._change(account, change)
+            return await self._reserving(account, client_id, change)
+        except FINAL_REFUSALS as refusal:
+            await self._record_refusal(command, "order.place", None, refusal, digest)
+            raise
+
+    async def _reserving(
+        self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> Result:
+        """Make sure that `client_id` is new to the account, also against commands that are under way."""
+        taken = client_order_id_taken()
+        if client_id in account.reserved_client_ids:
+            raise taken
+        account.reserved_client_ids.add(client_id)
+        try:
+            if await asyncio.to_thread(self._records.has_client_order_id, account.record.id, client_id):
+                raise taken
+            return await self._change(account, change)
+        finally:
+            account.reserved_client_ids.discard(client_id)
+
+    async def _on_order(
+        self,
+        command: wire.EditOrder | wire.CancelOrder,
+        action: str,
+        change: Callable[[Account, Unit], Awaitable[wire.Order]],
+    ) -> wire.Order:
+        async def recorded(account: Account, unit: Unit) -> wire.Order:
+            order = await change(account, unit)
+            unit.record(action, command.actor, order.id)
+            return order
+
+        account = await self._accounts.get(command.account)
+        try:
+            if command.order_id not in account.orders:
+                await self._refuse_closed(command)
+            return await self._change(account, recorded)
+        except FINAL_REFUSALS as refusal:
+            await self._record_refusal(command, action, command.order_id, refusal, None)
+            raise
+
+    async def _refuse_closed(self, command: wire.EditOrder | wire.CancelOrder) -> None:
+        order = await asyncio.to_thread(self._records.order, command.order_id)
+        if order is not None and order.account == command.account:
+            raise not_open(order)
+        raise NotFound("There is no such order.", code="order_not_found")
+
+    async def _change(self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
+        """Run `change` under the account's lock and wait until what it did is committed.
+
+        Errors of the domain come before anything is changed; after any other the account is read anew.
+        """
+        async with account.lock:
+            if account.line.broken:
+                raise StorageUnavailable("The account is being read anew.", retry_after=1)
+            unit = account.unit()
+            try:
+                result = await change(account, unit)
+            except TradingError:
+                raise
+            except Exception as error:
+                _log.exception("a change of account %s failed", account.record.id)
+                self._accounts.evict(account)
+                raise EngineFault("The change failed; nothing was done.") from error
+            for order in unit.orders.values():
+                if order.status in wire.FINAL_STATUSES:
+                    self._triggers.remove(order.id)
+                else:
+                    self._triggers.add(order)
+            committed = self._journal.submit(unit) if not unit.is_empty else None
+        if committed is not None:
+            await self._commit(account, committed)
+        return result
+
+    async def _commit(self, account: Account, committed: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.shield(committed)
+        except TradingError:
+            self._accounts.evict(account)
+            raise
+
+    async def _record_refusal(
+        self, command: wire.Command, action: str, target: str | None, refusal: TradingError, digest: str | None
+    ) -> None:
+        """Write the audit row of a refusal and, with a key, the outcome that a repetition is answered with."""
+        unit = Unit(Line(command.account, command.actor.user_id))
+        unit.record(action, command.actor, target, refusal)
+        if digest is not None and isinstance(command, wire.PlaceOrder) and command.idempotency_key is not None:
+            unit.key(command.idempotency_key, digest, fault=Fault.of(refusal))
+            await self._journal.submit(unit)
+        else:
+            self._journal.submit(unit).add_done_callback(_forget)
+
+    async def _replay(self, stored: StoredKey, digest: str) -> wire.Order:
+        if stored.request_hash != digest:
+            raise Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+        if stored.fault is not None:
+            raise stored.fault.error()
+        order = await asyncio.to_thread(self._records.order, stored.order_id or "")
+        if order is None:
+            raise EngineFault("The order of this idempotency key is missing.")
+        return order
+
+
+def _digest(command: wire.PlaceOrder) -> str:
+    body = msgspec.json.encode((command.account, command.ticket), order="deterministic")
+    return hashlib.sha256(body).hexdigest()
+
+
+def _forget(future: asyncio.Future[None]) -> None:
+    # the writer has logged why; there is nobody to tell
+    future.exception()

@@ -1,0 +1,253 @@
+"""The engine: OctoBot's accounts, the market feed, the journal and the bridge's server, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Coroutine
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+from config import Settings
+from engine import portfolio
+from engine.accounts import Accounts
+from engine.demo.exchange import register
+from engine.demo.generator import DemoMarket
+from engine.demo.replay import ReplayMarket
+from engine.demo.source import MarketSource, Quote
+from engine.desk import Desk
+from engine.journal import Journal
+from engine.market import Market
+from engine.octobot_account import bot_config
+from engine.prices import PriceStream
+from engine.records import Records
+from engine.server import Server
+from engine.triggers import Triggers
+from models import Database
+from utils import clock, wire
+from utils.errors import NotFound, StorageUnavailable, TradingError
+
+_log = logging.getLogger(__name__)
+LEVEL_SECONDS = 1.0
+CHORE_SECONDS = 60.0
+LAG_PROBE_SECONDS = 0.1
+JOURNAL_BUSY_SECONDS = 2.0
+"""How long the journal waits for a locked database: less than a caller waits for its answer."""
+
+
+class Engine:
+    """Run OctoBot for all accounts of one installation."""
+
+    def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
+        self._settings = settings
+        self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
+        self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
+        self._records = Records(self._database)
+        self._journal = Journal(self._journal_database)
+        self.market = self._open_market(source)
+        self.prices = PriceStream(self.market.exchange)
+        self._triggers = Triggers()
+        self._accounts = Accounts(self._records, self._journal, {self.market.exchange: self.market}, self._triggers)
+        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self._server = Server(self._handlers(), self._subscribe)
+        self._started_at = clock.now()
+        self._lag = 0.0
+        self._levels: dict[str, dict[str, Decimal]] = {}
+        self._acting: dict[str, asyncio.Task[None]] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+
+    async def start(self, *, ticking: bool = True) -> None:
+        """Start everything; the socket opens last, when every route can be served.
+
+        :param ticking: False leaves ticks to the caller (`market.tick()`), for tests.
+        """
+        self._journal.start()
+        for order in await asyncio.to_thread(self._records.open_orders):
+            self._triggers.add(order)
+        self.market.listen(self._publish)
+        self.market.listen(self._touch)
+        await self.market.tick()
+        self._spawn(self._store_levels(), "levels")
+        self._spawn(self._do_chores(), "chores")
+        self._spawn(self._measure_lag(), "lag")
+        if ticking:
+            self._spawn(self.market.run(), "market")
+        await self._server.start(self._settings.engine_socket)
+        _log.info("engine ready: OctoBot %s, %d open orders", version("octobot"), len(self._triggers))
+
+    async def settle(self) -> None:
+        """Wait until what the last tick set off is committed."""
+        await asyncio.gather(*self._acting.values())
+        await self._journal.flush()
+
+    async def stop(self) -> None:
+        """Finish what is under way, commit it, and leave OctoBot."""
+        await self._server.stop()
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._store_levels_once()
+        await self._journal.stop()
+        await self._accounts.close()
+        self._database.close()
+        self._journal_database.close()
+        self._settings.engine_socket.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------------------------------ requests
+
+    def _handlers(self) -> dict[type[wire.Request], Any]:
+        return {
+            wire.PlaceOrder: self.desk.place,
+            wire.EditOrder: self.desk.edit,
+            wire.CancelOrder: self.desk.cancel,
+            wire.CancelOrders: self.desk.cancel_all,
+            wire.PreviewOrder: self.desk.preview,
+            wire.GetPortfolio: self._portfolio,
+            wire.GetOpenOrders: self._open_orders,
+            wire.GetTrades: self._trades,
+            wire.GetInstruments: self._instruments,
+            wire.GetTickers: self._tickers,
+            wire.GetCandles: self._candles,
+            wire.GetStatus: self._status,
+            wire.GetBotConfig: self._bot_config,
+        }
+
+    async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
+        return portfolio.overview(await self._accounts.get(query.account))
+
+    async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
+        account = await self._accounts.get(query.account)
+        return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
+
+    async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
+        account = await self._accounts.get(query.account)
+        return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
+
+    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
+        return list(self._market(query.exchange or self.market.exchange).instruments.values())
+
+    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
+        return self._market(query.exchange).tickers(query.symbols)
+
+    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
+        return await asyncio.to_thread(self._market(query.exchange).candles, query)
+
+    async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
+        return wire.EngineStatus(
+            pid=os.getpid(),
+            octobot_version=version("octobot"),
+            started_at=self._started_at,
+            accounts_in_memory=len(self._accounts),
+            open_orders=len(self._triggers),
+            loop_lag=self._lag,
+            feeds=[self.market.status()],
+        )
+
+    async def _bot_config(self, _query: wire.GetBotConfig) -> wire.BotConfig:
+        config = bot_config(self.market.exchange, list(self.market.instruments), "USDT")
+        config["time_frame"] = [frame.value for frame in config["time_frame"]]
+        for exchange in config["exchanges"].values():
+            exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
+        return wire.BotConfig(octobot_version=version("octobot"), config=config)
+
+    def _market(self, exchange: str) -> Market:
+        if exchange != self.market.exchange:
+            raise NotFound(f"The exchange {exchange} is not connected.", code="unknown_exchange")
+        return self.market
+
+    def _subscribe(self, query: wire.Subscribe) -> AsyncIterator[wire.StreamEvent | None]:
+        market = self._market(query.exchange)
+        for symbol in query.symbols or ():
+            market.instrument(symbol)
+        return self.prices.subscribe(query.symbols, query.since_id, query.heartbeat)
+
+    # --------------------------------------------------------------------------------------------- ticks
+
+    async def _publish(self, quotes: list[Quote]) -> None:
+        self.prices.publish([self.market.price(quote) for quote in quotes])
+
+    async def _touch(self, _quotes: list[Quote]) -> None:
+        """Visit the accounts whose orders the quotes touch; the others cost nothing."""
+        touched: dict[str, list[tuple[str, Decimal]]] = {}
+        for symbol in self.market.instruments:
+            price = self.market.quote(symbol).price
+            for account_id, order_id, level in self._triggers.trail(symbol, price):
+                self._levels.setdefault(account_id, {})[order_id] = level
+                self._accounts.trail(account_id, order_id, level)
+            for account_id, order_ids in self._triggers.touched(symbol, price).items():
+                touched.setdefault(account_id, []).extend((order_id, price) for order_id in order_ids)
+        for account_id, orders in touched.items():
+            # while it is busy the orders stay in the index, and the next tick finds them again
+            if account_id not in self._acting:
+                self._acting[account_id] = self._spawn(self._act(account_id, orders), f"act {account_id}")
+
+    async def _act(self, account_id: str, orders: list[tuple[str, Decimal]]) -> None:
+        try:
+            await self.desk.act(account_id, orders)
+        except TradingError as error:
+            _log.warning("orders of account %s could not fill yet: %s", account_id, error.detail)
+        finally:
+            del self._acting[account_id]
+
+    async def _store_levels(self) -> None:
+        while True:
+            await asyncio.sleep(LEVEL_SECONDS)
+            await self._store_levels_once()
+
+    async def _store_levels_once(self) -> None:
+        levels, self._levels = self._levels, {}
+        for account_id, by_order in levels.items():
+            try:
+                await self.desk.store_levels(account_id, by_order)
+            except TradingError as error:
+                _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
+                self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
+
+    # ------------------------------------------------------------------------------------------ background
+
+    async def _do_chores(self) -> None:
+        """Expire day orders and forget old idempotency keys, now and every minute."""
+        while True:
+            moment = clock.now()
+            try:
+                for order in await asyncio.to_thread(self._records.ended_day_orders, moment):
+                    await self.desk.expire(order, moment)
+                await asyncio.to_thread(self._records.forget_keys, moment)
+            except StorageUnavailable as error:
+                _log.warning("chores have to wait: %s", error.detail)
+            await asyncio.sleep(CHORE_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LAG_PROBE_SECONDS)
+            self._lag = max(time.monotonic() - before - LAG_PROBE_SECONDS, 0.0)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed", task.get_name(), exc_info=error)
+
+    def _open_market(self, source: MarketSource | None) -> Market:
+        source = source or self._demo_source()
+        register(source, time.time)
+        return Market(source, self._settings.demo_tick_seconds)
+
+    def _demo_source(self) -> MarketSource:
+        """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""
+        if self._settings.demo_replay:
+            started = self._records.fact(f"demo.replay_started:{self._settings.demo_replay}", str(time.time()))
+            return ReplayMarket(self._settings.demo_replay, self._settings.demo_replay_speed, float(started))
+        seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
+        epoch = self._records.fact("demo.epoch", str(int(time.time())))
+        return DemoMarket(int(seed), float(epoch))

@@ -1,0 +1,188 @@
+"""The journal: the one writer of orders, trades, ledger, events and keys, and the reader that starts from them.
+
+A thread of its own commits whatever is waiting in one transaction (group commit). Memory may run ahead of the
+database; answers wait for the commit. When a unit of work cannot be committed, every later unit of the same account
+fails too, since it was reckoned on top of it, and the account must be read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from engine.orders import client_order_id_taken
+from engine.unit import Line, Unit
+from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
+from utils import clock
+from utils.errors import EngineFault, StorageUnavailable, TradingError
+
+_log = logging.getLogger(__name__)
+MAX_BATCH = 500
+RETRY_AFTER = 1
+
+
+class Journal:
+    """Commit units of work in the order in which they are given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        upsert = sqlite_insert if database.is_sqlite else postgresql_insert
+        order_insert = upsert(Order)
+        self._orders = order_insert.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                column.name: order_insert.excluded[column.name]
+                for column in Order.__table__.columns
+                if column.name not in {"id", "account_id", "user_id", "client_order_id", "created_at"}
+            },
+        )
+        balance_insert = upsert(Balance)
+        self._balances = balance_insert.on_conflict_do_update(
+            index_elements=["account_id", "currency"],
+            set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
+        )
+        counter_insert = upsert(EventCounter)
+        self._counters = counter_insert.on_conflict_do_update(
+            index_elements=["user_id"],
+            set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
+        ).returning(EventCounter.last_id)
+        self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the writer thread; to be called on the event loop that will wait for it."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Commit what is waiting and end the thread."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def submit(self, unit: Unit) -> asyncio.Future[None]:
+        """Queue `unit`; the future is done when it is committed.
+
+        The future raises `StorageUnavailable` when it was not, `Conflict` when a client order id is taken.
+        """
+        if self._loop is None:
+            raise RuntimeError("the journal is not started")
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.put((unit, future))
+        return future
+
+    async def flush(self) -> None:
+        """Wait until everything submitted so far is committed or refused."""
+        await self.submit(Unit(Line("", "")))
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            ended = False
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                entry = self._waiting.get()
+                if entry is None:
+                    ended = True
+                    break
+                batch.append(entry)
+            outcomes = self._commit([unit for unit, _ in batch])
+            self._tell([future for _, future in batch], outcomes)
+            if ended:
+                return
+
+    def _tell(self, futures: list[asyncio.Future[None]], outcomes: Sequence[TradingError | None]) -> None:
+        def resolve() -> None:
+            for future, outcome in zip(futures, outcomes, strict=True):
+                if future.cancelled():
+                    continue
+                if outcome is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(outcome)
+
+        if self._loop is None or self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(resolve)
+
+    def _commit(self, units: list[Unit]) -> list[TradingError | None]:
+        """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
+        live = [unit for unit in units if not unit.line.broken]
+        failure = self._try(live) if live else None
+        if failure is None or isinstance(failure, StorageUnavailable) or len(live) == 1:
+            return [self._outcome(unit, failure if unit in live else None) for unit in units]
+        return [self._outcome(unit, None if unit.line.broken else self._try([unit])) for unit in units]
+
+    @staticmethod
+    def _outcome(unit: Unit, failure: TradingError | None) -> TradingError | None:
+        if failure is None and unit.line.broken:
+            failure = StorageUnavailable("An earlier change of the account was not stored.", retry_after=RETRY_AFTER)
+        if failure is not None:
+            unit.line.broken = True
+        return failure
+
+    def _try(self, units: list[Unit]) -> TradingError | None:
+        try:
+            with self._database.write() as session:
+                self._write(session.connection(), units)
+        except StorageUnavailable as error:
+            _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
+            return error
+        except IntegrityError as error:
+            if "client_order_id" in str(error.orig):
+                return client_order_id_taken()
+            _log.exception("a change breaks a constraint of the database")
+            return EngineFault("The change could not be stored.")
+        except SQLAlchemyError:
+            _log.exception("the database refused a change")
+            return EngineFault("The change could not be stored.")
+        return None
+
+    def _write(self, connection: Connection, units: list[Unit]) -> None:
+        orders: dict[str, dict[str, Any]] = {}
+        balances: dict[tuple[str, str], dict[str, Any]] = {}
+        trades: list[dict[str, Any]] = []
+        ledger: list[dict[str, Any]] = []
+        audit: list[dict[str, Any]] = []
+        keys: list[dict[str, Any]] = []
+        for unit in units:
+            orders.update({row["id"]: row for row in unit.order_rows()})
+            balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
+            trades += unit.trade_rows()
+            ledger += unit.ledger
+            audit += unit.audit
+            keys += unit.keys
+        for statement, rows in (
+            (self._orders, list(orders.values())),
+            (insert(Trade), trades),
+            (insert(LedgerEntry), ledger),
+            (self._balances, list(balances.values())),
+            (insert(Event), self._number(connection, units)),
+            (insert(AuditEntry), audit),
+            (insert(IdempotencyKey), keys),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+
+    def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
+        """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
+        by_user: dict[str, list[dict[str, Any]]] = {}
+        for unit in units:
+            by_user.setdefault(unit.line.user_id, []).extend(unit.events)
+        rows = []
+        for user_id, events in by_user.items():
+            if not events:
+                continue
+            last = connection.execute(self._counters, {"user_id": user_id, "last_id": len(events)}).scalar_one()
+            moment = clock.now()
+            for number, event in enumerate(events, start=last - len(events) + 1):
+                rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
+        return rows

@@ -1,0 +1,114 @@
+"""The market of one exchange: its instruments, the last quotes, and the tick that drives everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from engine.demo.source import MarketSource, Quote
+from utils.errors import EngineUnavailable, FieldError, NotFound
+from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Price, Ticker
+
+_log = logging.getLogger(__name__)
+Listener = Callable[[list[Quote]], Awaitable[None]]
+
+
+class Market:
+    """Read a source once per tick and hand the quotes that changed to the listeners, in order."""
+
+    def __init__(self, source: MarketSource, tick_seconds: float, clock: Callable[[], float] = time.time) -> None:
+        self.exchange = source.exchange
+        self.instruments: dict[str, Instrument] = {market.symbol: market for market in source.instruments()}
+        self._source = source
+        self._tick_seconds = tick_seconds
+        self._clock = clock
+        self._quotes: dict[str, Quote] = {}
+        self._ticked_at: float | None = None
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with the changed quotes of every tick; it is awaited before the next one."""
+        self._listeners.append(listener)
+
+    def quote(self, symbol: str) -> Quote:
+        """Return the last quote. :raises NotFound: unknown symbol. :raises EngineUnavailable: before the first tick."""
+        self.instrument(symbol)
+        quote = self._quotes.get(symbol)
+        if quote is None:
+            raise EngineUnavailable(f"There is no price for {symbol} yet.", code="no_market_price", retry_after=1)
+        return quote
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return a market's rules. :raises NotFound: unknown symbol."""
+        try:
+            return self.instruments[symbol]
+        except KeyError:
+            detail = f"There is no market {symbol} on {self.exchange}."
+            error = FieldError(field="symbol", code="unknown_symbol", message=detail)
+            raise NotFound(detail, code="unknown_symbol", errors=(error,)) from None
+
+    def tickers(self, symbols: list[str] | None) -> list[Ticker]:
+        """Return tickers of `symbols` or of all markets. :raises NotFound: unknown symbol."""
+        now = self._clock()
+        return [self._source.ticker(self.instrument(symbol).symbol, now) for symbol in symbols or self.instruments]
+
+    def candles(self, query: GetCandles) -> list[Candle]:
+        """Return candles; blocks up to a second on the first look far back. :raises NotFound: unknown symbol."""
+        self.instrument(query.symbol)
+        return self._source.candles(
+            query.symbol,
+            query.timeframe,
+            limit=query.limit,
+            since=query.since,
+            until=query.until,
+            at=self._clock(),
+        )
+
+    def status(self) -> FeedStatus:
+        """Return how fresh the feed is."""
+        age = None if self._ticked_at is None else max(self._clock() - self._ticked_at, 0.0)
+        return FeedStatus(
+            exchange=self.exchange, connected=age is not None, symbols=len(self.instruments), tick_age=age
+        )
+
+    async def run(self) -> None:
+        """Tick until cancelled. A late tick is not made up for: the next one is at the next due time."""
+        due = time.monotonic()
+        while True:
+            await self.tick()
+            due += self._tick_seconds
+            delay = due - time.monotonic()
+            if delay < 0:
+                due = time.monotonic()
+            await asyncio.sleep(max(delay, 0))
+
+    async def tick(self) -> None:
+        """Read every market once and tell the listeners what changed."""
+        now = self._clock()
+        quotes = [self._source.quote(symbol, now) for symbol in self.instruments]
+        changed = [quote for quote in quotes if not _same(self._quotes.get(quote.symbol), quote)]
+        self._quotes.update((quote.symbol, quote) for quote in changed)
+        self._ticked_at = now
+        for listener in self._listeners:
+            try:
+                await listener(changed)
+            except Exception:
+                _log.exception("a listener of the market failed")
+
+    def price(self, quote: Quote) -> Price:
+        """Return the stream's form of `quote`."""
+        return Price(
+            symbol=quote.symbol,
+            exchange=self.exchange,
+            price=quote.price,
+            bid=quote.bid,
+            ask=quote.ask,
+            as_of=datetime.fromtimestamp(quote.at, UTC),
+        )
+
+
+def _same(old: Quote | None, new: Quote) -> bool:
+    return old is not None and (old.price, old.bid, old.ask) == (new.price, new.bid, new.ask)

@@ -1,0 +1,217 @@
+"""One account inside OctoBot: an `ExchangeManager` with a `TraderSimulator`, driven order by order.
+
+OctoBot locks funds, computes fees, moves the portfolio and keeps the open orders. Its own price triggers stay silent
+(no price events are fed to it), because they fill at the wrong price: stops at their own price when the market gaps,
+trailing stops through a child order at zero, marketable limits worse than the market. When and at which price an
+order fills is decided by `engine.account`; this module makes OctoBot execute exactly that.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import octobot_trading.api as trading_api
+from octobot_commons.enums import TimeFrames
+from octobot_trading import enums, exchange_data, exchanges, personal_data
+
+from utils import wire
+from utils.ids import new_id
+from utils.money import ZERO
+from utils.wire import Fee
+
+_TYPES = enums.TraderOrderType
+_SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
+_MARKET = {"buy": _TYPES.BUY_MARKET, "sell": _TYPES.SELL_MARKET}
+_LIMIT = {"buy": _TYPES.BUY_LIMIT, "sell": _TYPES.SELL_LIMIT}
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """What OctoBot executed: the trade's id, price, base amount and fee."""
+
+    trade_id: str
+    price: Decimal
+    amount: Decimal
+    fee: Fee
+
+
+class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
+    """OctoBot's simulator, which also remembers the order it closed last."""
+
+    def __init__(self, config: dict[str, Any], exchange_manager: Any) -> None:
+        super().__init__(config, exchange_manager)
+        self.last_fill: Fill | None = None
+
+    def convert_order_to_trade(self, order: Any) -> Any:
+        """Note the fill; OctoBot calls this once for every order it closes, right after it moved the portfolio."""
+        trade = super().convert_order_to_trade(order)
+        if order.filled_quantity:
+            trade.trade_id = new_id()
+            self.last_fill = _fill_of(trade)
+        return trade
+
+
+def bot_config(exchange: str, symbols: list[str], reference_currency: str) -> dict[str, Any]:
+    """Return the configuration an account runs with; no profile, tentacles or working directory are involved."""
+    coins: dict[str, list[str]] = {}
+    for symbol in symbols:
+        coins.setdefault(symbol.split("/")[0], []).append(symbol)
+    return {
+        "crypto-currencies": {coin: {"pairs": pairs, "enabled": True} for coin, pairs in coins.items()},
+        "exchanges": {exchange: {"api-key": "", "api-secret": "", "enabled": True, "exchange-type": "spot"}},
+        "trading": {"reference-market": reference_currency, "risk": 0.5},
+        "trader": {"enabled": False, "load-trade-history": False},
+        "trader-simulator": {"enabled": True, "fees": {"maker": 0, "taker": 0}, "starting-portfolio": {}},
+        "time_frame": [TimeFrames.ONE_MINUTE],
+        "required_candles_count": 1,
+        "services": {},
+        "backtesting": {"files": [], "enabled": False},
+    }
+
+
+class OctoBotAccount:
+    """Execute orders in one OctoBot portfolio. Orders are known by our own ids throughout."""
+
+    def __init__(self, exchange_manager: Any) -> None:
+        self._manager = exchange_manager
+        self._trader: PaperTrader = exchange_manager.trader
+        self._orders: dict[str, Any] = {}
+
+    @classmethod
+    async def open(
+        cls, exchange: str, symbols: list[str], reference_currency: str, totals: dict[str, Decimal], bot_id: str
+    ) -> OctoBotAccount:
+        """Build the account and give it `totals` (nothing locked yet).
+
+        :param bot_id: unique per account; OctoBot keys its event trees by it.
+        """
+        config = bot_config(exchange, symbols, reference_currency)
+        builder = trading_api.create_exchange_builder(config, exchange)
+        builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
+        builder.set_bot_id(bot_id)
+        builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
+        # Prices come from the one feed of the exchange; pollers of its own would cost 17 tasks and 0.5 MB.
+        pollers = list(exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS)
+        exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS[:] = []
+        try:
+            manager = await builder.build()
+        finally:
+            exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS[:] = pollers
+        personal = manager.exchange_personal_data
+        # No order fills by itself: see the module's docstring.
+        personal.orders_manager.enable_order_auto_synchronization = False
+        if totals:
+            personal.portfolio_manager.apply_forced_portfolio(dict(totals))
+        return cls(manager)
+
+    async def close(self) -> None:
+        """Stop the exchange manager and forget the account."""
+        await trading_api.stop_exchange(self._manager)
+
+    def free(self, currency: str) -> Decimal:
+        """Return what of `currency` is not locked by open orders."""
+        return self._asset(currency, "available")
+
+    def total(self, currency: str) -> Decimal:
+        """Return all of `currency`."""
+        return self._asset(currency, "total")
+
+    def currencies(self) -> list[str]:
+        """Return the currencies that are or were held."""
+        return list(self._manager.exchange_personal_data.portfolio_manager.portfolio.portfolio)
+
+    def open_order_ids(self) -> list[str]:
+        """Return the ids of the orders that OctoBot holds as open."""
+        return [order.order_id for order in trading_api.get_open_orders(self._manager)]
+
+    def trade_ids(self) -> list[str]:
+        """Return the ids of the fills in OctoBot's trade history, oldest first."""
+        history = trading_api.get_trade_history(self._manager)
+        return [trade.trade_id for trade in history if trade.status is enums.OrderStatus.FILLED]
+
+    async def deposit(self, currency: str, amount: Decimal) -> None:
+        """Add `amount` of `currency`."""
+        await self._manager.exchange_personal_data.portfolio_manager.handle_balance_update_from_deposit(
+            amount, currency
+        )
+
+    async def execute(self, order: wire.Order, price: Decimal) -> Fill:
+        """Buy or sell `order.amount` at `price` at once, as taker.
+
+        :raises octobot_trading.errors.PortfolioNegativeValueError: when the funds do not suffice.
+        """
+        await self._create(order, _MARKET[order.side], mark=price, price=price)
+        return self._take_fill()
+
+    async def rest(self, order: wire.Order, mark: Decimal) -> None:
+        """Hold `order` open: a limit locks its funds, everything that waits for a trigger locks nothing.
+
+        :raises octobot_trading.errors.PortfolioNegativeValueError: when a limit's funds do not suffice.
+        """
+        if order.price is not None and (order.type == "limit" or order.triggered_at is not None):
+            kind, price = _LIMIT[order.side], order.price
+        else:
+            kind, price = _TYPES.STOP_LOSS, order.stop_price or mark
+        self._orders[order.id] = await self._create(order, kind, mark=mark, price=price)
+
+    async def fill(self, order_id: str, price: Decimal, *, taker: bool) -> Fill:
+        """Fill a held order at `price`."""
+        order = self._orders.pop(order_id)
+        if order.origin_price != price:
+            # The lock is released at the origin price: a fill at another price would leave a difference behind.
+            await self._reprice(order, price)
+        order.filled_price = price
+        # OctoBot tells taker from maker by the price at creation, which a restored order does not have.
+        order.created_last_price = price if taker else ZERO
+        await order.on_fill(force_fill=True)
+        return self._take_fill()
+
+    async def edit(self, order_id: str, *, amount: Decimal, price: Decimal) -> None:
+        """Give a held order another amount and price, moving its lock.
+
+        :raises octobot_trading.errors.PortfolioNegativeValueError: when the funds do not suffice; the account must
+            then be opened anew.
+        """
+        order = self._orders[order_id]
+        await self._trader.edit_order(order, edited_quantity=amount, edited_price=price)
+        order.filled_price = ZERO
+
+    async def cancel(self, order_id: str) -> None:
+        """Cancel a held order and release its lock."""
+        await self._trader.cancel_order(self._orders.pop(order_id))
+
+    async def _reprice(self, order: Any, price: Decimal) -> None:
+        if order.order_type in _LIMIT.values():
+            await self._trader.edit_order(order, edited_price=price)
+        else:
+            order.origin_price = price
+
+    async def _create(self, order: wire.Order, kind: Any, *, mark: Decimal, price: Decimal) -> Any:
+        created = personal_data.create_order_instance(
+            trader=self._trader,
+            order_type=kind,
+            symbol=order.symbol,
+            current_price=mark,
+            quantity=order.amount,
+            price=price,
+            side=_SIDES[order.side],
+            order_id=order.id,
+            tag=order.client_order_id,
+        )
+        return await self._trader.create_order(created, raise_all_creation_error=True)
+
+    def _take_fill(self) -> Fill:
+        fill, self._trader.last_fill = self._trader.last_fill, None
+        if fill is None:
+            raise RuntimeError("OctoBot closed no order where a fill was expected")
+        return fill
+
+    def _asset(self, currency: str, member: str) -> Decimal:
+        asset = self._manager.exchange_personal_data.portfolio_manager.portfolio.portfolio.get(currency)
+        return ZERO if asset is None else Decimal(getattr(asset, member))
+
+
+def _fill_of(trade: Any) -> Fill:
+    fee = Fee(currency=trade.fee["currency"], cost=trade.fee["cost"])
+    return Fill(trade.trade_id, trade.executed_price, trade.executed_quantity, fee)

@@ -1,0 +1,97 @@
+"""The price stream: a bounded buffer of events to resume from, and subscribers that cannot fall behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+
+from utils.wire import Price, StreamEvent
+
+BUFFERED = 10_000
+
+
+class PriceStream:
+    """Number price events and fan them out. Ids start from the clock's microseconds, so they grow over restarts."""
+
+    def __init__(self, exchange: str) -> None:
+        self.exchange = exchange
+        self._last_id = time.time_ns() // 1000
+        self._buffer: deque[StreamEvent] = deque(maxlen=BUFFERED)
+        self._latest: dict[str, StreamEvent] = {}
+        self._subscribers: set[_Subscriber] = set()
+
+    def publish(self, prices: list[Price]) -> None:
+        """Give every price an id and pass it on."""
+        for price in prices:
+            self._last_id += 1
+            event = StreamEvent(id=self._last_id, event="price", payload=price)
+            self._buffer.append(event)
+            self._latest[price.symbol] = event
+            for subscriber in self._subscribers:
+                subscriber.offer(price.symbol, event)
+
+    async def subscribe(
+        self, symbols: list[str] | None, since_id: int | None, heartbeat: float
+    ) -> AsyncIterator[StreamEvent | None]:
+        """Yield what was missed since `since_id` (or a snapshot), then events as they come; None when all is quiet.
+
+        A `reset` event comes first when the buffer no longer reaches back to `since_id`. A subscriber that is slow
+        gets the newest price of each symbol instead of every one.
+        """
+        wanted = None if symbols is None else frozenset(symbols)
+        subscriber = _Subscriber(wanted)
+        self._subscribers.add(subscriber)
+        try:
+            for event in self._backlog(wanted, since_id):
+                yield event
+            while True:
+                try:
+                    async with asyncio.timeout(heartbeat):
+                        await subscriber.ready.wait()
+                except TimeoutError:
+                    yield None
+                    continue
+                for event in subscriber.take():
+                    yield event
+        finally:
+            self._subscribers.discard(subscriber)
+
+    def _backlog(self, wanted: frozenset[str] | None, since_id: int | None) -> list[StreamEvent]:
+        snapshot = sorted(self._latest.values(), key=lambda event: event.id)
+        if since_id is None:
+            events = snapshot
+        elif self._buffer and self._buffer[0].id - 1 <= since_id <= self._last_id:
+            events = [event for event in self._buffer if event.id > since_id]
+        else:
+            reset_id = snapshot[0].id - 1 if snapshot else self._last_id
+            return [StreamEvent(id=reset_id, event="reset"), *_only(snapshot, wanted)]
+        return _only(events, wanted)
+
+
+class _Subscriber:
+    """The newest event of each symbol that a subscriber has not taken yet."""
+
+    def __init__(self, wanted: frozenset[str] | None) -> None:
+        self.ready = asyncio.Event()
+        self._wanted = wanted
+        self._pending: dict[str, StreamEvent] = {}
+
+    def offer(self, symbol: str, event: StreamEvent) -> None:
+        if self._wanted is None or symbol in self._wanted:
+            self._pending.pop(symbol, None)
+            self._pending[symbol] = event
+            self.ready.set()
+
+    def take(self) -> list[StreamEvent]:
+        events = list(self._pending.values())
+        self._pending.clear()
+        self.ready.clear()
+        return events
+
+
+def _only(events: list[StreamEvent], wanted: frozenset[str] | None) -> list[StreamEvent]:
+    return [
+        event for event in events if wanted is None or (event.payload is not None and event.payload.symbol in wanted)
+    ]

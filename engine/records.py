@@ -1,0 +1,125 @@
+"""What the engine reads from SQL: accounts with their balances and open orders, stored keys, the trigger index."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from models import Account, Balance, Database, IdempotencyKey, Installation, Order
+from models.records import order_of
+from utils import wire
+from utils.errors import Fault, NotFound
+from utils.wire import Mode
+
+KEY_LIFETIME = timedelta(days=7)
+
+
+class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as SQL has it: totals and average entry prices by currency, and its open orders."""
+
+    id: str
+    user_id: str
+    mode: Mode
+    exchange: str
+    reference_currency: str
+    starting_balance: Decimal
+    totals: dict[str, Decimal]
+    entry_prices: dict[str, Decimal | None]
+    orders: list[wire.Order]
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome that belongs to an idempotency key: an order, or a fault."""
+
+    request_hash: str
+    order_id: str | None
+    fault: Fault | None
+
+
+class Records:
+    """Read for the engine; every method blocks and belongs on a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def account(self, account_id: str) -> AccountRecord:
+        """Read an account. :raises NotFound: when there is none. :raises StorageUnavailable: no answer."""
+        with self._database.read() as connection:
+            row = connection.execute(select(Account.__table__).where(Account.id == account_id)).one_or_none()
+            if row is None:
+                raise NotFound("There is no such account.", code="account_not_found")
+            balances = connection.execute(select(Balance.__table__).where(Balance.account_id == account_id)).all()
+            orders = connection.execute(
+                select(Order.__table__)
+                .where(Order.account_id == account_id, Order.closed_at.is_(None))
+                .order_by(Order.id)
+            ).all()
+        return AccountRecord(
+            id=row.id,
+            user_id=row.user_id,
+            mode=row.mode,
+            exchange=row.exchange,
+            reference_currency=row.reference_currency,
+            starting_balance=row.starting_balance,
+            totals={balance.currency: balance.total for balance in balances},
+            entry_prices={balance.currency: balance.entry_price for balance in balances},
+            orders=[order_of(order) for order in orders],
+        )
+
+    def open_orders(self, account_id: str | None = None) -> list[wire.Order]:
+        """Read all open orders of the installation, or of one account."""
+        query = select(Order.__table__).where(Order.closed_at.is_(None)).order_by(Order.id)
+        if account_id is not None:
+            query = query.where(Order.account_id == account_id)
+        with self._database.read() as connection:
+            return [order_of(row) for row in connection.execute(query)]
+
+    def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
+        """Read the open day orders that were placed before the UTC day of `moment`."""
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        query = select(Order.__table__).where(
+            Order.closed_at.is_(None), Order.time_in_force == "day", Order.created_at < midnight
+        )
+        with self._database.read() as connection:
+            return [order_of(row) for row in connection.execute(query)]
+
+    def order(self, order_id: str) -> wire.Order | None:
+        """Read one order."""
+        with self._database.read() as connection:
+            row = connection.execute(select(Order.__table__).where(Order.id == order_id)).one_or_none()
+        return order_of(row) if row is not None else None
+
+    def key(self, user_id: str, key: str) -> StoredKey | None:
+        """Read the outcome stored for an idempotency key."""
+        query = select(IdempotencyKey.__table__).where(IdempotencyKey.user_id == user_id, IdempotencyKey.key == key)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        fault = msgspec.json.decode(row.fault, type=Fault) if row.fault else None
+        return StoredKey(request_hash=row.request_hash, order_id=row.order_id, fault=fault)
+
+    def has_client_order_id(self, account_id: str, client_order_id: str) -> bool:
+        """Tell whether the account ever used `client_order_id`."""
+        query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id == client_order_id)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def forget_keys(self, now: datetime) -> int:
+        """Delete the idempotency keys that have outlived their seven days; return how many."""
+        with self._database.write() as session:
+            statement = delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFETIME)
+            return session.connection().execute(statement).rowcount
+
+    def fact(self, key: str, default: str) -> str:
+        """Return a fact of the installation, storing `default` when it is not known yet."""
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        with self._database.write() as session:
+            connection = session.connection()
+            connection.execute(insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default})
+            return connection.execute(select(Installation.value).where(Installation.key == key)).scalar_one()

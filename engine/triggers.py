@@ -1,0 +1,128 @@
+"""The index of trigger prices: which orders does a price touch? Only those accounts are visited at a tick."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sortedcontainers import SortedList
+
+from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
+from utils.wire import Order
+
+
+class Triggers:
+    """Hold the trigger price of every open order, of accounts in memory or not."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, _Book] = {}
+        self._symbols: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._symbols)
+
+    def add(self, order: Order) -> None:
+        """Watch `order`, replacing what was known of it but for a better trailing level."""
+        book = self._books.setdefault(order.symbol, _Book())
+        level = book.levels.get(order.id)
+        self.remove(order.id)
+        self._symbols[order.id] = order.symbol
+        book.add(order, level)
+
+    def remove(self, order_id: str) -> None:
+        """Stop watching an order; unknown ids are fine."""
+        symbol = self._symbols.pop(order_id, None)
+        if symbol is not None:
+            self._books[symbol].remove(order_id)
+
+    def forget(self, account_id: str) -> None:
+        """Stop watching every order of an account."""
+        for book in self._books.values():
+            for order_id in [order for order, account in book.accounts.items() if account == account_id]:
+                self.remove(order_id)
+
+    def touched(self, symbol: str, price: Decimal) -> dict[str, list[str]]:
+        """Return the orders that `price` triggers, by account, in the order of their ids. They stay watched."""
+        book = self._books.get(symbol)
+        return book.touched(price) if book else {}
+
+    def trail(self, symbol: str, price: Decimal) -> list[tuple[str, str, Decimal]]:
+        """Move the levels of trailing orders to `price` where it is better; return (account, order, level) of each."""
+        book = self._books.get(symbol)
+        return book.trail(price) if book else []
+
+
+class _Book:
+    """The triggers of one symbol: `below` fire when the price falls to them, `above` when it rises to them."""
+
+    def __init__(self) -> None:
+        self.below: SortedList[tuple[Decimal, str]] = SortedList()
+        self.above: SortedList[tuple[Decimal, str]] = SortedList()
+        self.accounts: dict[str, str] = {}
+        self.entries: dict[str, tuple[bool, tuple[Decimal, str]]] = {}
+        self.trailing: dict[str, Order] = {}
+        self.levels: dict[str, Decimal] = {}
+
+    def add(self, order: Order, known_level: Decimal | None) -> None:
+        self.accounts[order.id] = order.account
+        if order.type in TRAILING and order.triggered_at is None:
+            if order.trailing_level is None:
+                raise ValueError(f"trailing order {order.id} has no level")
+            best = max if order.side == "sell" else min
+            self.trailing[order.id] = order
+            self.levels[order.id] = best(order.trailing_level, known_level or order.trailing_level)
+        self._enter(order)
+
+    def _enter(self, order: Order) -> None:
+        price, above = trigger(order, self.levels.get(order.id))
+        entry = (price, order.id)
+        self.entries[order.id] = (above, entry)
+        (self.above if above else self.below).add(entry)
+
+    def _leave(self, order_id: str) -> None:
+        above, entry = self.entries.pop(order_id)
+        (self.above if above else self.below).remove(entry)
+
+    def remove(self, order_id: str) -> None:
+        self._leave(order_id)
+        del self.accounts[order_id]
+        self.trailing.pop(order_id, None)
+        self.levels.pop(order_id, None)
+
+    def touched(self, price: Decimal) -> dict[str, list[str]]:
+        hits = [order_id for _, order_id in self.below.irange(minimum=(price, ""))]
+        # ids sort below "~", so this bound includes every trigger at exactly `price`
+        hits += [order_id for _, order_id in self.above.irange(maximum=(price, "~"))]
+        by_account: dict[str, list[str]] = {}
+        for order_id in sorted(hits):
+            by_account.setdefault(self.accounts[order_id], []).append(order_id)
+        return by_account
+
+    def trail(self, price: Decimal) -> list[tuple[str, str, Decimal]]:
+        moved = []
+        for order_id, order in self.trailing.items():
+            level = self.levels[order_id]
+            if price > level if order.side == "sell" else price < level:
+                self._leave(order_id)
+                self.levels[order_id] = price
+                self._enter(order)
+                moved.append((order.account, order_id, price))
+        return moved
+
+
+def trigger(order: Order, level: Decimal | None = None) -> tuple[Decimal, bool]:
+    """Return the price at which `order` acts, and whether the market must be at or above it (else at or below).
+
+    :param level: best price a trailing order has seen; `order.trailing_level` when None.
+    """
+    if order.type not in CONDITIONAL or order.triggered_at is not None:
+        if order.price is None:
+            raise ValueError(f"order {order.id} rests without a price")
+        return order.price, order.side == "sell"
+    if order.type in TRAILING:
+        best = level if level is not None else order.trailing_level
+        if best is None or order.trailing_percent is None:
+            raise ValueError(f"trailing order {order.id} has no level")
+        return trailing_trigger(order.side, best, order.trailing_percent), order.side == "buy"
+    if order.stop_price is None:
+        raise ValueError(f"order {order.id} has no stop price")
+    return order.stop_price, (order.side == "buy") == order.type.startswith("stop")

@@ -1,0 +1,123 @@
+"""A unit of work: everything that one command or tick changed in one account, to be committed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from models.records import ledger_row, order_row, trade_row
+from utils import clock, json, wire
+from utils.errors import Fault, TradingError
+from utils.ids import new_id
+
+
+@dataclass(eq=False)
+class Line:
+    """The sequence of units of one account in memory; `broken` once one of them could not be committed."""
+
+    account_id: str
+    user_id: str
+    broken: bool = False
+
+
+@dataclass(eq=False)
+class Unit:
+    """Collect rows. Events keep the order in which they were added: order, trade, balance for a fill."""
+
+    line: Line
+    orders: dict[str, wire.Order] = field(default_factory=dict)
+    trades: list[wire.Trade] = field(default_factory=list)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    balances: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    audit: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to commit."""
+        return not (self.orders or self.ledger or self.audit or self.keys or self.balances)
+
+    def order(self, order: wire.Order, *, tell: bool = True) -> None:
+        """Store the order's new state and tell its owner of it."""
+        self.orders[order.id] = order
+        if tell:
+            self._event("order", order)
+
+    def trade(self, trade: wire.Trade) -> None:
+        """Store a fill and tell its owner of it."""
+        self.trades.append(trade)
+        self._event("trade", trade)
+
+    def book(self, currency: str, amount: Decimal, kind: str, trade: wire.Trade | None = None) -> None:
+        """Add a ledger entry; nothing is booked for zero."""
+        if amount:
+            self.ledger.append(
+                ledger_row(
+                    entry_id=new_id(),
+                    account=self.line.account_id,
+                    currency=currency,
+                    amount=amount,
+                    kind=kind,
+                    at=clock.now(),
+                    trade=trade,
+                )
+            )
+
+    def balance(self, currency: str, total: Decimal, entry_price: Decimal | None) -> None:
+        """Store what the account has of `currency` after the entries booked so far."""
+        row = {
+            "account_id": self.line.account_id,
+            "currency": currency,
+            "total": total,
+            "entry_price": entry_price,
+        }
+        self.balances.append(row)
+
+    def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
+        """Tell the owner the balances that changed."""
+        self._event("balance", {"account": self.line.account_id, "currencies": currencies})
+
+    def record(self, action: str, actor: wire.Actor, target: str | None, error: TradingError | None = None) -> None:
+        """Add an audit row."""
+        self.audit.append(
+            {
+                "id": new_id(),
+                "created_at": clock.now(),
+                "user_id": actor.user_id,
+                "action": action,
+                "target": target,
+                "outcome": "refused" if error else "ok",
+                "error_code": error.code if error else None,
+                "ip": actor.ip,
+                "request_id": actor.request_id,
+                "detail": None,
+            }
+        )
+
+    def key(self, key: str, request_hash: str, *, order_id: str | None = None, fault: Fault | None = None) -> None:
+        """Store the outcome of a request that came with an idempotency key."""
+        self.keys.append(
+            {
+                "user_id": self.line.user_id,
+                "key": key,
+                "request_hash": request_hash,
+                "order_id": order_id,
+                "fault": msgspec.json.encode(fault).decode() if fault else None,
+                "created_at": clock.now(),
+            }
+        )
+
+    def order_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the orders."""
+        return [order_row(order, self.line.user_id) for order in self.orders.values()]
+
+    def trade_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the trades."""
+        return [trade_row(trade, self.line.user_id) for trade in self.trades]
+
+    def _event(self, kind: str, payload: Any) -> None:
+        self.events.append({"account_id": self.line.account_id, "type": kind, "payload": json.dumps(payload).decode()})

@@ -1,0 +1,86 @@
+"""Bodies: at most 1 MB is read for a request; a client that sends more still hears why it was refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BODY = 1024 * 1024
+MAX_DRAINED = 16 * 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+def install(app: Flask) -> None:
+    """Refuse bodies that are too large, and paths that no database can look up."""
+    # one more than allowed: werkzeug cuts a chunked body off at its limit without a word, the byte too many tells
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
+    app.wsgi_app = Drained(app.wsgi_app)  # type: ignore[method-assign]
+
+    @app.before_request
+    def refuse() -> None:
+        if (request.content_length or 0) > MAX_BODY:
+            raise RequestEntityTooLarge
+        if "\x00" in request.path:
+            raise NotFound
+
+
+class Drained:
+    """Read what is left of a body before the answer is sent.
+
+    A server that closes a connection with unread bytes resets it, and the answer is lost on the way to a client that
+    is still sending.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Call the app, then read the rest of the body."""
+        length = environ.get("CONTENT_LENGTH") or ""
+        chunked = bool(environ.get("wsgi.input_terminated"))
+        if not chunked and not length.isdigit():
+            return self._app(environ, start_response)
+        body = _Counted(environ["wsgi.input"], int(length) if length.isdigit() else None)
+        environ["wsgi.input"] = body
+        answer = self._app(environ, start_response)
+        body.drain()
+        return answer
+
+
+class _Counted(io.RawIOBase):
+    """A body that knows how much of it is left; `length` is None when only its end tells."""
+
+    def __init__(self, stream: InputStream, length: int | None) -> None:
+        self._stream = stream
+        self._left = length
+        self._allowed = MAX_BODY
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer) if self._left is None else min(len(buffer), self._left)
+        # asking a socket for more than the client sends would wait for ever
+        chunk = self._stream.read(size) if size else b""
+        buffer[: len(chunk)] = chunk
+        if self._left is not None:
+            self._left -= len(chunk)
+        self._allowed -= len(chunk)
+        if self._allowed < 0:
+            raise RequestEntityTooLarge
+        return len(chunk)
+
+    def drain(self) -> None:
+        self._allowed = MAX_DRAINED
+        # whatever goes wrong here, the client has left or sends garbage, and the answer is ready all the same
+        with contextlib.suppress(Exception):
+            while self.read(_CHUNK):
+                pass

@@ -1,0 +1,147 @@
+"""Turn rows into the messages that both sides of the bridge speak of, and back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from utils import wire
+from utils.wire import FINAL_STATUSES, Fee
+
+
+def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
+    """Return the columns of `order`."""
+    return {
+        "id": order.id,
+        "account_id": order.account,
+        "user_id": user_id,
+        "client_order_id": order.client_order_id,
+        "mode": order.mode,
+        "exchange": order.exchange,
+        "symbol": order.symbol,
+        "side": order.side,
+        "type": order.type,
+        "status": order.status,
+        "amount": order.amount,
+        "filled": order.filled,
+        "price": order.price,
+        "stop_price": order.stop_price,
+        "trailing_percent": order.trailing_percent,
+        "trailing_level": order.trailing_level,
+        "average": order.average,
+        "cost": order.cost,
+        **_fee_columns(order.fee),
+        "time_in_force": order.time_in_force,
+        "reduce_only": order.reduce_only,
+        "group_id": order.group_id,
+        "triggered_at": order.triggered_at,
+        "reject_code": order.reject_code,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "closed_at": order.updated_at if order.status in FINAL_STATUSES else None,
+    }
+
+
+def order_of(row: Row[Any]) -> wire.Order:
+    """Return the order that a row of `orders` holds."""
+    return wire.Order(
+        id=row.id,
+        client_order_id=row.client_order_id,
+        account=row.account_id,
+        mode=row.mode,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        side=row.side,
+        type=row.type,
+        status=row.status,
+        amount=row.amount,
+        filled=row.filled,
+        remaining=row.amount - row.filled,
+        price=row.price,
+        stop_price=row.stop_price,
+        trailing_percent=row.trailing_percent,
+        trailing_level=row.trailing_level,
+        average=row.average,
+        cost=row.cost,
+        fee=_fee(row),
+        time_in_force=row.time_in_force,
+        reduce_only=row.reduce_only,
+        group_id=row.group_id,
+        triggered_at=row.triggered_at,
+        reject_code=row.reject_code,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def trade_row(trade: wire.Trade, user_id: str) -> dict[str, Any]:
+    """Return the columns of `trade`."""
+    return {
+        "id": trade.id,
+        "order_id": trade.order_id,
+        "account_id": trade.account,
+        "user_id": user_id,
+        "mode": trade.mode,
+        "exchange": trade.exchange,
+        "symbol": trade.symbol,
+        "side": trade.side,
+        "price": trade.price,
+        "amount": trade.amount,
+        "cost": trade.cost,
+        **_fee_columns(trade.fee),
+        "realized_pnl": trade.realized_pnl,
+        "created_at": trade.created_at,
+    }
+
+
+def trade_of(row: Row[Any]) -> wire.Trade:
+    """Return the trade that a row of `trades` holds."""
+    return wire.Trade(
+        id=row.id,
+        order_id=row.order_id,
+        account=row.account_id,
+        mode=row.mode,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        side=row.side,
+        price=row.price,
+        amount=row.amount,
+        cost=row.cost,
+        fee=_fee(row),
+        realized_pnl=row.realized_pnl,
+        created_at=row.created_at,
+    )
+
+
+def ledger_row(
+    *,
+    entry_id: str,
+    account: str,
+    currency: str,
+    amount: Decimal,
+    kind: str,
+    at: datetime,
+    trade: wire.Trade | None = None,
+) -> dict[str, Any]:
+    """Return the columns of one ledger entry; `trade` is the fill it comes from."""
+    return {
+        "id": entry_id,
+        "account_id": account,
+        "currency": currency,
+        "amount": amount,
+        "kind": kind,
+        "order_id": trade.order_id if trade else None,
+        "trade_id": trade.id if trade else None,
+        "created_at": at,
+    }
+
+
+def _fee_columns(fee: Fee | None) -> dict[str, Any]:
+    return {"fee_currency": fee.currency if fee else None, "fee_cost": fee.cost if fee else None}
+
+
+def _fee(row: Row[Any]) -> Fee | None:
+    return Fee(currency=row.fee_currency, cost=row.fee_cost) if row.fee_currency is not None else None
