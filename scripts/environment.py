@@ -21,6 +21,9 @@ PYTHON = VENV / "bin" / "python"
 BUILDING = VENV / ".building"
 """Lies there while packages are being installed; found at the start, the last run was interrupted."""
 
+PLACE = VENV / ".place"
+"""Says where .venv was built: the scripts inside a moved one point to where it was."""
+
 
 def main(arguments: list[str]) -> int:
     """Make `.venv` fit for running (no argument) or for tests and checks as well (`dev`)."""
@@ -31,7 +34,7 @@ def main(arguments: list[str]) -> int:
         missing = [name for name in wanted if not _is_current([name])]
         if not missing:  # the one we waited for has done it
             return 0
-        if BUILDING.exists() or not _runs():
+        if BUILDING.exists() or not _is_here() or not _runs():
             shutil.rmtree(VENV, ignore_errors=True)
             missing = wanted
             _say(f"Creating .venv with Python {sys.version.split()[0]}")
@@ -40,6 +43,7 @@ def main(arguments: list[str]) -> int:
             # A venv cannot be made from an interpreter inside the one just removed.
             base = getattr(sys, "_base_executable", sys.executable)
             subprocess.run([base, "-m", "venv", str(VENV)], check=True)
+            PLACE.write_text(str(VENV), encoding="utf-8")
         BUILDING.touch()
         _say(f"Installing {' and '.join(missing)} (once; needs the network)")
         try:
@@ -93,7 +97,7 @@ def _uv_environment(pip: list[str]) -> dict[str, str]:
 
 
 def _is_current(names: list[str]) -> bool:
-    if BUILDING.exists():
+    if BUILDING.exists() or not _is_here():
         return False
     try:
         return all(_stamp(name).read_text(encoding="ascii") == _digest(name) for name in names) and _runs()
@@ -106,8 +110,11 @@ def _stamp(name: str) -> Path:
 
 
 def _digest(name: str) -> str:
-    # The path belongs to it: the scripts inside a moved .venv point to where it was.
-    return hashlib.sha256(bytes(VENV) + (ROOT / name).read_bytes()).hexdigest()
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+
+
+def _is_here() -> bool:
+    return PLACE.exists() and PLACE.read_text(encoding="utf-8") == str(VENV)
 
 
 def _runs() -> bool:
