@@ -43,6 +43,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
+    rate_limit_per_minute: int = 6000
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -81,6 +82,7 @@ class Settings:
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),

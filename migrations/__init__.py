@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -37,6 +38,7 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
 
+@cache
 def head() -> str | None:
     """Return the newest revision in the scripts."""
     return ScriptDirectory.from_config(_config()).get_current_head()

@@ -7,6 +7,9 @@
     ├── Forbidden            known, but without the permission
     ├── NotFound             does not exist, or belongs to somebody else
     ├── Conflict             exists, but in another state
+    ├── Overloaded           a bounded resource is used up for the moment
+    ├── StorageUnavailable   the database did not take the change
+    ├── NotReady             a part of this installation does not work
     └── BridgeError          the way to OctoBot
         ├── EngineUnavailable   nothing was done; try again after `retry_after` seconds
         ├── EngineTimeout       no answer in time: the outcome is unknown
@@ -98,6 +101,12 @@ class StorageUnavailable(TradingError):
     """The database did not take the change; nothing was done."""
 
     code = "storage_unavailable"
+
+
+class NotReady(TradingError):
+    """A part of this installation does not work yet, or not any more; `errors` names it."""
+
+    code = "not_ready"
 
 
 class BridgeError(TradingError):

@@ -74,6 +74,10 @@ class OctoBotBridge:
         self._transport = transport
         self._timeout = timeout
 
+    def within(self, timeout: float) -> OctoBotBridge:
+        """Return a bridge to the same engine whose calls have a deadline of `timeout` seconds."""
+        return OctoBotBridge(self._transport, timeout)
+
     def place_order(self, command: PlaceOrder) -> Order:
         """Place an order; answers after it is committed.
 

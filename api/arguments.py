@@ -1,0 +1,79 @@
+"""Read what a request brings: strictly, nothing unknown, every fault named by its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import marshmallow
+from flask import Request
+from webargs.core import is_json
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
+
+from api.schemas.fields import Coded
+from utils import json
+from utils.errors import FieldError, Malformed, Refused
+
+_CODES = {"Missing data for required field.": "required", "Field may not be null.": "required"}
+_UNKNOWN = "Unknown field."
+
+
+class Parser(FlaskParser):
+    """Load bodies and query strings through marshmallow schemas."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": marshmallow.RAISE, "query": marshmallow.RAISE}
+
+    def load_json(self, req: Request, _schema: marshmallow.Schema) -> Any:
+        """Return the body.
+
+        :raises Malformed: when it is not JSON.
+        :raises UnsupportedMediaType: when it does not say that it is.
+        """
+        body = req.get_data(cache=True)
+        if not body:
+            raise Malformed("The body is missing; send a JSON object.", code="malformed_json")
+        if not is_json(req.mimetype):
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+        return json.loads(body)
+
+    def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
+        """Return the query string.
+
+        :raises Refused: when a value holds NUL, or a parameter comes twice.
+        """
+        for name, values in req.args.lists():
+            if any("\x00" in value for value in values):
+                raise _refused(FieldError(field=name, code="invalid_text", message="NUL is not text."))
+            if len(values) > 1:
+                raise _refused(FieldError(field=name, code="repeated", message="Give this parameter once."))
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: marshmallow.ValidationError, *_: Any, **__: Any) -> NoReturn:
+        """Turn what a schema found into the domain's error. :raises Refused: always."""
+        messages: Any = error.messages
+        # webargs puts the location above the fields
+        inner = next(iter(messages.values())) if isinstance(messages, dict) and len(messages) == 1 else messages
+        raise _refused(*_flatten(inner, ""))
+
+
+def _flatten(messages: Any, path: str) -> Iterator[FieldError]:
+    if isinstance(messages, dict):
+        for key, value in messages.items():
+            yield from _flatten(value, path if key == "_schema" else f"{path}.{key}" if path else str(key))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from _flatten(message, path)
+    else:
+        yield FieldError(field=path, code=_code(messages), message=str(messages))
+
+
+def _code(message: str) -> str:
+    if isinstance(message, Coded):
+        return message.code
+    return "unknown_field" if message == _UNKNOWN else _CODES.get(message, "invalid")
+
+
+def _refused(*errors: FieldError) -> Refused:
+    first = errors[0]
+    return Refused(f"{first.field}: {first.message}" if first.field else first.message, errors=errors)

@@ -1,0 +1,58 @@
+"""Signing up, in and out."""
+
+from __future__ import annotations
+
+from api.blueprint import PUBLIC, Blueprint
+from api.context import origin, principal, services
+from api.schemas.auth import (
+    LogInSchema,
+    RefreshSchema,
+    SignedOutSchema,
+    SignUpSchema,
+    TokenPairSchema,
+    UserSchema,
+)
+from middleware.rate_limits import LOGIN
+from services.sessions import LogIn, TokenPair
+from services.users import SignUp, User
+
+blueprint = Blueprint("auth", "Signing up, in and out")
+
+
+@blueprint.route("/api/auth/signup", method="POST", permission=PUBLIC)
+@blueprint.arguments(SignUpSchema)
+@blueprint.response(201, UserSchema)
+def signup(command: SignUp) -> User:
+    """Sign up; a paper account with 10,000 USDT comes with it."""
+    return services.users.sign_up(command, origin())
+
+
+@blueprint.route("/api/auth/login", method="POST", permission=PUBLIC, limit=LOGIN)
+@blueprint.arguments(LogInSchema)
+@blueprint.response(200, TokenPairSchema)
+def login(command: LogIn) -> TokenPair:
+    """Sign in with a username or an address."""
+    return services.sessions.log_in(command, origin())
+
+
+@blueprint.route("/api/auth/refresh", method="POST", permission=PUBLIC)
+@blueprint.arguments(RefreshSchema)
+@blueprint.response(200, TokenPairSchema)
+def refresh(body: dict[str, str]) -> TokenPair:
+    """Exchange a refresh token for a new pair; using one twice ends its session."""
+    return services.sessions.refresh(body["refresh_token"], origin())
+
+
+@blueprint.route("/api/auth/logout", method="POST", permission="profile:write")
+@blueprint.response(200, SignedOutSchema)
+def logout() -> dict[str, bool]:
+    """End the session; its tokens are worth nothing from then on."""
+    services.sessions.log_out(principal, origin())
+    return {"signed_out": True}
+
+
+@blueprint.route("/api/auth/me", permission="profile:read")
+@blueprint.response(200, UserSchema)
+def me() -> User:
+    """Return the caller."""
+    return services.users.get(principal)

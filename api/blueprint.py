@@ -1,0 +1,102 @@
+"""Routes that declare who may call them, read strictly and answer in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+from flask import Response
+from flask_smorest.utils import unpack_tuple_response
+from marshmallow import Schema
+
+from api.arguments import Parser
+from api.schemas.envelope import enveloped
+from middleware.permissions import PUBLIC, check_declared
+from utils import json
+from utils.pages import Page
+
+__all__ = ["PUBLIC", "Blueprint"]
+
+View = Callable[..., Any]
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A resource's routes.
+
+    A view is decorated with `route`, then `arguments` (a body or a query), then `response`; it returns a message, a
+    list or a `Page`, alone or as `(data, status, headers)`.
+    """
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(name, __name__, description=description)
+
+    def route(
+        self, *rules: str, permission: str | None = None, method: str = "GET", limit: str | None = None
+    ) -> Callable[[View], View]:
+        """Serve a view at `rules`: the first is its path, the others are aliases.
+
+        :param permission: what the caller must hold, `<resource>:<read|write>`, or `PUBLIC`.
+        :param limit: the rate limit besides the general one (see `middleware.rate_limits`).
+        :raises TypeError: when no permission, or an unknown one, is declared.
+        """
+
+        def decorate(view: View) -> View:
+            view.permission = check_declared(permission, f"{self.name}.{view.__name__}")  # type: ignore[attr-defined]
+            view.limit = limit  # type: ignore[attr-defined]
+            for number, rule in enumerate(rules):
+                endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
+                self.add_url_rule(rule, endpoint, view, methods=[method])
+                document = self._docs[endpoint][method.lower()].setdefault("manual_doc", {})
+                document["operationId"] = f"{self.name}_{endpoint}"
+                if permission == PUBLIC:
+                    document["security"] = []
+            return view
+
+        return decorate
+
+    def doc(self, **document: Any) -> Callable[[View], View]:
+        """Add to what the document says of a view."""
+        decorate: Callable[[View], View] = super().doc(**document)
+        return decorate
+
+    def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
+        """Load the body (or, with `location="query"`, the query string) and pass it as first argument."""
+        decorate: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        return decorate
+
+    def response(
+        self, status: int, schema: type[Schema], *, many: bool = False, paged: bool = False, **document: Any
+    ) -> Callable[[View], View]:
+        """Answer `{"success": true, "data": …}` with `status`.
+
+        :param schema: what `data` is (of each item when `many` or `paged`); it documents, it does not convert.
+        :param paged: the view returns a `Page`.
+        """
+        envelope = enveloped(schema, many=many or paged, paged=paged)
+        describe: Callable[[View], View] = self.alt_response(
+            status, schema=envelope, description=HTTPStatus(status).phrase, success=True, **document
+        )
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answer(*args: Any, **kwargs: Any) -> Response:
+                data, given, headers = unpack_tuple_response(view(*args, **kwargs))
+                return Response(
+                    json.dumps(_envelope(data)), given or status, headers=headers, mimetype="application/json"
+                )
+
+            return describe(answer)
+
+        return decorate
+
+
+def _envelope(data: Any) -> dict[str, Any]:
+    if not isinstance(data, Page):
+        return {"success": True, "data": data}
+    pagination = {"limit": data.limit, "has_more": data.next_cursor is not None, "next_cursor": data.next_cursor}
+    return {"success": True, "data": data.items, "pagination": pagination}

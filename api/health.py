@@ -1,0 +1,25 @@
+"""Probes for whoever watches over the installation."""
+
+from __future__ import annotations
+
+from api.blueprint import PUBLIC, Blueprint
+from api.context import services
+from api.schemas.health import LivenessSchema, ReadinessSchema
+from middleware.rate_limits import UNLIMITED
+from services.health import Readiness
+
+blueprint = Blueprint("health", "Probes")
+
+
+@blueprint.route("/health/live", permission=PUBLIC, limit=UNLIMITED)
+@blueprint.response(200, LivenessSchema)
+def live() -> dict[str, str]:
+    """Tell that this process answers."""
+    return {"status": "live"}
+
+
+@blueprint.route("/health/ready", permission=PUBLIC, limit=UNLIMITED)
+@blueprint.response(200, ReadinessSchema)
+def ready() -> Readiness:
+    """Tell whether database, engine and feeds work; 503 names those that do not."""
+    return services.health.check()

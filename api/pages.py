@@ -1,0 +1,17 @@
+"""What a browser finds."""
+
+from __future__ import annotations
+
+from flask import redirect
+from werkzeug import Response
+
+from api.blueprint import PUBLIC, Blueprint
+
+blueprint = Blueprint("pages", "Pages")
+
+
+@blueprint.route("/", permission=PUBLIC)
+@blueprint.doc(responses={302: {"description": "To the documentation"}})
+def index() -> Response:
+    """Lead to the documentation."""
+    return redirect("/docs")

@@ -1,0 +1,101 @@
+"""Bodies of signing up and signing in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate, validates_schema
+
+from api.schemas.fields import invalid
+from services.passwords import MAX_LENGTH, MIN_LENGTH
+from services.sessions import LogIn
+from services.users import SignUp
+
+MAX_EMAIL = 254
+_USERNAME = validate.Regexp(
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,63}\Z", error="Use 3 to 64 letters, digits, dots, dashes and underscores."
+)
+
+
+class SignUpSchema(Schema):
+    """Who wants to sign up."""
+
+    username = fields.String(required=True, validate=_USERNAME, metadata={"example": "ada"})
+    email = fields.Email(
+        required=True, validate=validate.Length(max=MAX_EMAIL), metadata={"example": "ada@example.com"}
+    )
+    # its length is checked with the other rules of passwords, so that every fault has its own code
+    password = fields.String(
+        required=True,
+        metadata={
+            "minLength": MIN_LENGTH,
+            "maxLength": MAX_LENGTH,
+            "example": "correct-horse-7-staple",
+            "format": "password",
+        },
+    )
+
+    @validates_schema
+    def check_folded(self, values: dict[str, Any], **_: Any) -> None:
+        """Refuse an address that case-folding makes longer than the database takes."""
+        if len(values["email"].casefold()) > MAX_EMAIL:
+            raise invalid("invalid", "Longer than maximum length 254.", "email")
+
+    @post_load
+    def command(self, values: dict[str, Any], **_: Any) -> SignUp:
+        """Return the command."""
+        return SignUp(**values)
+
+
+class UserSchema(Schema):
+    """A user."""
+
+    id = fields.String(required=True)
+    username = fields.String(required=True)
+    email = fields.String(required=True)
+    is_admin = fields.Boolean(required=True)
+    created_at = fields.DateTime(required=True)
+
+
+class LogInSchema(Schema):
+    """Who signs in: by username or by address."""
+
+    username = fields.String(validate=validate.Length(min=1, max=MAX_EMAIL), metadata={"example": "ada"})
+    email = fields.String(validate=validate.Length(min=1, max=MAX_EMAIL))
+    password = fields.String(
+        required=True,
+        validate=validate.Length(max=MAX_LENGTH),
+        metadata={"format": "password", "example": "correct-horse-7-staple"},
+    )
+
+    @validates_schema
+    def check_name(self, values: dict[str, Any], **_: Any) -> None:
+        """Require one name."""
+        if ("username" in values) == ("email" in values):
+            raise invalid("required", "Send either username or email.", "username")
+
+    @post_load
+    def command(self, values: dict[str, Any], **_: Any) -> LogIn:
+        """Return the command."""
+        return LogIn(name=values.get("username") or values["email"], password=values["password"])
+
+
+class TokenPairSchema(Schema):
+    """An access token and the refresh token that gets the next one."""
+
+    access_token = fields.String(required=True)
+    token_type = fields.String(required=True, validate=validate.Equal("Bearer"))
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds the access token is good for."})
+    refresh_token = fields.String(required=True, metadata={"description": "Good for one use."})
+
+
+class RefreshSchema(Schema):
+    """The token to exchange."""
+
+    refresh_token = fields.String(required=True, validate=validate.Length(min=1, max=4096))
+
+
+class SignedOutSchema(Schema):
+    """What is left of a session."""
+
+    signed_out = fields.Boolean(required=True)

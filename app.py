@@ -1,0 +1,39 @@
+"""The Flask app: wiring only. `python app.py` starts the whole installation."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+import middleware
+import services
+from api import openapi, routes
+from config import Settings
+from middleware.context import SERVICES
+from models import Database
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+
+def create_app(
+    settings: Settings | None = None, *, bridge: OctoBotBridge | None = None, database: Database | None = None
+) -> Flask:
+    """Build the app; what is not given is made from the settings.
+
+    :raises SettingsError: when a setting is malformed or unsafe.
+    """
+    settings = settings or Settings.from_env()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = database or Database(settings.database_url, pool_size=settings.web_threads)
+    bridge = bridge or OctoBotBridge(UnixTransport(settings.engine_socket))
+    app = Flask(__name__, static_folder=None)
+    app.extensions[SERVICES] = services.build(settings, database, bridge)
+    middleware.install(app, settings)
+    api = openapi.install(app)
+    for blueprint in routes.BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    return app
+
+
+if __name__ == "__main__":
+    from supervisor.run import main
+
+    raise SystemExit(main())

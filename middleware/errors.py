@@ -1,0 +1,120 @@
+"""One error body for everything that goes wrong (RFC 9457, plus the members that early clients read)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from middleware.context import request_id
+from utils import errors, json
+from utils.errors import FieldError, TradingError
+
+MIMETYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="trading"'
+_logger = logging.getLogger(__name__)
+
+STATUSES: dict[type[TradingError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Refused: 422,
+    errors.EngineFault: 502,
+    errors.Overloaded: 503,
+    errors.StorageUnavailable: 503,
+    errors.NotReady: 503,
+    errors.EngineUnavailable: 503,
+    errors.EngineTimeout: 504,
+    errors.BridgeError: 502,
+    TradingError: 500,
+}
+"""The status of each domain error; a class that is not here has the one of its nearest ancestor."""
+
+CODES = {
+    400: "malformed_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+}
+"""The codes of what Flask itself refuses."""
+
+
+def install(app: Flask) -> None:
+    """Answer every exception with a problem."""
+    app.register_error_handler(TradingError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def status_of(error: TradingError) -> int:
+    """Return the HTTP status that tells of `error`."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: tuple[FieldError, ...] = (),
+    retry_after: int | None = None,
+) -> Response:
+    """Return the answer that tells what went wrong.
+
+    :param code: stable snake_case, for programs.
+    :param detail: a sentence, for people; never a trace, SQL or a secret.
+    :param retry_after: seconds after which the same request may succeed.
+    """
+    response = Response(json.dumps(body(status, code, detail, fields=fields)), status, mimetype=MIMETYPE)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        known = code != "token_missing"
+        response.headers["WWW-Authenticate"] = f'{CHALLENGE}, error="invalid_token"' if known else CHALLENGE
+    return response
+
+
+def body(status: int, code: str, detail: str, *, fields: tuple[FieldError, ...] = ()) -> dict[str, Any]:
+    """Return the members of a problem."""
+    title = HTTPStatus(status).phrase
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "error": title,
+        "message": detail,
+        "code": status,
+        "details": detail,
+        "error_code": code,
+        "request_id": request_id(),
+        "errors": fields,
+    }
+
+
+def _domain_error(error: TradingError) -> Response:
+    return problem(status_of(error), error.code, error.detail, fields=error.errors, retry_after=error.retry_after)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None or error.code is None or error.code < 400:
+        return Response(error.get_body(), error.code, error.get_headers())  # a redirect of the router
+    code = CODES.get(error.code, HTTPStatus(error.code).phrase.lower().replace(" ", "_"))
+    answer = problem(error.code, code, error.description or HTTPStatus(error.code).phrase)
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _unforeseen(error: Exception) -> Response:
+    _logger.exception("request %s failed", request_id(), exc_info=error)
+    return problem(500, "internal_error", "Something went wrong here. The log tells more under this request_id.")

@@ -1,0 +1,129 @@
+"""Rate limits: per user, per address when anonymous; logins also per account. Every answer tells what is left."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+
+from flask import Flask, Response, current_app, request
+from flask_limiter import ApplicationLimit, Limit, Limiter
+from limits.storage import RedisStorage, Storage
+
+from config import Settings
+from middleware.context import caller, principal, services
+from middleware.limit_storage import GuardedStorage, SQLiteStorage
+from utils import json
+from utils.errors import TradingError
+
+ANONYMOUS_PER_MINUTE = 600
+LOGINS_PER_MINUTE = 5
+UNLIMITED = "unlimited"
+"""The `limit` of routes that are never refused (a probe of liveness)."""
+
+LOGIN = "login"
+"""The `limit` of routes that check a password."""
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Count every request and refuse those that are too many."""
+    if not settings.rate_limit_enabled:
+        return
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = {"inner": _storage(settings), "closed": _is_write}
+    logins = f"{LOGINS_PER_MINUTE}/minute"
+    limiter = Limiter(
+        key_func=_address,
+        storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
+        request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        application_limits=[
+            ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
+            ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
+        ],
+        default_limits=[
+            Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
+            Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
+        ],
+    )
+    limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
+    limiter.init_app(app)
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        tightest = min(limiter.current_limits, key=lambda one: one.remaining, default=None)
+        if tightest is not None:
+            response.headers["X-RateLimit-Limit"] = str(tightest.limit.amount)
+            response.headers["X-RateLimit-Remaining"] = str(tightest.remaining)
+            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.window.reset_time))
+            if response.status_code == 429:
+                wait = math.ceil(tightest.window.reset_time - time.time())
+                response.headers["Retry-After"] = str(max(wait, 1))
+        return response
+
+
+def _storage(settings: Settings) -> Storage:
+    if settings.redis_url:
+        return RedisStorage(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
+    return SQLiteStorage(settings.data_dir / "rate_limits.db")
+
+
+def _limit() -> str | None:
+    return getattr(current_app.view_functions.get(request.endpoint or ""), "limit", None)
+
+
+def _is_write() -> bool:
+    return request.method not in _READS
+
+
+def _is_anonymous() -> bool:
+    return caller() is None
+
+
+def _is_signed_in() -> bool:
+    return caller() is not None
+
+
+def _is_no_login() -> bool:
+    return _limit() != LOGIN
+
+
+def _names_nobody() -> bool:
+    return _is_no_login() or _login_name() is None
+
+
+def _user() -> str:
+    return f"user:{principal.user_id}"
+
+
+def _address() -> str:
+    return f"ip:{network(request.remote_addr)}"
+
+
+def network(address: str | None) -> str:
+    """Return what one customer of a provider can choose an address from: IPv4 as it is, of IPv6 the /64."""
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _login_target() -> str:
+    # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
+    # before there is another one, so that strangers cannot lock the owner out.
+    source = services.sessions.source(_login_name() or "", request.remote_addr)
+    return f"account:{source.target}:{'known' if source.known else 'strange'}"
+
+
+def _login_name() -> str | None:
+    try:
+        body = json.loads(request.get_data())
+    except TradingError:
+        return None
+    name = (body.get("username") or body.get("email")) if isinstance(body, dict) else None
+    return name if isinstance(name, str) else None

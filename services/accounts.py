@@ -1,0 +1,124 @@
+"""Accounts: whose they are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, insert, select, tuple_
+from sqlalchemy.orm import Session
+
+import models
+from models import Database
+from services.principals import Principal
+from utils import clock, ids
+from utils.errors import NotFound
+from utils.pages import Cursor, Page
+from utils.wire import Message, Mode
+
+PAPER_EXCHANGE = "demo"
+PAPER_CURRENCY = "USDT"
+PAPER_BALANCE = Decimal(10_000)
+CACHE_SECONDS = 3.0
+"""How long an account that was looked up is taken as it was; its owner never changes."""
+
+CACHE_SIZE = 10_000
+_COLUMNS = (
+    models.Account.id,
+    models.Account.name,
+    models.Account.mode,
+    models.Account.exchange,
+    models.Account.type,
+    models.Account.reference_currency,
+    models.Account.status,
+    models.Account.kind,
+    models.Account.created_at,
+)
+
+
+class Account(Message, frozen=True, kw_only=True):
+    """An account as its owner sees it."""
+
+    id: str
+    name: str
+    mode: Mode
+    exchange: str
+    type: str
+    reference_currency: str
+    status: str
+    kind: str
+    created_at: datetime
+
+
+class Accounts:
+    """Read the accounts of users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._found: dict[tuple[str, str | None], tuple[float, Account]] = {}
+        self._lock = threading.Lock()
+
+    def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[Account]:
+        """Return a page of the caller's accounts, oldest first."""
+        query = _of(principal).order_by(models.Account.created_at, models.Account.id).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(
+                tuple_(models.Account.created_at, models.Account.id) > tuple_(cursor.created_at, cursor.id)
+            )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return Page.of([_account(row) for row in rows], limit)
+
+    def owned(self, principal: Principal, account_id: str | None = None) -> Account:
+        """Return the caller's account `account_id`, the main one for None.
+
+        :raises NotFound: `account_not_found`, also when it is somebody else's.
+        """
+        key = (principal.user_id, account_id)
+        kept = self._found.get(key)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        mine = models.Account.kind == "main" if account_id is None else models.Account.id == account_id
+        query = _of(principal).where(mine).order_by(models.Account.created_at, models.Account.id).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotFound("You have no such account.", code="account_not_found")
+        account = _account(row)
+        with self._lock:
+            if len(self._found) >= CACHE_SIZE:
+                self._found.clear()
+            self._found[key] = (time.monotonic() + CACHE_SECONDS, account)
+        return account
+
+
+def open_main(session: Session, user_id: str) -> None:
+    """Add the paper account that every user gets; the engine books its balance when it first opens it."""
+    opened = clock.now()
+    session.execute(
+        insert(models.Account).values(
+            id=ids.new_id(),
+            user_id=user_id,
+            name="Paper",
+            mode="paper",
+            exchange=PAPER_EXCHANGE,
+            type="spot",
+            kind="main",
+            reference_currency=PAPER_CURRENCY,
+            starting_balance=PAPER_BALANCE,
+            status="active",
+            created_at=opened,
+            updated_at=opened,
+        )
+    )
+
+
+def _of(principal: Principal) -> Select[*tuple[Any, ...]]:
+    return select(*_COLUMNS).where(models.Account.user_id == principal.user_id)
+
+
+def _account(row: Any) -> Account:
+    return Account(**row._mapping)

@@ -1,0 +1,43 @@
+"""Who is calling, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_USER = frozenset(
+    {
+        "profile:read",
+        "profile:write",
+        "accounts:read",
+        "accounts:write",
+        "portfolio:read",
+        "orders:read",
+        "orders:write",
+        "market:read",
+        "streams:read",
+    }
+)
+
+ROLES: dict[str, frozenset[str]] = {
+    "user": _USER,
+    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read"},
+}
+"""What each role may do, as `<resource>:<read|write>`."""
+
+PERMISSIONS = frozenset().union(*ROLES.values())
+"""Every permission there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """The caller of a request, as the database knows them now."""
+
+    user_id: str
+    username: str
+    role: str
+    session_id: str
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Return what the caller's role may do; a role that is not known may do nothing."""
+        return ROLES.get(self.role, frozenset())

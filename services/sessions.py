@@ -1,0 +1,210 @@
+"""Sessions: signing in, refreshing, signing out, and who a token stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, NoReturn
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from models import Database, RefreshToken, User
+from models import Session as SessionRow
+from services import audit
+from services.audit import Origin
+from services.passwords import Passwords
+from services.principals import Principal
+from services.tokens import ACCESS_LIFETIME, Claims, Tokens
+from utils import clock, ids
+from utils.errors import Forbidden, TradingError, Unauthenticated
+from utils.wire import Message
+
+LIFETIME = timedelta(days=30)
+"""A session ends this long after the sign-in, however often it is refreshed."""
+
+_CALLER = (
+    select(
+        User.id,
+        User.username,
+        User.role,
+        User.is_active,
+        SessionRow.expires_at,
+        SessionRow.revoked_at,
+    )
+    .join(SessionRow, SessionRow.user_id == User.id)
+    .where(SessionRow.id == bindparam("session"), User.id == bindparam("user"))
+)
+
+
+class LogIn(Message, frozen=True, kw_only=True):
+    """Sign in as the user whose username or address is `name`."""
+
+    name: str
+    password: str
+
+
+class TokenPair(Message, frozen=True, kw_only=True):
+    """What a client gets for signing in or refreshing; `expires_in` is the access token's life in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme
+    expires_in: int
+    refresh_token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Whom a login is aimed at, for counting attempts: a user's id, or the folded name when there is no such user.
+
+    `known` tells that the user has signed in from this address before.
+    """
+
+    target: str
+    known: bool
+
+
+class Sessions:
+    """Open, carry on and end sessions."""
+
+    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._tokens = tokens
+
+    def log_in(self, command: LogIn, origin: Origin) -> TokenPair:
+        """Open a session.
+
+        :raises Unauthenticated: `invalid_credentials`, whether the name or the password is wrong.
+        :raises Forbidden: `user_inactive` when the password is right but the user was deactivated.
+        :raises Overloaded: when too many sign in at once.
+        """
+        with self._database.read() as connection:
+            user = connection.execute(select(User).where(_named(command.name.casefold()))).first()
+        # an unknown user costs the same hash as a known one
+        right = self._hasher.verify(user.password_hash if user else None, command.password)
+        if user is None or not right:
+            wrong = Unauthenticated("The name or the password is wrong.", code="invalid_credentials")
+            self._refuse(user.id if user else None, wrong, origin)
+        if not user.is_active:
+            self._refuse(user.id, Forbidden("This user has been deactivated.", code="user_inactive"), origin)
+        rehashed = self._hasher.hash(command.password) if self._hasher.is_outdated(user.password_hash) else None
+        with self._database.write() as session:
+            if rehashed is not None:
+                # only if it is still the hash that was verified: a password changed meanwhile stays changed
+                still = and_(User.id == user.id, User.password_hash == user.password_hash)
+                session.execute(update(User).where(still).values(password_hash=rehashed))
+            return self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
+
+    def refresh(self, refresh_token: str, origin: Origin) -> TokenPair:
+        """Exchange a refresh token, which is good for one use, for a new pair.
+
+        :raises Unauthenticated: `token_reused` when it was used before (its session ends with that), else
+            `token_invalid`, `token_expired` or `session_ended`.
+        """
+        claims = self._tokens.read(refresh_token, "refresh")
+        with self._database.write() as session:
+            if _use(session, claims.token_id):
+                caller = _caller(session.connection(), claims)
+                return self._pair(session, caller.user_id, claims.session_id, is_admin=caller.role == "admin")
+            reused = session.execute(select(exists().where(RefreshToken.id == claims.token_id))).scalar_one()
+            if reused:
+                _revoke(session, claims.session_id, "token_reused")
+                audit.denied(
+                    session,
+                    origin,
+                    "session.refreshed",
+                    "token_reused",
+                    user_id=claims.user_id,
+                    target=claims.session_id,
+                )
+        if reused:
+            raise Unauthenticated("The refresh token was used before; sign in again.", code="token_reused")
+        raise Unauthenticated("The token is not valid.", code="token_invalid")
+
+    def log_out(self, principal: Principal, origin: Origin) -> None:
+        """End the caller's session: its access and refresh tokens are worth nothing from now on."""
+        with self._database.write() as session:
+            _revoke(session, principal.session_id, "logout")
+            audit.record(session, origin, "session.ended", user_id=principal.user_id, target=principal.session_id)
+
+    def principal(self, access_token: str) -> Principal:
+        """Return who `access_token` stands for, as the database knows them now.
+
+        :raises Unauthenticated: `token_invalid`, `token_expired`, or `session_ended` when the session was revoked or
+            expired or the user is not active any more.
+        """
+        claims = self._tokens.read(access_token, "access")
+        with self._database.read() as connection:
+            return _caller(connection, claims)
+
+    def source(self, name: str, ip: str | None) -> Source:
+        """Return whom a login as `name` from `ip` is aimed at."""
+        key = name.casefold()
+        before = exists().where(SessionRow.user_id == User.id, SessionRow.ip == ip)
+        query = select(User.id, before).where(_named(key))
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return Source(target=key, known=False) if row is None else Source(target=row[0], known=bool(row[1]))
+
+    def _refuse(self, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
+        with self._database.write() as session:
+            audit.denied(session, origin, "session.started", error.code, user_id=user_id, target=user_id)
+        raise error
+
+    def _open(self, session: Session, user_id: str, *, is_admin: bool, origin: Origin) -> TokenPair:
+        opened = clock.now()
+        session_id = ids.new_id()
+        session.execute(
+            insert(SessionRow).values(
+                id=session_id,
+                user_id=user_id,
+                created_at=opened,
+                last_used_at=opened,
+                expires_at=opened + LIFETIME,
+                ip=origin.ip,
+                user_agent=origin.user_agent,
+            )
+        )
+        audit.record(session, origin, "session.started", user_id=user_id, target=session_id)
+        return self._pair(session, user_id, session_id, is_admin=is_admin)
+
+    def _pair(self, session: Session, user_id: str, session_id: str, *, is_admin: bool) -> TokenPair:
+        token_id = ids.new_id()
+        now = clock.now()
+        used = update(SessionRow).where(SessionRow.id == session_id).values(last_used_at=now)
+        expires_at = session.execute(used.returning(SessionRow.expires_at)).scalar_one()
+        session.execute(
+            insert(RefreshToken).values(id=token_id, session_id=session_id, created_at=now, expires_at=expires_at)
+        )
+        access = Claims(user_id=user_id, session_id=session_id, token_id=ids.new_id())
+        following = Claims(user_id=user_id, session_id=session_id, token_id=token_id)
+        return TokenPair(
+            access_token=self._tokens.access(access, is_admin=is_admin),
+            expires_in=int(ACCESS_LIFETIME.total_seconds()),
+            refresh_token=self._tokens.refresh(following, expires_at=expires_at),
+        )
+
+
+def _named(key: str) -> ColumnElement[bool]:
+    # a username has no "@" and an address has one, so one name never means two users
+    return or_(User.username_key == key, User.email_key == key)
+
+
+def _caller(connection: Connection, claims: Claims) -> Principal:
+    row = connection.execute(_CALLER, {"session": claims.session_id, "user": claims.user_id}).first()
+    if row is None or row.revoked_at is not None or row.expires_at <= clock.now() or not row.is_active:
+        raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
+    return Principal(user_id=row.id, username=row.username, role=row.role, session_id=claims.session_id)
+
+
+def _use(session: Session, token_id: str) -> bool:
+    """Mark the token as used; of any number of callers at once exactly one is told True."""
+    unused = (RefreshToken.id == token_id) & RefreshToken.used_at.is_(None)
+    marked = update(RefreshToken).where(unused).values(used_at=clock.now()).returning(RefreshToken.id)
+    return session.execute(marked).first() is not None
+
+
+def _revoke(session: Session, session_id: str, reason: str) -> None:
+    live = (SessionRow.id == session_id) & SessionRow.revoked_at.is_(None)
+    session.execute(update(SessionRow).where(live).values(revoked_at=clock.now(), revoked_reason=reason))

@@ -1,0 +1,96 @@
+"""Access and refresh tokens: signed JWTs (HS256), told apart by their `type`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import jwt
+
+from utils import clock
+from utils.errors import Unauthenticated
+
+ISSUER = "trading-backend"
+AUDIENCE = "trading-backend-api"
+ALGORITHM = "HS256"
+ACCESS_LIFETIME = timedelta(minutes=15)
+LEEWAY = timedelta(seconds=5)
+"""How far the clocks of two servers may lie apart."""
+
+MAX_LENGTH = 4096
+_COMMON_CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "type", "sid")
+_REQUIRED = {"access": [*_COMMON_CLAIMS, "is_admin"], "refresh": [*_COMMON_CLAIMS]}
+
+Kind = Literal["access", "refresh"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What a genuine token says. Rights are not taken from here but looked up."""
+
+    user_id: str
+    session_id: str
+    token_id: str
+
+
+class Tokens:
+    """Sign and read the tokens of one installation."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = secret.encode()
+
+    def access(self, claims: Claims, *, is_admin: bool) -> str:
+        """Sign an access token that is good for `ACCESS_LIFETIME`."""
+        return self._sign("access", claims, clock.now() + ACCESS_LIFETIME, is_admin=is_admin)
+
+    def refresh(self, claims: Claims, *, expires_at: datetime) -> str:
+        """Sign the refresh token whose row has the id `claims.token_id`."""
+        return self._sign("refresh", claims, expires_at)
+
+    def read(self, token: str, kind: Kind) -> Claims:
+        """Return the claims of a genuine, present token of `kind`.
+
+        :raises Unauthenticated: `token_expired` when it was genuine once, else `token_invalid`.
+        """
+        if len(token) > MAX_LENGTH:
+            raise _invalid()
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                leeway=LEEWAY,
+                options={"require": _REQUIRED[kind], "strict_aud": True},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("The token has expired.", code="token_expired") from None
+        except (jwt.InvalidTokenError, ValueError, RecursionError, OverflowError):
+            # beyond PyJWT's own errors: headers and claims are an attacker's JSON
+            raise _invalid() from None
+        texts = [claims["sub"], claims["sid"], claims["jti"]]
+        if claims["type"] != kind or not all(isinstance(text, str) and text for text in texts):
+            raise _invalid()
+        if kind == "access" and not isinstance(claims["is_admin"], bool):
+            raise _invalid()
+        return Claims(user_id=claims["sub"], session_id=claims["sid"], token_id=claims["jti"])
+
+    def _sign(self, kind: Kind, claims: Claims, expires_at: datetime, **more: bool) -> str:
+        payload = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": claims.user_id,
+            "iat": clock.now(),
+            "exp": expires_at,
+            "jti": claims.token_id,
+            "type": kind,
+            "sid": claims.session_id,
+            **more,
+        }
+        return jwt.encode(payload, self._key, algorithm=ALGORITHM)
+
+
+def _invalid() -> Unauthenticated:
+    return Unauthenticated("The token is not valid.", code="token_invalid")

@@ -1,0 +1,143 @@
+"""Users: signing up, and the first admin."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+import models
+from models import Database
+from services import accounts, audit, passwords
+from services.audit import Origin
+from services.passwords import Passwords
+from services.principals import Principal
+from utils import clock, ids
+from utils.errors import Conflict, Forbidden, NotFound
+from utils.wire import Message
+
+ADMIN_USERNAME = "admin"
+
+
+class SignUp(Message, frozen=True, kw_only=True):
+    """Ask for a user of one's own."""
+
+    username: str
+    email: str
+    password: str
+
+
+class User(Message, frozen=True, kw_only=True):
+    """A user as they see themselves."""
+
+    id: str
+    username: str
+    email: str
+    is_admin: bool
+    created_at: datetime
+
+
+class Users:
+    """Create and read users."""
+
+    def __init__(self, database: Database, hasher: Passwords, *, signup_enabled: bool = True) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._signup_enabled = signup_enabled
+
+    def sign_up(self, command: SignUp, origin: Origin) -> User:
+        """Create a user with a paper account.
+
+        :raises Forbidden: `signup_disabled` when the operator does not want sign-ups.
+        :raises Refused: when the password is too weak.
+        :raises Conflict: `username_taken` or `email_taken`.
+        """
+        if not self._signup_enabled:
+            raise Forbidden("Signing up is turned off on this installation.", code="signup_disabled")
+        return self._create(command, "user", origin)
+
+    def get(self, principal: Principal) -> User:
+        """Return the caller."""
+        with self._database.read() as connection:
+            row = connection.execute(select(models.User).where(models.User.id == principal.user_id)).first()
+        if row is None:
+            raise NotFound("You do not exist any more.", code="user_not_found")
+        return User(
+            id=row.id,
+            username=row.username,
+            email=row.email,
+            is_admin=row.role == "admin",
+            created_at=row.created_at,
+        )
+
+    def ensure_admin(self, username: str = "", password: str = "") -> str | None:
+        """Create the first admin when there is none; return the random password when `password` is empty.
+
+        The caller prints what is returned, once: it is stored nowhere.
+
+        :raises Refused: when `password` is too weak.
+        :raises Conflict: when `username` belongs to a user who is no admin.
+        """
+        with self._database.read() as connection:
+            if connection.execute(select(exists().where(models.User.role == "admin"))).scalar():
+                return None
+        name = username or ADMIN_USERNAME
+        chosen = password or secrets.token_urlsafe(18)
+        self._create(SignUp(username=name, email=f"{name}@localhost", password=chosen), "admin", audit.SYSTEM)
+        return None if password else chosen
+
+    def _create(self, command: SignUp, role: str, origin: Origin) -> User:
+        passwords.check(command.password, username=command.username, email=command.email)
+        # asked before hashing too: a name that is taken shall not cost a hash
+        with self._database.read() as connection:
+            _refuse_taken(connection, command)
+        hashed = self._hasher.hash(command.password)
+        created = User(
+            id=ids.new_id(),
+            username=command.username,
+            email=command.email,
+            is_admin=role == "admin",
+            created_at=clock.now(),
+        )
+        try:
+            with self._database.write() as session:
+                _insert(session, created, hashed, role)
+                accounts.open_main(session, created.id)
+                audit.record(session, origin, "user.signed_up", user_id=created.id, target=created.id)
+        except IntegrityError:
+            with self._database.read() as connection:
+                _refuse_taken(connection, command)
+            raise
+        return created
+
+
+def _insert(session: Session, user: User, hashed: str, role: str) -> None:
+    session.execute(
+        insert(models.User).values(
+            id=user.id,
+            username=user.username,
+            username_key=user.username.casefold(),
+            email=user.email,
+            email_key=user.email.casefold(),
+            password_hash=hashed,
+            role=role,
+            is_active=True,
+            created_at=user.created_at,
+            updated_at=user.created_at,
+        )
+    )
+
+
+def _refuse_taken(connection: Connection, command: SignUp) -> None:
+    username, email = command.username.casefold(), command.email.casefold()
+    query = select(models.User.username_key).where(
+        (models.User.username_key == username) | (models.User.email_key == email)
+    )
+    names = connection.execute(query).scalars().all()
+    if username in names:
+        raise Conflict("This username is taken.", code="username_taken")
+    if names:
+        raise Conflict("There is a user with this address.", code="email_taken")

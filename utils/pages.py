@@ -1,0 +1,70 @@
+"""Pages of lists: keyset cursors on `(created_at, id)`, opaque to clients."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from utils.errors import FieldError, Refused
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Cursor(NamedTuple):
+    """The place after which a page starts: the last row of the page before."""
+
+    created_at: datetime
+    id: str
+
+    def encode(self) -> str:
+        """Write the cursor as clients carry it."""
+        body = msgspec.json.encode(((self.created_at - _EPOCH) // _MICROSECOND, self.id))
+        return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor:
+        """Read what `encode` wrote.
+
+        :raises Refused: when `text` is anything else.
+        """
+        try:
+            body = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            micros, row_id = msgspec.json.decode(body, type=tuple[int, str])
+            created_at = _EPOCH + micros * _MICROSECOND
+        except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, OverflowError):
+            raise _unreadable() from None
+        if not row_id.isascii() or not row_id.isprintable() or len(row_id) > 64:
+            raise _unreadable()
+        return cls(created_at, row_id)
+
+
+@dataclass(frozen=True)
+class Page[T]:
+    """A part of a list; `next_cursor` is None on the last page."""
+
+    items: list[T]
+    limit: int
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, rows: list[T], limit: int) -> Page[T]:
+        """Make a page of `rows`, read with one row more than `limit` so that the end is known.
+
+        Rows need `created_at` and `id`.
+        """
+        items = rows[:limit]
+        last = items[-1] if len(rows) > limit else None
+        return cls(items, limit, None if last is None else Cursor(last.created_at, last.id).encode())  # type: ignore[attr-defined]
+
+
+def _unreadable() -> Refused:
+    error = FieldError(field="cursor", code="invalid_cursor", message="Use next_cursor of the page before, unchanged.")
+    return Refused("The cursor is not one that this API gave out.", errors=(error,))
