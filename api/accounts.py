@@ -17,13 +17,13 @@ blueprint = Blueprint("accounts", "Accounts")
 @blueprint.route("/api/accounts", permission="accounts:read")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, AccountSchema, paged=True)
-def accounts(query: dict[str, Any]) -> Page[Account]:
+def list_accounts(query: dict[str, Any]) -> Page[Account]:
     """List the caller's accounts, oldest first."""
     return services.accounts.list(principal, **query)
 
 
 @blueprint.route("/api/accounts/<account_id>", permission="accounts:read")
 @blueprint.response(200, AccountSchema)
-def account(account_id: str) -> Account:
+def get_account(account_id: str) -> Account:
     """Return one of the caller's accounts."""
     return services.accounts.owned(principal, account_id)

@@ -34,7 +34,7 @@ class Parser(FlaskParser):
         if not body:
             raise Malformed("The body is missing; send a JSON object.", code="malformed_json")
         if not is_json(req.mimetype):
-            raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+            raise UnsupportedMediaType
         return json.loads(body)
 
     def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:

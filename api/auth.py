@@ -22,7 +22,7 @@ blueprint = Blueprint("auth", "Signing up, in and out")
 @blueprint.route("/api/auth/signup", method="POST", permission=PUBLIC)
 @blueprint.arguments(SignUpSchema)
 @blueprint.response(201, UserSchema)
-def signup(command: SignUp) -> User:
+def sign_up(command: SignUp) -> User:
     """Sign up; a paper account with 10,000 USDT comes with it."""
     return services.users.sign_up(command, origin())
 
@@ -30,7 +30,7 @@ def signup(command: SignUp) -> User:
 @blueprint.route("/api/auth/login", method="POST", permission=PUBLIC, limit=LOGIN)
 @blueprint.arguments(LogInSchema)
 @blueprint.response(200, TokenPairSchema)
-def login(command: LogIn) -> TokenPair:
+def log_in(command: LogIn) -> TokenPair:
     """Sign in with a username or an address."""
     return services.sessions.log_in(command, origin())
 
@@ -38,14 +38,14 @@ def login(command: LogIn) -> TokenPair:
 @blueprint.route("/api/auth/refresh", method="POST", permission=PUBLIC)
 @blueprint.arguments(RefreshSchema)
 @blueprint.response(200, TokenPairSchema)
-def refresh(body: dict[str, str]) -> TokenPair:
+def refresh_tokens(body: dict[str, str]) -> TokenPair:
     """Exchange a refresh token for a new pair; using one twice ends its session."""
     return services.sessions.refresh(body["refresh_token"], origin())
 
 
 @blueprint.route("/api/auth/logout", method="POST", permission="profile:write")
 @blueprint.response(200, SignedOutSchema)
-def logout() -> dict[str, bool]:
+def log_out() -> dict[str, bool]:
     """End the session; its tokens are worth nothing from then on."""
     services.sessions.log_out(principal, origin())
     return {"signed_out": True}
@@ -53,6 +53,6 @@ def logout() -> dict[str, bool]:
 
 @blueprint.route("/api/auth/me", permission="profile:read")
 @blueprint.response(200, UserSchema)
-def me() -> User:
+def get_me() -> User:
     """Return the caller."""
     return services.users.get(principal)

@@ -52,7 +52,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
                 self.add_url_rule(rule, endpoint, view, methods=[method])
                 document = self._docs[endpoint][method.lower()].setdefault("manual_doc", {})
-                document["operationId"] = f"{self.name}_{endpoint}"
+                document["operationId"] = endpoint
                 if permission == PUBLIC:
                     document["security"] = []
             return view

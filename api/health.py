@@ -13,13 +13,13 @@ blueprint = Blueprint("health", "Probes")
 
 @blueprint.route("/health/live", permission=PUBLIC, limit=UNLIMITED)
 @blueprint.response(200, LivenessSchema)
-def live() -> dict[str, str]:
+def check_liveness() -> dict[str, str]:
     """Tell that this process answers."""
     return {"status": "live"}
 
 
 @blueprint.route("/health/ready", permission=PUBLIC, limit=UNLIMITED)
 @blueprint.response(200, ReadinessSchema)
-def ready() -> Readiness:
+def check_readiness() -> Readiness:
     """Tell whether database, engine and feeds work; 503 names those that do not."""
     return services.health.check()

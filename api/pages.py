@@ -12,6 +12,6 @@ blueprint = Blueprint("pages", "Pages")
 
 @blueprint.route("/", permission=PUBLIC)
 @blueprint.doc(responses={302: {"description": "To the documentation"}})
-def index() -> Response:
+def show_start_page() -> Response:
     """Lead to the documentation."""
     return redirect("/docs")

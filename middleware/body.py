@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -52,36 +54,28 @@ class Drained:
         return answer
 
 
-class _Counted:
+class _Counted(io.RawIOBase):
     """A body that knows how much of it is left; `length` is None when only its end tells."""
 
     def __init__(self, stream: InputStream, length: int | None) -> None:
         self._stream = stream
         self._left = length
 
-    def read(self, size: int = -1, /) -> bytes:
-        return self._count(self._stream.read(self._bounded(size)))
+    def readable(self) -> bool:
+        return True
 
-    def readline(self, size: int = -1, /) -> bytes:
-        return self._count(self._stream.readline(self._bounded(size)))
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer) if self._left is None else min(len(buffer), self._left)
+        # asking a socket for more than the client sends would wait for ever
+        chunk = self._stream.read(size) if size else b""
+        buffer[: len(chunk)] = chunk
+        if self._left is not None:
+            self._left -= len(chunk)
+        return len(chunk)
 
     def drain(self) -> None:
         drained = 0
-        try:
+        # whatever goes wrong here, the client has left or sends garbage, and the answer is ready all the same
+        with contextlib.suppress(Exception):
             while drained < MAX_DRAINED and (chunk := self.read(_CHUNK)):
                 drained += len(chunk)
-        except Exception:  # noqa: S110 - the client went away or sent garbage: the answer is ready all the same
-            pass
-
-    def _bounded(self, size: int) -> int:
-        if self._left is None:
-            return size
-        return self._left if size < 0 else min(size, self._left)
-
-    def _count(self, chunk: bytes) -> bytes:
-        if self._left is not None:
-            self._left -= len(chunk)
-        return chunk
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

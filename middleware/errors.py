@@ -6,15 +6,18 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import werkzeug
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from middleware.body import MAX_BODY
 from middleware.context import request_id
 from utils import errors, json
 from utils.errors import FieldError, TradingError
 
 MIMETYPE = "application/problem+json"
 CHALLENGE = 'Bearer realm="trading"'
+_NO_TOKEN = {"token_missing", "invalid_credentials"}
 _logger = logging.getLogger(__name__)
 
 STATUSES: dict[type[TradingError], int] = {
@@ -35,15 +38,18 @@ STATUSES: dict[type[TradingError], int] = {
 }
 """The status of each domain error; a class that is not here has the one of its nearest ancestor."""
 
-CODES = {
-    400: "malformed_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    415: "unsupported_media_type",
-    429: "rate_limited",
+HTTP_ERRORS = {
+    400: ("malformed_request", "The request could not be read."),
+    404: ("not_found", "There is nothing at this path."),
+    405: ("method_not_allowed", "This path has no such method."),
+    413: ("body_too_large", f"The body is larger than {MAX_BODY} bytes."),
+    415: ("unsupported_media_type", "Send the body as Content-Type: application/json."),
+    429: ("rate_limited", "Too many requests; Retry-After says when to try again."),
 }
-"""The codes of what Flask itself refuses."""
+"""Code and detail of what Flask itself refuses."""
+
+RETRY_AFTER = 2
+"""Seconds to wait when a part behind the API fails and its error does not know how long."""
 
 
 def install(app: Flask) -> None:
@@ -76,8 +82,7 @@ def problem(
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
-        known = code != "token_missing"
-        response.headers["WWW-Authenticate"] = f'{CHALLENGE}, error="invalid_token"' if known else CHALLENGE
+        response.headers["WWW-Authenticate"] = CHALLENGE if code in _NO_TOKEN else f'{CHALLENGE}, error="invalid_token"'
     return response
 
 
@@ -101,16 +106,19 @@ def body(status: int, code: str, detail: str, *, fields: tuple[FieldError, ...] 
 
 
 def _domain_error(error: TradingError) -> Response:
-    return problem(status_of(error), error.code, error.detail, fields=error.errors, retry_after=error.retry_after)
+    status = status_of(error)
+    retry_after = RETRY_AFTER if error.retry_after is None and status > 500 else error.retry_after
+    return problem(status, error.code, error.detail, fields=error.errors, retry_after=retry_after)
 
 
-def _http_error(error: HTTPException) -> Response:
-    if error.response is not None or error.code is None or error.code < 400:
-        return Response(error.get_body(), error.code, error.get_headers())  # a redirect of the router
-    code = CODES.get(error.code, HTTPStatus(error.code).phrase.lower().replace(" ", "_"))
-    answer = problem(error.code, code, error.description or HTTPStatus(error.code).phrase)
+def _http_error(error: HTTPException) -> Response | werkzeug.Response:
+    if error.code is None or error.code < 400:
+        return error.get_response()  # a redirect of the router
+    phrase = HTTPStatus(error.code).phrase
+    code, detail = HTTP_ERRORS.get(error.code, (phrase.lower().replace(" ", "_"), f"{phrase}."))
+    answer = problem(error.code, code, detail)
     for name, value in error.get_headers():
-        if name not in {"Content-Type", "Content-Length"}:
+        if name != "Content-Type":
             answer.headers[name] = value
     return answer
 

@@ -18,6 +18,7 @@ from utils.errors import TradingError
 
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
+MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
 
@@ -126,4 +127,4 @@ def _login_name() -> str | None:
     except TradingError:
         return None
     name = (body.get("username") or body.get("email")) if isinstance(body, dict) else None
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) and len(name) <= MAX_NAME else None

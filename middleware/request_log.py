@@ -23,14 +23,12 @@ def install(app: Flask) -> None:
     def write(response: Response) -> Response:
         principal = caller()
         # the rule, not the path: a client chooses the path and could forge lines with it
+        route = request.url_rule.rule if request.url_rule else "-"
         fields = {
             "request_id": g.request_id,
             "user": principal.user_id if principal else "-",
-            "route": request.url_rule.rule if request.url_rule else "-",
-            "method": request.method if request.method.isalpha() else "-",
             "status": response.status_code,
             "ms": round((time.perf_counter() - g.started) * 1000, 1),
         }
-        line = " ".join(f"{name}={value}" for name, value in fields.items())
-        _logger.info(line, extra={"access": fields})
+        _logger.info("%s %s", request.method if request.method.isalpha() else "-", route, extra=fields)
         return response

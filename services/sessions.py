@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal, NoReturn
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
@@ -15,13 +15,10 @@ from services import audit
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
-from services.tokens import ACCESS_LIFETIME, Claims, Tokens
+from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids
 from utils.errors import Forbidden, TradingError, Unauthenticated
 from utils.wire import Message
-
-LIFETIME = timedelta(days=30)
-"""A session ends this long after the sign-in, however often it is refreshed."""
 
 _CALLER = (
     select(
@@ -55,7 +52,7 @@ class TokenPair(Message, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Whom a login is aimed at, for counting attempts: a user's id, or the folded name when there is no such user.
+    """Whom a login is aimed at, for counting attempts: a user's id, or a hash of the name when there is no such user.
 
     `known` tells that the user has signed in from this address before.
     """
@@ -145,7 +142,10 @@ class Sessions:
         query = select(User.id, before).where(_named(key))
         with self._database.read() as connection:
             row = connection.execute(query).first()
-        return Source(target=key, known=False) if row is None else Source(target=row[0], known=bool(row[1]))
+        if row is None:
+            # people type passwords into the wrong field: what is no name is not kept as it is
+            return Source(target=hashlib.sha256(key.encode()).hexdigest(), known=False)
+        return Source(target=row[0], known=bool(row[1]))
 
     def _refuse(self, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
         with self._database.write() as session:
@@ -161,7 +161,7 @@ class Sessions:
                 user_id=user_id,
                 created_at=opened,
                 last_used_at=opened,
-                expires_at=opened + LIFETIME,
+                expires_at=opened + SESSION_LIFETIME,
                 ip=origin.ip,
                 user_agent=origin.user_agent,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import jwt
 
@@ -15,6 +15,9 @@ ISSUER = "trading-backend"
 AUDIENCE = "trading-backend-api"
 ALGORITHM = "HS256"
 ACCESS_LIFETIME = timedelta(minutes=15)
+SESSION_LIFETIME = timedelta(days=30)
+"""A session ends this long after the sign-in, however often it is refreshed."""
+
 LEEWAY = timedelta(seconds=5)
 """How far the clocks of two servers may lie apart."""
 
@@ -23,6 +26,8 @@ _COMMON_CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "type", "sid")
 _REQUIRED = {"access": [*_COMMON_CLAIMS, "is_admin"], "refresh": [*_COMMON_CLAIMS]}
 
 Kind = Literal["access", "refresh"]
+LIFETIMES: dict[Kind, timedelta] = {"access": ACCESS_LIFETIME, "refresh": SESSION_LIFETIME}
+"""No token is good for longer, whatever it says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +75,7 @@ class Tokens:
         except (jwt.InvalidTokenError, ValueError, RecursionError, OverflowError):
             # beyond PyJWT's own errors: headers and claims are an attacker's JSON
             raise _invalid() from None
-        texts = [claims["sub"], claims["sid"], claims["jti"]]
-        if claims["type"] != kind or not all(isinstance(text, str) and text for text in texts):
-            raise _invalid()
-        if kind == "access" and not isinstance(claims["is_admin"], bool):
+        if not _is_ours(claims, kind):
             raise _invalid()
         return Claims(user_id=claims["sub"], session_id=claims["sid"], token_id=claims["jti"])
 
@@ -90,6 +92,19 @@ class Tokens:
             **more,
         }
         return jwt.encode(payload, self._key, algorithm=ALGORITHM)
+
+
+def _is_ours(claims: dict[str, Any], kind: Kind) -> bool:
+    """Tell whether the claims are of the kind and the shape that `_sign` writes."""
+    texts = [claims["sub"], claims["sid"], claims["jti"]]
+    times = [claims["iat"], claims["exp"]]
+    return (
+        claims["type"] == kind
+        and all(isinstance(text, str) and text for text in texts)
+        and all(isinstance(time, int) for time in times)
+        and claims["exp"] - claims["iat"] <= LIFETIMES[kind].total_seconds()
+        and (kind != "access" or isinstance(claims["is_admin"], bool))
+    )
 
 
 def _invalid() -> Unauthenticated:

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from api.schemas.fields import Count
 from utils.pages import DEFAULT_LIMIT, MAX_LIMIT, Cursor
 
 
@@ -21,7 +22,7 @@ class PaginationSchema(Schema):
 class PageQuery(Schema):
     """Which part of a list is wanted."""
 
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, strict=True, validate=validate.Range(min=1, max=MAX_LIMIT))
+    limit = Count(load_default=DEFAULT_LIMIT, validate=validate.Range(min=1, max=MAX_LIMIT))
     cursor = fields.String(
         validate=validate.Length(max=200), metadata={"description": "`next_cursor` of the page before."}
     )

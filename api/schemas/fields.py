@@ -31,6 +31,15 @@ def invalid(code: str, message: str, field: str = "_schema") -> ValidationError:
     return ValidationError({field: [Coded(code, message)]} if field != "_schema" else Coded(code, message))
 
 
+class Count(fields.Integer):
+    """A whole number of at least zero in a query string, in ASCII digits."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int | None:
+        if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > MAX_DIGITS:
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **options)
+
+
 class DecimalString(fields.Field[Decimal]):
     """An exact number: a decimal string, out and in; JSON numbers are accepted too.
 

@@ -1,0 +1,81 @@
+"""Fixtures of every test: a real migrated database, the app on it, and users.
+
+Override `bridge` for another engine, or `settings` (with `dataclasses.replace`) for another installation.
+`TEST_DATABASE_URL` runs the suite on PostgreSQL instead of SQLite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from config import Settings
+from models import Database
+from tests import databases
+from tests.databases import Factory
+from tests.factories import SignedIn, sign_in
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+SECRET = "3f9c1e7ab2d84065" * 4
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
+    url = os.environ.get("TEST_DATABASE_URL")
+    with databases.postgresql(url) if url else databases.sqlite(tmp_path_factory.mktemp("template")) as make:
+        yield make
+
+
+@pytest.fixture
+def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
+    made = new_database(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> Settings:
+    return Settings(
+        data_dir=tmp_path,
+        database_url=database.engine.url.render_as_string(hide_password=False),
+        secret_key=SECRET,
+        octobot_home=tmp_path / "octobot",
+        rate_limit_enabled=False,
+    )
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> OctoBotBridge:
+    """Lead to no engine at all."""
+    return OctoBotBridge(UnixTransport(tmp_path / "no-engine.sock"))
+
+
+@pytest.fixture
+def app(settings: Settings, bridge: OctoBotBridge, database: Database) -> Flask:
+    return create_app(settings, bridge=bridge, database=database)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def user(app: Flask, database: Database) -> SignedIn:
+    return sign_in(app, database)
+
+
+@pytest.fixture
+def other(app: Flask, database: Database) -> SignedIn:
+    return sign_in(app, database)
+
+
+@pytest.fixture
+def admin(app: Flask, database: Database) -> SignedIn:
+    return sign_in(app, database, role="admin")
