@@ -1,10 +1,15 @@
 """Every blueprint, in the order of the documentation."""
 
-from api import accounts, auth, health, pages
+from api import accounts, auth, config, health, market, pages, portfolio, stream, trading
 
 BLUEPRINTS = (
     auth.blueprint,
     accounts.blueprint,
+    portfolio.blueprint,
+    trading.blueprint,
+    market.blueprint,
+    stream.blueprint,
+    config.blueprint,
     health.blueprint,
     pages.blueprint,
 )

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from config import Settings
 from models import Database
 from services.accounts import Accounts
+from services.configuration import Configurations
 from services.health import Health
+from services.market import Market
+from services.orders import Orders
 from services.passwords import Passwords
+from services.portfolio import Portfolios
+from services.prices import Prices
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
@@ -22,15 +27,27 @@ class Services:
     users: Users
     sessions: Sessions
     accounts: Accounts
+    orders: Orders
+    portfolios: Portfolios
+    market: Market
+    prices: Prices
+    configurations: Configurations
     health: Health
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
     passwords = Passwords(processes=settings.web_workers)
+    accounts = Accounts(database)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
-        accounts=Accounts(database),
+        accounts=accounts,
+        orders=Orders(database, bridge, accounts),
+        portfolios=Portfolios(bridge, accounts),
+        market=Market(bridge),
+        # streams hold their thread: half of them stays for everything else
+        prices=Prices(bridge, slots=settings.web_threads // 2),
+        configurations=Configurations(settings, bridge),
         health=Health(database, bridge),
     )

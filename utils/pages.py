@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from utils.errors import FieldError, Refused
+from utils.errors import FieldError, Malformed
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
@@ -33,7 +33,7 @@ class Cursor(NamedTuple):
     def decode(cls, text: str) -> Cursor:
         """Read what `encode` wrote.
 
-        :raises Refused: when `text` is anything else.
+        :raises Malformed: `invalid_cursor` when `text` is anything else.
         """
         try:
             body = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -65,6 +65,6 @@ class Page[T]:
         return cls(items, limit, None if last is None else Cursor(last.created_at, last.id).encode())  # type: ignore[attr-defined]
 
 
-def _unreadable() -> Refused:
+def _unreadable() -> Malformed:
     error = FieldError(field="cursor", code="invalid_cursor", message="Use next_cursor of the page before, unchanged.")
-    return Refused("The cursor is not one that this API gave out.", errors=(error,))
+    return Malformed("The cursor is not one that this API gave out.", code="invalid_cursor", errors=(error,))

@@ -1,0 +1,192 @@
+"""Bodies and queries of market data, and the fields that name markets, time frames and moments."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, post_load, validate
+
+from api.schemas.fields import DecimalString, invalid
+from services.market import DEFAULT_EXCHANGE, symbol_of, timeframe_of
+from utils.errors import Refused
+from utils.wire import TIMEFRAMES, GetCandles
+
+MAX_SYMBOLS = 100
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,31}")
+_NAME = validate.Regexp(r"[A-Za-z0-9_.-]{1,32}\Z", error="Use 1 to 32 letters, digits, dots, dashes and underscores.")
+_MAX_MILLISECONDS = 253_402_300_799_999
+_DIGITS = re.compile(r"[0-9]{1,15}")
+
+
+class Word(fields.String):
+    """One of a few words, in any case."""
+
+    def __init__(self, *words: str, **options: Any) -> None:
+        super().__init__(validate=validate.OneOf(words), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return super()._deserialize(value, attr, data, **kwargs).strip().lower()
+
+
+class Symbol(fields.String):
+    """A market, `BTC/USDT` or `BTC-USDT`, in any case."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        if not _SYMBOL.fullmatch(text):
+            raise invalid("invalid_symbol", "A symbol looks like BTC/USDT.")
+        return symbol_of(text)
+
+
+class Symbols(fields.String):
+    """Markets, separated by commas."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        names = super()._deserialize(value, attr, data, **kwargs).split(",")
+        if len(names) > MAX_SYMBOLS:
+            raise invalid("too_many", f"Name at most {MAX_SYMBOLS} symbols.")
+        one = Symbol()
+        return list(dict.fromkeys(one.deserialize(name) for name in names))
+
+
+class Timeframe(fields.String):
+    """A time frame under any of its names."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            return timeframe_of(super()._deserialize(value, attr, data, **kwargs))
+        except Refused as error:
+            raise invalid(error.errors[0].code, error.errors[0].message) from None
+
+
+class Moment(fields.AwareDateTime):
+    """A time, RFC 3339; UTC when it names no zone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="iso", default_timezone=UTC, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs).astimezone(UTC)
+        except OverflowError:
+            raise invalid("out_of_range", "This time is beyond the calendar.") from None
+
+
+class Milliseconds(fields.String):
+    """A time: epoch milliseconds or RFC 3339."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if _DIGITS.fullmatch(text):
+            return min(int(text), _MAX_MILLISECONDS)
+        return max(int(Moment().deserialize(text).timestamp() * 1000), 0)
+
+
+class InstrumentQuery(Schema):
+    """Which markets are wanted."""
+
+    exchange = fields.String(validate=_NAME)
+    base = fields.String(validate=_NAME)
+    quote = fields.String(validate=_NAME)
+    search = fields.String(validate=validate.Length(max=32))
+
+    @post_load
+    def uppercase(self, values: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Take currencies in any case."""
+        return {name: text.upper() if name in {"base", "quote"} else text for name, text in values.items()}
+
+
+class InstrumentSchema(Schema):
+    """A market and its rules; fees are fractions."""
+
+    symbol = fields.String(required=True, metadata={"example": "BTC/USDT"})
+    exchange = fields.String(required=True)
+    type = fields.String(required=True, validate=validate.OneOf(["spot", "swap", "option"]))
+    base = fields.String(required=True)
+    quote = fields.String(required=True)
+    price_tick = DecimalString(required=True)
+    amount_step = DecimalString(required=True)
+    min_amount = DecimalString(required=True)
+    max_amount = DecimalString(required=True, allow_none=True)
+    min_cost = DecimalString(required=True)
+    maker_fee = DecimalString(required=True)
+    taker_fee = DecimalString(required=True)
+
+
+class TickerQuery(Schema):
+    """Where the market is."""
+
+    exchange = fields.String(validate=_NAME, load_default=DEFAULT_EXCHANGE)
+
+
+class TickersQuery(TickerQuery):
+    """Which tickers are wanted."""
+
+    symbols = Symbols(load_default=None, metadata={"description": "Separated by commas; all when absent."})
+
+
+class TickerSchema(Schema):
+    """The last 24 hours of a market."""
+
+    symbol = fields.String(required=True)
+    exchange = fields.String(required=True)
+    last = DecimalString(required=True)
+    bid = DecimalString(required=True)
+    ask = DecimalString(required=True)
+    high = DecimalString(required=True)
+    low = DecimalString(required=True)
+    volume = DecimalString(required=True)
+    change_percent = DecimalString(required=True)
+    as_of = fields.DateTime(required=True)
+    stale = fields.Boolean(required=True)
+
+
+class CandleQuery(TickerQuery):
+    """Which candles are wanted: the newest, or those from `since` on."""
+
+    symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
+    timeframe = Timeframe(
+        load_default="1h",
+        metadata={"description": f"{', '.join(TIMEFRAMES)}; 5minute, 1hour, 1day, 60 and the like too."},
+    )
+    limit = fields.Integer(load_default=200, validate=validate.Range(min=1, max=1000))
+    since = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
+    until = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
+
+    @post_load
+    def query(self, values: dict[str, Any], **_: Any) -> GetCandles:
+        """Return the query."""
+        return GetCandles(**values)
+
+
+class CandleSchema(Schema):
+    """A candle; `timestamp` is its opening."""
+
+    timestamp = fields.Integer(required=True, metadata={"description": "Epoch milliseconds."})
+    time = fields.DateTime(required=True)
+    open = DecimalString(required=True)
+    high = DecimalString(required=True)
+    low = DecimalString(required=True)
+    close = DecimalString(required=True)
+    volume = DecimalString(required=True)
+    closed = fields.Boolean(required=True)
+
+
+class PricesQuery(Schema):
+    """Which prices are streamed, and after which event."""
+
+    symbols = Symbols(load_default=None, metadata={"description": "Separated by commas; all when absent."})
+    since_id = fields.Integer(validate=validate.Range(min=0, max=2**63 - 1))
+
+
+class ResumeHeaders(Schema):
+    """The header with which a browser resumes."""
+
+    class Meta:
+        """Leave the other headers alone."""
+
+        unknown = EXCLUDE
+
+    last_event_id = fields.Integer(data_key="Last-Event-ID", validate=validate.Range(min=0, max=2**63 - 1))

@@ -1,0 +1,29 @@
+"""Streams of server-sent events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from api import sse
+from api.blueprint import Blueprint
+from api.context import services
+from api.schemas.market import PricesQuery, ResumeHeaders
+from middleware.auth import bearer_token
+
+blueprint = Blueprint("stream", "Streams")
+
+EVENTS = {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+@blueprint.route("/api/stream/prices", permission="market:read")
+@blueprint.arguments(PricesQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: EVENTS})
+def prices(query: dict[str, Any], headers: dict[str, int]) -> Response:
+    """Stream prices: `price` events, and `reset` when some were missed. Resume with `Last-Event-ID` or `since_id`."""
+    since_id = headers.get("last_event_id", query.get("since_id"))
+    sessions, token = services.sessions, bearer_token(request.headers.get("Authorization")) or ""
+    events = services.prices.follow(query["symbols"], since_id, lambda: sessions.principal(token))
+    return sse.answer(events, services.prices.take_slot())

@@ -1,0 +1,111 @@
+"""Orders, trades and positions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.blueprint import Blueprint
+from api.context import actor, principal, services
+from api.schemas.portfolio import AccountQuery, PositionSchema
+from api.schemas.trading import (
+    CancelQuery,
+    IdempotencyHeaders,
+    OptionalAccountQuery,
+    OrderChangesSchema,
+    OrderQuery,
+    OrderSchema,
+    OrderTicketSchema,
+    PreviewSchema,
+    TradeQuery,
+    TradeSchema,
+)
+from services.orders import Changes, Filters
+from utils.pages import Page
+from utils.wire import Order, OrderTicket, Position, Preview, Trade
+
+blueprint = Blueprint("trading", "Orders, trades and positions")
+
+ORDERS = ("/api/trading/orders", "/api/orders")
+ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
+
+
+@blueprint.route(*ORDERS, method="POST", permission="orders:write")
+@blueprint.arguments(OrderTicketSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(201, OrderSchema)
+def place(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) -> tuple[Order, int, dict[str, str]]:
+    """Place an order; answered when it is safely stored."""
+    account, ticket = body
+    order = services.orders.place(principal, actor(), account, ticket, headers["key"])
+    return order, 201, {"Location": f"{ORDERS[0]}/{order.id}"}
+
+
+@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read")
+@blueprint.arguments(OrderTicketSchema)
+@blueprint.response(200, PreviewSchema)
+def preview(body: tuple[str | None, OrderTicket]) -> Preview:
+    """Tell what placing an order would do now; nothing is changed."""
+    account, ticket = body
+    return services.orders.preview(principal, account, ticket)
+
+
+@blueprint.route(*ORDERS, permission="orders:read")
+@blueprint.arguments(OrderQuery, location="query")
+@blueprint.response(200, OrderSchema, paged=True)
+def orders(filters: Filters) -> Page[Order]:
+    """List the caller's orders, newest first."""
+    return services.orders.list(principal, filters)
+
+
+@blueprint.route(*ORDERS, method="DELETE", permission="orders:write")
+@blueprint.arguments(CancelQuery, location="query")
+@blueprint.response(200, OrderSchema, many=True)
+def cancel_all(query: dict[str, Any]) -> list[Order]:
+    """Cancel every open order that matches, and return them."""
+    return services.orders.cancel_all(principal, actor(), **query)
+
+
+@blueprint.route(*(f"{path}/by-client-id/<client_order_id>" for path in ORDERS), permission="orders:read")
+@blueprint.arguments(OptionalAccountQuery, location="query")
+@blueprint.response(200, OrderSchema)
+def order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
+    """Return the order that was placed with this client_order_id."""
+    return services.orders.by_client_id(principal, client_order_id, **query)
+
+
+@blueprint.route(*ORDER, permission="orders:read")
+@blueprint.response(200, OrderSchema)
+def order(order_id: str) -> Order:
+    """Return one of the caller's orders."""
+    return services.orders.get(principal, order_id)
+
+
+@blueprint.route(*ORDER, method="PATCH", permission="orders:write")
+@blueprint.arguments(OrderChangesSchema)
+@blueprint.response(200, OrderSchema)
+def edit(changes: Changes, order_id: str) -> Order:
+    """Change an open order; its id stays."""
+    return services.orders.edit(principal, actor(), order_id, changes)
+
+
+@blueprint.route(*ORDER, method="DELETE", permission="orders:write")
+@blueprint.response(200, OrderSchema)
+def cancel(order_id: str) -> Order:
+    """Cancel an open order."""
+    return services.orders.cancel(principal, actor(), order_id)
+
+
+@blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read")
+@blueprint.arguments(TradeQuery, location="query")
+@blueprint.response(200, TradeSchema, paged=True)
+def trades(filters: Filters) -> Page[Trade]:
+    """List the caller's trades, newest first."""
+    return services.orders.trades(principal, filters)
+
+
+@blueprint.route("/api/trading/positions", permission="portfolio:read")
+@blueprint.arguments(AccountQuery, location="query")
+@blueprint.response(200, PositionSchema, many=True)
+def positions(query: dict[str, Any]) -> list[Position]:
+    """List the open positions of an account."""
+    return services.portfolios.positions(principal, **query)

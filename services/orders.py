@@ -1,0 +1,273 @@
+"""Orders and trades: changed by the engine alone, read from where it writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import Select, literal, select, tuple_
+
+import models
+from models import Database
+from models.base import UtcDateTime
+from services.accounts import Accounts
+from services.principals import Principal
+from utils.errors import EngineTimeout, NotFound
+from utils.octobot_bridge import OctoBotBridge
+from utils.pages import DEFAULT_LIMIT, Cursor, Page
+from utils.wire import (
+    Actor,
+    CancelOrder,
+    CancelOrders,
+    EditOrder,
+    Fee,
+    Order,
+    OrderTicket,
+    PlaceOrder,
+    Preview,
+    PreviewOrder,
+    Side,
+    Trade,
+)
+
+CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,48}")
+_ID = re.compile(r"[0-9a-f-]{36}")
+_WHAT_TO_DO = (
+    "The order may or may not have been placed: repeat the request with the same Idempotency-Key, "
+    "or look the order up by its client_order_id."
+)
+_ORDER = [column for column in models.Order.__table__.columns if column.name not in {"trailing_level", "closed_at"}]
+_TRADE = list(models.Trade.__table__.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which orders or trades a list holds; `after` and `until` bound `created_at`, the first exclusive."""
+
+    account: str | None = None
+    symbol: str | None = None
+    side: Side | None = None
+    after: datetime | None = None
+    until: datetime | None = None
+    status: Literal["open", "closed", "all"] = "all"
+    direction: Literal["asc", "desc"] = "desc"
+    limit: int = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What an edit changes; None stays."""
+
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing_percent: Decimal | None = None
+
+
+class Orders:
+    """Trade for users, and read what came of it. Nobody reaches an account or an order of somebody else.
+
+    What changes something goes to the engine once and is never repeated here; see `OctoBotBridge` for its errors.
+    """
+
+    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts) -> None:
+        self._database = database
+        self._bridge = bridge
+        self._accounts = accounts
+
+    def place(
+        self, principal: Principal, actor: Actor, account: str | None, ticket: OrderTicket, key: str | None = None
+    ) -> Order:
+        """Place an order on the caller's account, the main one for None.
+
+        :param key: the idempotency key; a repetition is answered with the first outcome.
+        :raises NotFound: when the account is not the caller's. :raises Refused: with the rule it breaks.
+        :raises EngineTimeout: when the outcome is unknown.
+        """
+        owned = self._accounts.owned(principal, account)
+        try:
+            return self._bridge.place_order(
+                PlaceOrder(actor=actor, account=owned.id, ticket=ticket, idempotency_key=key)
+            )
+        except EngineTimeout as error:
+            raise EngineTimeout(f"{error.detail} {_WHAT_TO_DO}", code=error.code) from error
+
+    def preview(self, principal: Principal, account: str | None, ticket: OrderTicket) -> Preview:
+        """Tell what placing would do. :raises NotFound: when the account is not the caller's."""
+        owned = self._accounts.owned(principal, account)
+        return self._bridge.preview_order(PreviewOrder(account=owned.id, ticket=ticket))
+
+    def edit(self, principal: Principal, actor: Actor, order_id: str, changes: Changes) -> Order:
+        """Change an open order of the caller. :raises NotFound: when they have none of this id."""
+        account = self._account_of(principal, order_id)
+        return self._bridge.edit_order(
+            EditOrder(
+                actor=actor,
+                account=account,
+                order_id=order_id,
+                amount=changes.amount,
+                price=changes.price,
+                stop_price=changes.stop_price,
+                trailing_percent=changes.trailing_percent,
+            )
+        )
+
+    def cancel(self, principal: Principal, actor: Actor, order_id: str) -> Order:
+        """Cancel an open order of the caller. :raises NotFound: when they have none of this id."""
+        account = self._account_of(principal, order_id)
+        return self._bridge.cancel_order(CancelOrder(actor=actor, account=account, order_id=order_id))
+
+    def cancel_all(
+        self,
+        principal: Principal,
+        actor: Actor,
+        account: str | None = None,
+        *,
+        symbol: str | None = None,
+        side: Side | None = None,
+    ) -> list[Order]:
+        """Cancel the caller's open orders that match, of all their accounts for None; repeating completes it."""
+        if account is not None:
+            accounts = [self._accounts.owned(principal, account).id]
+        else:
+            accounts = self._accounts_with_open_orders(principal)
+        return [
+            order
+            for each in accounts
+            for order in self._bridge.cancel_orders(CancelOrders(actor=actor, account=each, symbol=symbol, side=side))
+        ]
+
+    def get(self, principal: Principal, order_id: str) -> Order:
+        """Return an order of the caller. :raises NotFound: when they have none of this id."""
+        if not _ID.fullmatch(order_id):
+            raise _not_found()
+        return self._one(select(*_ORDER).where(models.Order.id == order_id, models.Order.user_id == principal.user_id))
+
+    def by_client_id(self, principal: Principal, client_order_id: str, account: str | None = None) -> Order:
+        """Return the caller's newest order of this client id. :raises NotFound: when there is none."""
+        if not CLIENT_ORDER_ID.fullmatch(client_order_id):
+            raise _not_found()
+        query = select(*_ORDER).where(
+            models.Order.user_id == principal.user_id, models.Order.client_order_id == client_order_id
+        )
+        if account is not None:
+            query = query.where(models.Order.account_id == self._accounts.owned(principal, account).id)
+        return self._one(query.order_by(models.Order.created_at.desc(), models.Order.id.desc()).limit(1))
+
+    def list(self, principal: Principal, filters: Filters) -> Page[Order]:
+        """Return a page of the caller's orders, of all accounts unless one is named."""
+        query = self._listed(models.Order, _ORDER, principal, filters)
+        if filters.status != "all":
+            closed = models.Order.closed_at
+            query = query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return Page.of([_order(row) for row in rows], filters.limit)
+
+    def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
+        """Return a page of the caller's trades, of all accounts unless one is named."""
+        query = self._listed(models.Trade, _TRADE, principal, filters)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return Page.of([_trade(row) for row in rows], filters.limit)
+
+    def _listed(
+        self, table: type[models.Order | models.Trade], columns: Any, principal: Principal, filters: Filters
+    ) -> Select[Any]:
+        query = select(*columns).where(table.user_id == principal.user_id)
+        if filters.account is not None:
+            query = query.where(table.account_id == self._accounts.owned(principal, filters.account).id)
+        if filters.symbol is not None:
+            query = query.where(table.symbol == filters.symbol)
+        if filters.side is not None:
+            query = query.where(table.side == filters.side)
+        if filters.after is not None:
+            query = query.where(table.created_at > filters.after)
+        if filters.until is not None:
+            query = query.where(table.created_at <= filters.until)
+        place = tuple_(table.created_at, table.id)
+        ascending = filters.direction == "asc"
+        if filters.cursor is not None:
+            last = tuple_(literal(filters.cursor.created_at, UtcDateTime()), literal(filters.cursor.id))
+            query = query.where(place > last if ascending else place < last)
+        order = (table.created_at, table.id) if ascending else (table.created_at.desc(), table.id.desc())
+        return query.order_by(*order).limit(filters.limit + 1)
+
+    def _one(self, query: Select[Any]) -> Order:
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise _not_found()
+        return _order(row)
+
+    def _account_of(self, principal: Principal, order_id: str) -> str:
+        return self.get(principal, order_id).account
+
+    def _accounts_with_open_orders(self, principal: Principal) -> Any:
+        query = (
+            select(models.Order.account_id)
+            .where(models.Order.user_id == principal.user_id, models.Order.closed_at.is_(None))
+            .distinct()
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalars().all()
+
+
+def _not_found() -> NotFound:
+    return NotFound("You have no such order.", code="order_not_found")
+
+
+def _fee(row: Any) -> Fee | None:
+    return None if row.fee_cost is None else Fee(currency=row.fee_currency, cost=row.fee_cost)
+
+
+def _order(row: Any) -> Order:
+    return Order(
+        id=row.id,
+        client_order_id=row.client_order_id,
+        account=row.account_id,
+        mode=row.mode,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        side=row.side,
+        type=row.type,
+        status=row.status,
+        amount=row.amount,
+        filled=row.filled,
+        remaining=row.amount - row.filled,
+        price=row.price,
+        stop_price=row.stop_price,
+        trailing_percent=row.trailing_percent,
+        average=row.average,
+        cost=row.cost,
+        fee=_fee(row),
+        time_in_force=row.time_in_force,
+        reduce_only=row.reduce_only,
+        group_id=row.group_id,
+        triggered_at=row.triggered_at,
+        reject_code=row.reject_code,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _trade(row: Any) -> Trade:
+    return Trade(
+        id=row.id,
+        order_id=row.order_id,
+        account=row.account_id,
+        mode=row.mode,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        side=row.side,
+        price=row.price,
+        amount=row.amount,
+        cost=row.cost,
+        fee=_fee(row),
+        realized_pnl=row.realized_pnl,
+        created_at=row.created_at,
+    )

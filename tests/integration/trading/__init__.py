@@ -1,0 +1,1 @@
+"""Trading over HTTP, on the fake engine."""

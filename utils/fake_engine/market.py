@@ -1,0 +1,209 @@
+"""The fake's market: four spot pairs, a price that is set by hand, candles and the stream of its changes."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from utils.clock import from_ms
+from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
+from utils.money import HUNDRED, ZERO
+from utils.wire import TIMEFRAMES, Candle, GetCandles, Instrument, Price, StreamEvent, Subscribe, Ticker
+
+EXCHANGE = "demo"
+BUFFER = 1000
+"""Events kept for clients that resume."""
+
+
+def _spot(symbol: str, tick: str, step: str, maximum: str, min_cost: str) -> Instrument:
+    base, quote = symbol.split("/")
+    return Instrument(
+        symbol=symbol,
+        exchange=EXCHANGE,
+        type="spot",
+        base=base,
+        quote=quote,
+        price_tick=Decimal(tick),
+        amount_step=Decimal(step),
+        min_amount=Decimal(step),
+        max_amount=Decimal(maximum),
+        min_cost=Decimal(min_cost),
+        maker_fee=Decimal("0.001"),
+        taker_fee=Decimal("0.0015"),
+    )
+
+
+INSTRUMENTS = {
+    instrument.symbol: instrument
+    for instrument in (
+        _spot("BTC/USDT", "0.01", "0.00001", "9000", "5"),
+        _spot("ETH/USDT", "0.01", "0.0001", "90000", "5"),
+        _spot("DOGE/USDT", "0.00001", "1", "90000000", "1"),
+        _spot("ETH/BTC", "0.00001", "0.0001", "90000", "0.0001"),
+    )
+}
+FIRST_PRICES = {"BTC/USDT": "60000", "ETH/USDT": "3000", "DOGE/USDT": "0.15", "ETH/BTC": "0.05"}
+
+
+class Market:
+    """Hold the prices. Before the first change every price is taken to have been what it is now."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._events: deque[StreamEvent] = deque(maxlen=BUFFER)
+        self._newest: dict[str, StreamEvent] = {}
+        self._ids = itertools.count(1)
+        self._history: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in INSTRUMENTS}
+        self.up = True
+        for symbol, price in FIRST_PRICES.items():
+            self.set_price(symbol, Decimal(price))
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Move the mark of `symbol` and tell the subscribers."""
+        tick = INSTRUMENTS[symbol].price_tick
+        with self._changed:
+            moment = self._clock()
+            self._history[symbol].append((moment, price))
+            quote = Price(
+                symbol=symbol, exchange=EXCHANGE, price=price, bid=price - tick, ask=price + tick, as_of=moment
+            )
+            event = StreamEvent(id=next(self._ids), event="price", payload=quote)
+            self._events.append(event)
+            self._newest[symbol] = event
+            self._changed.notify_all()
+
+    def mark(self, symbol: str) -> Decimal:
+        """Return the present price of `symbol`."""
+        return self._history[symbol][-1][1]
+
+    def value(self, currency: str, reference: str) -> Decimal | None:
+        """Return the price of one `currency` in `reference`, None when no market tells."""
+        if currency == reference:
+            return Decimal(1)
+        symbol = f"{currency}/{reference}"
+        return self.mark(symbol) if symbol in INSTRUMENTS else None
+
+    def ticker(self, symbol: str) -> Ticker:
+        """Return the last 24 hours of `symbol`."""
+        history = self._history[symbol]
+        since = self._clock() - timedelta(days=1)
+        first = next((price for moment, price in reversed(history) if moment <= since), history[0][1])
+        recent = [first, *(price for moment, price in history if moment > since)]
+        last, tick = history[-1][1], INSTRUMENTS[symbol].price_tick
+        return Ticker(
+            symbol=symbol,
+            exchange=EXCHANGE,
+            last=last,
+            bid=last - tick,
+            ask=last + tick,
+            high=max(recent),
+            low=min(recent),
+            volume=ZERO,
+            change_percent=(last - first) / first * HUNDRED,
+            as_of=history[-1][0],
+            stale=False,
+        )
+
+    def candles(self, query: GetCandles) -> list[Candle]:
+        """Fold the price changes into candles. :raises Refused: when the time frame does not exist."""
+        seconds = TIMEFRAMES.get(query.timeframe)
+        if seconds is None:
+            raise Refused("There is no such time frame.", code="unknown_timeframe", errors=_timeframe_error())
+        step = seconds * 1000
+        newest = int(self._clock().timestamp() * 1000) // step * step
+        last = newest if query.until is None else min(newest, query.until // step * step)
+        if query.since is None:
+            first = last - (query.limit - 1) * step
+        else:
+            first = -(-query.since // step) * step
+            last = min(last, first + (query.limit - 1) * step)
+        return [self._candle(query.symbol, start, step, newest) for start in range(first, last + 1, step)]
+
+    def _candle(self, symbol: str, start: int, step: int, newest: int) -> Candle:
+        history = self._history[symbol]
+        opening, end = from_ms(start), from_ms(start + step)
+        before = next((price for moment, price in reversed(history) if moment < opening), history[0][1])
+        prices = [before, *(price for moment, price in history if opening <= moment < end)]
+        return Candle(
+            timestamp=start,
+            time=opening,
+            open=before,
+            high=max(prices),
+            low=min(prices),
+            close=prices[-1],
+            volume=ZERO,
+            closed=start < newest,
+        )
+
+    def set_up(self, up: bool) -> None:
+        """Come back, or go away: then every subscription ends."""
+        with self._changed:
+            self.up = up
+            self._changed.notify_all()
+
+    def events(self, query: Subscribe) -> Iterator[StreamEvent | None]:
+        """Yield the subscription's events: a snapshot or what was missed first, then changes as they happen."""
+        wanted = set(query.symbols or INSTRUMENTS)
+        with self._changed:
+            last, backlog = self._backlog(query.since_id)
+        while True:
+            for event in backlog:
+                if event.payload is None or event.payload.symbol in wanted:
+                    yield event
+            with self._changed:
+                if self.up and self._last_id() == last:
+                    self._changed.wait(query.heartbeat)
+                if not self.up:
+                    raise EngineUnavailable("The engine went away.", retry_after=2)
+                missed = self._events[0].id > last + 1
+                backlog = self._fresh_start(last) if missed else [e for e in self._events if e.id > last]
+                silent = self._last_id() == last
+                last = self._last_id()
+            if silent:
+                yield None
+
+    def _backlog(self, since_id: int | None) -> tuple[int, list[StreamEvent]]:
+        last = self._last_id()
+        if since_id is None:
+            return last, self._snapshot()
+        if self._events[0].id - 1 <= since_id <= last:
+            return last, [event for event in self._events if event.id > since_id]
+        return last, self._fresh_start(since_id)
+
+    def _fresh_start(self, since_id: int) -> list[StreamEvent]:
+        snapshot = self._snapshot()
+        # a client that leaves between the two resumes before the snapshot, not after it
+        return [StreamEvent(id=min(since_id, snapshot[0].id - 1), event="reset"), *snapshot]
+
+    def _snapshot(self) -> list[StreamEvent]:
+        return sorted(self._newest.values(), key=lambda event: event.id)
+
+    def _last_id(self) -> int:
+        return self._events[-1].id
+
+
+def instrument(exchange: str, symbol: str) -> Instrument:
+    """Return the rules of `symbol`. :raises NotFound: when the exchange or the symbol does not exist."""
+    check_exchange(exchange)
+    found = INSTRUMENTS.get(symbol)
+    if found is None:
+        error = FieldError(field="symbol", code="unknown_symbol", message="There is no such market.")
+        raise NotFound(f"There is no market {symbol} on {EXCHANGE}.", code="unknown_symbol", errors=(error,))
+    return found
+
+
+def check_exchange(exchange: str | None) -> None:
+    """Refuse any exchange but the fake's own. :raises NotFound: naming it."""
+    if exchange not in {None, EXCHANGE}:
+        error = FieldError(field="exchange", code="unknown_exchange", message="There is no such exchange.")
+        raise NotFound(f"There is no exchange {exchange}.", code="unknown_exchange", errors=(error,))
+
+
+def _timeframe_error() -> tuple[FieldError, ...]:
+    message = f"Use one of {', '.join(TIMEFRAMES)}."
+    return (FieldError(field="timeframe", code="unknown_timeframe", message=message),)
