@@ -44,9 +44,9 @@ class Parser(FlaskParser):
         """
         for name, values in req.args.lists():
             if any("\x00" in value for value in values):
-                raise _refused(FieldError(field=name, code="invalid_text", message="NUL is not text."))
+                raise refused(FieldError(field=name, code="invalid_text", message="NUL is not text."))
             if len(values) > 1:
-                raise _refused(FieldError(field=name, code="repeated", message="Give this parameter once."))
+                raise refused(FieldError(field=name, code="repeated", message="Give this parameter once."))
         return super().load_querystring(req, schema)
 
     def handle_error(self, error: marshmallow.ValidationError, *_: Any, **__: Any) -> NoReturn:
@@ -54,7 +54,7 @@ class Parser(FlaskParser):
         messages: Any = error.messages
         # webargs puts the location above the fields
         inner = next(iter(messages.values())) if isinstance(messages, dict) and len(messages) == 1 else messages
-        raise _refused(*_flatten(inner, ""))
+        raise refused(*_flatten(inner, ""))
 
 
 def _flatten(messages: Any, path: str) -> Iterator[FieldError]:
@@ -74,6 +74,12 @@ def _code(message: str) -> str:
     return "unknown_field" if message == _UNKNOWN else _CODES.get(message, "invalid")
 
 
-def _refused(*errors: FieldError) -> Refused:
+def unknown(field: str) -> FieldError:
+    """Return the fault of a field that is none of the route's."""
+    return FieldError(field=field, code="unknown_field", message=_UNKNOWN)
+
+
+def refused(*errors: FieldError) -> Refused:
+    """Return the error that names these faults."""
     first = errors[0]
     return Refused(f"{first.field}: {first.message}" if first.field else first.message, errors=errors)

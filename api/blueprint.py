@@ -8,11 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
-from flask import Response
+from flask import Response, request
 from flask_smorest.utils import unpack_tuple_response
 from marshmallow import Schema
 
-from api.arguments import Parser
+from api.arguments import Parser, refused, unknown
 from api.schemas.envelope import enveloped
 from middleware.permissions import PUBLIC, check_declared
 from utils import json
@@ -46,7 +46,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         """
 
         def decorate(view: View) -> View:
-            view.permission = check_declared(permission, f"{self.name}.{view.__name__}")  # type: ignore[attr-defined]
+            checked = check_declared(permission, f"{self.name}.{view.__name__}")
+            if rules[0].startswith("/api/") and not _reads_query(view):
+                view = _without_query(view)
+            view.permission = checked  # type: ignore[attr-defined]
             view.limit = limit  # type: ignore[attr-defined]
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
@@ -93,6 +96,21 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             return describe(answer)
 
         return decorate
+
+
+def _reads_query(view: View) -> bool:
+    parameters = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])
+    return any(parameter["in"] == "query" for parameter in parameters)
+
+
+def _without_query(view: View) -> View:
+    @wraps(view)
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        if request.args:
+            raise refused(*(unknown(name) for name in request.args))
+        return view(*args, **kwargs)
+
+    return refuse
 
 
 def _envelope(data: Any) -> dict[str, Any]:

@@ -20,7 +20,8 @@ _CHUNK = 64 * 1024
 
 def install(app: Flask) -> None:
     """Refuse bodies that are too large, and paths that no database can look up."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    # one more than allowed: werkzeug cuts a chunked body off at its limit without a word, the byte too many tells
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.wsgi_app = Drained(app.wsgi_app)  # type: ignore[method-assign]
 
     @app.before_request
@@ -60,6 +61,7 @@ class _Counted(io.RawIOBase):
     def __init__(self, stream: InputStream, length: int | None) -> None:
         self._stream = stream
         self._left = length
+        self._allowed = MAX_BODY
 
     def readable(self) -> bool:
         return True
@@ -71,11 +73,14 @@ class _Counted(io.RawIOBase):
         buffer[: len(chunk)] = chunk
         if self._left is not None:
             self._left -= len(chunk)
+        self._allowed -= len(chunk)
+        if self._allowed < 0:
+            raise RequestEntityTooLarge
         return len(chunk)
 
     def drain(self) -> None:
-        drained = 0
+        self._allowed = MAX_DRAINED
         # whatever goes wrong here, the client has left or sends garbage, and the answer is ready all the same
         with contextlib.suppress(Exception):
-            while drained < MAX_DRAINED and (chunk := self.read(_CHUNK)):
-                drained += len(chunk)
+            while self.read(_CHUNK):
+                pass

@@ -34,7 +34,7 @@ def invalid(code: str, message: str, field: str = "_schema") -> ValidationError:
 class Count(fields.Integer):
     """A whole number of at least zero in a query string, in ASCII digits."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int | None:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
         if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > MAX_DIGITS:
             raise self.make_error("invalid", input=value)
         return super()._deserialize(value, attr, data, **options)

@@ -42,9 +42,9 @@ def test_lists_the_callers_accounts(client: FlaskClient, user: SignedIn, other: 
     answer = client.get("/api/accounts", headers=user.headers)
 
     assert answer.status_code == 200
-    assert [account["id"] for account in answer.json["data"]] == [user.account_id]  # type: ignore[index]
-    assert set(answer.json["data"][0]) == FIELDS  # type: ignore[index]
-    assert answer.json["pagination"] == {"limit": 50, "has_more": False, "next_cursor": None}  # type: ignore[index]
+    assert [account["id"] for account in answer.get_json()["data"]] == [user.account_id]
+    assert set(answer.get_json()["data"][0]) == FIELDS
+    assert answer.get_json()["pagination"] == {"limit": 50, "has_more": False, "next_cursor": None}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 500])

@@ -48,8 +48,8 @@ class TestSignUp:
         answer = sign_up(client, username="Ada")
 
         assert answer.status_code == 201
-        assert answer.json["success"] is True
-        body = answer.json["data"]
+        assert answer.get_json()["success"] is True
+        body = answer.get_json()["data"]
         assert set(body) == {"id", "username", "email", "is_admin", "created_at"}
         assert (body["username"], body["email"], body["is_admin"]) == ("Ada", "ada@example.com", False)
         assert body["created_at"].endswith("Z")
@@ -153,13 +153,13 @@ class TestLogIn:
         answer = client.post("/api/auth/login", json={**name, "password": PASSWORD})
 
         assert answer.status_code == 200
-        assert set(answer.json["data"]) == {"access_token", "token_type", "expires_in", "refresh_token"}
-        assert answer.json["data"]["token_type"] == "Bearer"
-        assert answer.json["data"]["expires_in"] == 900
+        assert set(answer.get_json()["data"]) == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert answer.get_json()["data"]["token_type"] == "Bearer"
+        assert answer.get_json()["data"]["expires_in"] == 900
         assert answer.headers["Cache-Control"] == "no-store"
         assert audit_rows(database)[-1] == ("session.started", "done", None)
-        headers = {"Authorization": f"Bearer {answer.json['data']['access_token']}"}
-        assert client.get("/api/auth/me", headers=headers).json["data"]["username"] == "ada"
+        headers = {"Authorization": f"Bearer {answer.get_json()['data']['access_token']}"}
+        assert client.get("/api/auth/me", headers=headers).get_json()["data"]["username"] == "ada"
 
     @pytest.mark.parametrize("name", ["ada", "nobody", "' OR 1=1 --"])
     def test_tells_nobody_what_was_wrong_but_the_log(self, client: FlaskClient, database: Database, name: str) -> None:
@@ -225,13 +225,13 @@ class TestRefresh:
         for _ in range(3):
             answer = self.refresh(client, token)
             assert answer.status_code == 200
-            assert answer.json["data"]["refresh_token"] != token
-            token = answer.json["data"]["refresh_token"]
-            headers = {"Authorization": f"Bearer {answer.json['data']['access_token']}"}
-            assert client.get("/api/auth/me", headers=headers).json["data"]["id"] == user.id
+            assert answer.get_json()["data"]["refresh_token"] != token
+            token = answer.get_json()["data"]["refresh_token"]
+            headers = {"Authorization": f"Bearer {answer.get_json()['data']['access_token']}"}
+            assert client.get("/api/auth/me", headers=headers).get_json()["data"]["id"] == user.id
 
     def test_using_one_twice_ends_the_session(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
-        second = self.refresh(client, user.tokens.refresh_token).json["data"]
+        second = self.refresh(client, user.tokens.refresh_token).get_json()["data"]
 
         assert_problem(self.refresh(client, user.tokens.refresh_token), 401, "token_reused")
 
@@ -257,7 +257,7 @@ class TestRefresh:
         assert {answer.status_code for answer in answers} == {200, 401}
         with database.read() as connection:
             assert connection.execute(select(func.count()).select_from(models.RefreshToken)).scalar() == 2
-        live = [self.refresh(app.test_client(), answer.json["data"]["refresh_token"]) for answer in won]
+        live = [self.refresh(app.test_client(), answer.get_json()["data"]["refresh_token"]) for answer in won]
         assert [answer.status_code for answer in live] == [401]
 
     def test_an_access_token_does_not_refresh(self, client: FlaskClient, user: SignedIn) -> None:
@@ -280,7 +280,7 @@ class TestLogOut:
 
         answer = client.post("/api/auth/logout", headers=user.headers)
 
-        assert (answer.status_code, answer.json) == (200, {"success": True, "data": {"signed_out": True}})
+        assert (answer.status_code, answer.get_json()) == (200, {"success": True, "data": {"signed_out": True}})
         assert_problem(client.get("/api/auth/me", headers=user.headers), 401, "session_ended")
         assert_problem(client.post("/api/auth/logout", headers=user.headers), 401, "session_ended")
         dead = client.post("/api/auth/refresh", json={"refresh_token": user.tokens.refresh_token})
@@ -290,10 +290,10 @@ class TestLogOut:
         assert audit_rows(database)[-1] == ("session.ended", "done", None)
 
     def test_rights_are_looked_up(self, client: FlaskClient, database: Database, admin: SignedIn) -> None:
-        assert client.get("/api/auth/me", headers=admin.headers).json["data"]["is_admin"] is True
+        assert client.get("/api/auth/me", headers=admin.headers).get_json()["data"]["is_admin"] is True
         with database.write() as session:
             session.execute(update(models.User).values(role="user"))
-        assert client.get("/api/auth/me", headers=admin.headers).json["data"]["is_admin"] is False
+        assert client.get("/api/auth/me", headers=admin.headers).get_json()["data"]["is_admin"] is False
         with database.write() as session:
             session.execute(update(models.User).values(is_active=False))
         assert_problem(client.get("/api/auth/me", headers=admin.headers), 401, "session_ended")
@@ -336,7 +336,7 @@ def test_no_secret_reaches_log_or_database(
     client.post(
         "/api/auth/login?password=canary-query", json={"username": "canary-name", "password": "canary-password"}
     )
-    tokens = client.post("/api/auth/refresh", json={"refresh_token": user.tokens.refresh_token}).json["data"]
+    tokens = client.post("/api/auth/refresh", json={"refresh_token": user.tokens.refresh_token}).get_json()["data"]
     client.get("/api/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
 
     kept = caplog.text
