@@ -30,7 +30,7 @@ class Prices:
         self._stopped = threading.Event()
 
     def take_slot(self) -> Callable[[], None]:
-        """Take a slot and return what gives it back, to be called once.
+        """Take a slot and return what gives it back; calling that more than once does no harm.
 
         :raises Overloaded: `streams_exhausted` when all are taken.
         """
@@ -38,7 +38,14 @@ class Prices:
             raise Overloaded(
                 "This server has all the streams open it can carry.", code="streams_exhausted", retry_after=RETRY_AFTER
             )
-        return self._slots.release
+        taken = iter([self._slots.release])
+
+        def release() -> None:
+            # servers may close a response twice; of all callers one gets it
+            for give_back in taken:
+                give_back()
+
+        return release
 
     def stop(self) -> None:
         """End every stream at its next pulse or event, for good: the process is about to end."""

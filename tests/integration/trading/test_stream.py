@@ -1,0 +1,314 @@
+"""The price stream over HTTP: framing, resuming, its bound, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api import sse
+from app import create_app
+from config import Settings
+from models import Database
+from services.audit import SYSTEM
+from services.prices import PULSE_SECONDS, Prices
+from tests.factories import SignedIn, services_of
+from tests.problems import assert_problem, fields
+from utils.errors import EngineUnavailable, Overloaded, Unauthenticated
+from utils.fake_engine import FakeEngine
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import StreamEvent, Subscribe
+
+PATH = "/api/stream/prices"
+Open = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, web_threads=4)
+
+
+@pytest.fixture
+def fast(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look around every 50 ms, and send a heartbeat when nothing was written for 100 ms."""
+    monkeypatch.setattr(services_of(app).prices, "_pulse", 0.05)
+    monkeypatch.setattr(sse, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def open_stream(client: FlaskClient, user: SignedIn) -> Iterator[Open]:
+    """Start a stream; every one is closed after the test."""
+    opened: list[TestResponse] = []
+
+    def start(query: str = "?symbols=BTC-USDT", **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = client.get(PATH + query, headers={**user.headers, **named}, buffered=False)
+        opened.append(response)
+        return response
+
+    yield start
+    for response in opened:
+        response.close()
+
+
+def blocks(response: TestResponse) -> Iterator[dict[str, str]]:
+    """Read the stream as a browser does: one dictionary per block; comments under the empty name."""
+    for chunk in response.response:
+        text = chunk.decode() if isinstance(chunk, bytes) else chunk
+        assert text.endswith("\n\n")
+        for block in text.removesuffix("\n\n").split("\n\n"):
+            pairs = [line.partition(": ") for line in block.split("\n")]
+            yield {name.removesuffix(":"): value for name, _, value in pairs}
+
+
+def events(response: TestResponse, count: int) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    stream = blocks(response)
+    while len(found) < count:
+        block = next(stream)
+        if "event" in block:
+            found.append(block)
+    return found
+
+
+def price_of(event: dict[str, str]) -> str:
+    return str(json.loads(event["data"])["price"])
+
+
+def test_a_stream_is_framed_for_browsers(open_stream: Open, engine: FakeEngine) -> None:
+    response = open_stream()
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Accel-Buffering"] == "no"
+    assert "Content-Length" not in response.headers
+    stream = blocks(response)
+    assert next(stream) == {"retry": "2000"}
+    first = next(stream)
+    assert set(first) == {"id", "event", "data"}
+    assert first["event"] == "price"
+    payload = json.loads(first["data"])
+    assert set(payload) == {"symbol", "exchange", "price", "bid", "ask", "as_of"}
+    assert (payload["symbol"], payload["exchange"], payload["price"]) == ("BTC/USDT", "demo", "50000")
+    assert payload["as_of"].endswith("Z")
+    engine.set_price("ETH/USDT", Decimal(2_000))
+    engine.set_price("BTC/USDT", Decimal(50_500))
+    second = next(stream)
+    assert (price_of(second), int(second["id"]) > int(first["id"])) == ("50500", True)
+
+
+def test_a_stream_holds_every_market_unless_some_are_named(open_stream: Open) -> None:
+    named = {json.loads(event["data"])["symbol"] for event in events(open_stream("?symbols=btc-usdt,ETH/USDT"), 2)}
+    assert named == {"BTC/USDT", "ETH/USDT"}
+    assert len({json.loads(event["data"])["symbol"] for event in events(open_stream(""), 4)}) == 4
+
+
+@pytest.mark.parametrize("by", ["header", "query"])
+def test_a_stream_resumes_without_a_gap(open_stream: Open, engine: FakeEngine, by: str) -> None:
+    response = open_stream()
+    [last] = events(response, 1)
+    response.close()
+    for price in (51_000, 52_000):
+        engine.set_price("BTC/USDT", Decimal(price))
+    if by == "header":
+        resumed = open_stream("?symbols=BTC-USDT&since_id=0", Last_Event_ID=last["id"])
+    else:
+        resumed = open_stream(f"?symbols=BTC-USDT&since_id={last['id']}")
+    assert [price_of(event) for event in events(resumed, 2)] == ["51000", "52000"]
+
+
+def test_a_gap_is_told_as_a_reset(open_stream: Open) -> None:
+    reset, price = events(open_stream(Last_Event_ID="999999999"), 2)
+    assert (reset["event"], reset["data"]) == ("reset", "{}")
+    assert (price["event"], price_of(price)) == ("price", "50000")
+
+
+def test_silence_is_filled_with_comments(fast: None, open_stream: Open) -> None:
+    response = open_stream()
+    events(response, 1)
+    stream = blocks(response)
+    started = time.monotonic()
+    assert [next(stream), next(stream)] == [{"": "heartbeat"}, {"": "heartbeat"}]
+    assert 0.05 < time.monotonic() - started < 2
+
+
+def test_the_usual_pulse_keeps_the_promised_times() -> None:
+    """A heartbeat at least every 15 s and a look at the session at least every 5 s, whatever events do in between."""
+    assert sse.HEARTBEAT_SECONDS == 15
+    assert 2 * PULSE_SECONDS <= 5
+
+
+def test_the_engine_may_go_away_and_come_back(fast: None, open_stream: Open, engine: FakeEngine) -> None:
+    response = open_stream()
+    events(response, 1)
+    engine.set_price("BTC/USDT", Decimal(51_000))
+    engine.fail_with(EngineUnavailable("The engine went away.", retry_after=2))
+    stream = blocks(response)
+    seen = [next(stream) for _ in range(3)]
+    assert {"": "heartbeat"} in seen
+    engine.set_price("BTC/USDT", Decimal(52_000))
+    engine.fail_with(None)
+    rest = [price_of(block) for block in seen if "event" in block]
+    while len(rest) < 2:
+        block = next(stream)
+        if "event" in block:
+            assert block["event"] == "price"
+            rest.append(price_of(block))
+    assert rest == ["51000", "52000"]
+
+
+def test_a_stream_ends_with_its_session(fast: None, open_stream: Open, app: Flask, user: SignedIn) -> None:
+    response = open_stream()
+    events(response, 1)
+    services_of(app).sessions.log_out(user.principal, SYSTEM)
+    started = time.monotonic()
+    assert all("event" not in block for block in blocks(response))
+    assert time.monotonic() - started < 2
+
+
+def test_a_stream_that_is_busy_ends_with_its_session_too(
+    fast: None, open_stream: Open, app: Flask, user: SignedIn, engine: FakeEngine
+) -> None:
+    response = open_stream()
+    events(response, 1)
+    done = threading.Event()
+
+    def move() -> None:
+        price = 50_000
+        while not done.wait(0.01):
+            price += 1
+            engine.set_price("BTC/USDT", Decimal(price))
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        services_of(app).sessions.log_out(user.principal, SYSTEM)
+        started = time.monotonic()
+        assert sum(1 for _ in blocks(response)) > 0
+        assert time.monotonic() - started < 2
+    finally:
+        done.set()
+        mover.join()
+
+
+def test_streams_end_when_the_process_does(fast: None, open_stream: Open, app: Flask) -> None:
+    response = open_stream()
+    events(response, 1)
+    services_of(app).prices.stop()
+    assert list(blocks(response)) == []
+
+
+# ------------------------------------------------------------------------------------------------ the bound
+
+
+def test_streams_never_take_all_threads(open_stream: Open, client: FlaskClient, user: SignedIn) -> None:
+    first, second = open_stream(), open_stream()  # half of four threads
+    assert (first.status_code, second.status_code) == (200, 200)
+    refused = open_stream()
+    assert_problem(refused, 503, "streams_exhausted")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert client.get("/api/market/tickers", headers=user.headers).status_code == 200
+    events(first, 1)
+    first.close()  # the client goes away in the middle
+    third = open_stream()
+    assert third.status_code == 200
+    second.close()  # and one that never read anything
+    assert open_stream().status_code == 200
+    assert open_stream().status_code == 503
+
+
+def test_refused_streams_take_no_slot(open_stream: Open) -> None:
+    for _ in range(5):
+        assert_problem(open_stream("?symbols=XXX-USDT"), 404, "unknown_symbol")
+    assert [open_stream().status_code for _ in range(3)] == [200, 200, 503]
+
+
+def test_an_engine_that_is_away_takes_no_slot(open_stream: Open, engine: FakeEngine) -> None:
+    engine.fail_with(EngineUnavailable("The engine cannot be reached.", retry_after=2))
+    for _ in range(3):
+        assert_problem(open_stream(), 503, "engine_unavailable")
+    engine.fail_with(None)
+    assert open_stream().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "field"),
+    [
+        ("?symbols=%3F", None, "symbols"),
+        ("?since_id=x", None, "since_id"),
+        ("?since_id=-1", None, "since_id"),
+        ("?since_id=99999999999999999999", None, "since_id"),
+        ("", "x", "Last-Event-ID"),
+        ("?token=x", None, "token"),
+    ],
+)
+def test_bad_queries(open_stream: Open, query: str, header: str | None, field: str) -> None:
+    headers = {} if header is None else {"Last_Event_ID": header}
+    problem = assert_problem(open_stream(query, **headers), 422, "validation_failed")
+    assert {name for name, _ in fields(problem)} == {field}
+
+
+# ------------------------------------------------------------------------------------------------ the service alone
+
+
+def test_a_slot_is_given_back_once(bridge: OctoBotBridge) -> None:
+    prices = Prices(bridge, slots=1)
+    release = prices.take_slot()
+    with pytest.raises(Overloaded):
+        prices.take_slot()
+    release()
+    release()
+    prices.take_slot()
+    release()
+    with pytest.raises(Overloaded):
+        prices.take_slot()
+
+
+def test_closing_a_stream_closes_its_subscription() -> None:
+    closed = threading.Event()
+
+    class Silent(FakeEngine):
+        def stream(self, request: Subscribe) -> Generator[StreamEvent | None]:
+            try:
+                while True:
+                    yield None
+            finally:
+                closed.set()
+
+    stream = Prices(OctoBotBridge(Silent()), slots=1).follow(None, None, lambda: None)
+    next(stream)
+    stream.close()
+    assert closed.is_set()
+
+
+def test_a_stream_asks_for_the_session_while_the_engine_is_away(engine: FakeEngine) -> None:
+    asked: list[float] = []
+
+    def check() -> None:
+        asked.append(time.monotonic())
+        if len(asked) == 3:
+            raise Unauthenticated("over")
+
+    stream = Prices(OctoBotBridge(engine), slots=1, pulse=0.02).follow(["BTC/USDT"], None, check)
+    next(stream)
+    engine.fail_with(EngineUnavailable("away"))
+    assert list(stream) == [None, None, None]
+    assert len(asked) == 3
+
+
+def test_the_app_gives_streams_half_its_threads(settings: Settings, bridge: OctoBotBridge, database: Database) -> None:
+    app = create_app(replace(settings, web_threads=6), bridge=bridge, database=database)
+    prices = services_of(app).prices
+    releases = [prices.take_slot() for _ in range(3)]
+    with pytest.raises(Overloaded):
+        prices.take_slot()
+    assert len(releases) == 3
