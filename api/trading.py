@@ -1,12 +1,11 @@
-"""Orders, trades and positions."""
+"""Orders and trades."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from api.blueprint import Blueprint
+from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
-from api.schemas.portfolio import AccountQuery, PositionSchema
 from api.schemas.trading import (
     CancelQuery,
     IdempotencyHeaders,
@@ -21,29 +20,29 @@ from api.schemas.trading import (
 )
 from services.orders import Changes, Filters
 from utils.pages import Page
-from utils.wire import Order, OrderTicket, Position, Preview, Trade
+from utils.wire import Order, OrderTicket, Preview, Trade
 
-blueprint = Blueprint("trading", "Orders, trades and positions")
+blueprint = Blueprint("trading", "Orders and trades")
 
 ORDERS = ("/api/trading/orders", "/api/orders")
 ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 
 
-@blueprint.route(*ORDERS, method="POST", permission="orders:write")
+@blueprint.route(*ORDERS, method="POST", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
-@blueprint.response(201, OrderSchema)
-def place(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) -> tuple[Order, int, dict[str, str]]:
+@blueprint.response(201, OrderSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
+def place_order(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) -> tuple[Order, int, dict[str, str]]:
     """Place an order; answered when it is safely stored."""
     account, ticket = body
     order = services.orders.place(principal, actor(), account, ticket, headers["key"])
     return order, 201, {"Location": f"{ORDERS[0]}/{order.id}"}
 
 
-@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read")
+@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read", errors=ENGINE)
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.response(200, PreviewSchema)
-def preview(body: tuple[str | None, OrderTicket]) -> Preview:
+def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
     """Tell what placing an order would do now; nothing is changed."""
     account, ticket = body
     return services.orders.preview(principal, account, ticket)
@@ -52,15 +51,15 @@ def preview(body: tuple[str | None, OrderTicket]) -> Preview:
 @blueprint.route(*ORDERS, permission="orders:read")
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, OrderSchema, paged=True)
-def orders(filters: Filters) -> Page[Order]:
+def list_orders(filters: Filters) -> Page[Order]:
     """List the caller's orders, newest first."""
     return services.orders.list(principal, filters)
 
 
-@blueprint.route(*ORDERS, method="DELETE", permission="orders:write")
+@blueprint.route(*ORDERS, method="DELETE", permission="orders:write", errors=ENGINE)
 @blueprint.arguments(CancelQuery, location="query")
 @blueprint.response(200, OrderSchema, many=True)
-def cancel_all(query: dict[str, Any]) -> list[Order]:
+def cancel_orders(query: dict[str, Any]) -> list[Order]:
     """Cancel every open order that matches, and return them."""
     return services.orders.cancel_all(principal, actor(), **query)
 
@@ -68,29 +67,29 @@ def cancel_all(query: dict[str, Any]) -> list[Order]:
 @blueprint.route(*(f"{path}/by-client-id/<client_order_id>" for path in ORDERS), permission="orders:read")
 @blueprint.arguments(OptionalAccountQuery, location="query")
 @blueprint.response(200, OrderSchema)
-def order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
+def get_order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
     """Return the order that was placed with this client_order_id."""
     return services.orders.by_client_id(principal, client_order_id, **query)
 
 
 @blueprint.route(*ORDER, permission="orders:read")
 @blueprint.response(200, OrderSchema)
-def order(order_id: str) -> Order:
+def get_order(order_id: str) -> Order:
     """Return one of the caller's orders."""
     return services.orders.get(principal, order_id)
 
 
-@blueprint.route(*ORDER, method="PATCH", permission="orders:write")
+@blueprint.route(*ORDER, method="PATCH", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderChangesSchema)
 @blueprint.response(200, OrderSchema)
-def edit(changes: Changes, order_id: str) -> Order:
+def edit_order(changes: Changes, order_id: str) -> Order:
     """Change an open order; its id stays."""
     return services.orders.edit(principal, actor(), order_id, changes)
 
 
-@blueprint.route(*ORDER, method="DELETE", permission="orders:write")
+@blueprint.route(*ORDER, method="DELETE", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.response(200, OrderSchema)
-def cancel(order_id: str) -> Order:
+def cancel_order(order_id: str) -> Order:
     """Cancel an open order."""
     return services.orders.cancel(principal, actor(), order_id)
 
@@ -98,14 +97,6 @@ def cancel(order_id: str) -> Order:
 @blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read")
 @blueprint.arguments(TradeQuery, location="query")
 @blueprint.response(200, TradeSchema, paged=True)
-def trades(filters: Filters) -> Page[Trade]:
+def list_trades(filters: Filters) -> Page[Trade]:
     """List the caller's trades, newest first."""
     return services.orders.trades(principal, filters)
-
-
-@blueprint.route("/api/trading/positions", permission="portfolio:read")
-@blueprint.arguments(AccountQuery, location="query")
-@blueprint.response(200, PositionSchema, many=True)
-def positions(query: dict[str, Any]) -> list[Position]:
-    """List the open positions of an account."""
-    return services.portfolios.positions(principal, **query)
