@@ -26,7 +26,7 @@ from services.users import SignUp
 from tests.factories import PASSWORD, SignedIn, services_of
 from tests.problems import assert_problem, fields
 from utils import clock
-from utils.errors import Conflict, Refused
+from utils.errors import Conflict, Refused, StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
 
 
@@ -348,3 +348,33 @@ def test_no_secret_reaches_log_or_database(
     assert PASSWORD not in kept
     assert not any(token in kept for token in (tokens["access_token"], tokens["refresh_token"]))
     assert "POST /api/auth/login" in caplog.text
+
+
+def test_audit_rows_say_who_and_from_where(client: FlaskClient, database: Database, user: SignedIn) -> None:
+    client.post(
+        "/api/auth/logout",
+        headers={**user.headers, "X-Request-ID": "the-request"},
+        environ_base={"REMOTE_ADDR": "192.0.2.1"},
+    )
+    with database.read() as connection:
+        row = connection.execute(select(models.AuditEntry.__table__).order_by(models.AuditEntry.id.desc())).first()
+    assert row is not None
+    assert (row.user_id, row.target, row.ip, row.request_id) == (
+        user.id,
+        user.principal.session_id,
+        "192.0.2.1",
+        "the-request",
+    )
+
+
+def test_a_change_that_fails_leaves_no_trace(
+    client: FlaskClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise StorageUnavailable("The database did not answer.")
+
+    monkeypatch.setattr("services.audit._add", failing)
+    assert_problem(sign_up(client), 503, "storage_unavailable")
+    with database.read() as connection:
+        for table in (models.User, models.Account, models.AuditEntry):
+            assert connection.execute(select(func.count()).select_from(table)).scalar() == 0
