@@ -138,7 +138,7 @@ def _describe_success(operation: dict[str, Any], schemas: dict[str, Any], *, unl
         examples = EXAMPLES.get(media["schema"]["$ref"].rpartition("/")[2])
         if examples is not None:
             media["examples"] = {name: {"value": value} for name, value in examples.items()}
-    for status, response in operation["responses"].items():
+    for response in operation["responses"].values():
         headers = {**ALWAYS, **({} if unlimited else LIMITED), **response.get("headers", {})}
         response["headers"] = headers
         media = response.get("content", {}).get("application/json", {})

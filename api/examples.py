@@ -78,7 +78,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
     },
     "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
-    "User": {"ada": {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": _NOON}},
+    "User": {
+        "ada": {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": _NOON}
+    },
     "TokenPair": {
         "pair": {
             "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWExIn0.signature",

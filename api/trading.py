@@ -32,7 +32,9 @@ ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, OrderSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
-def place_order(body: tuple[str | None, OrderTicket], headers: dict[str, str | None]) -> tuple[Order, int, dict[str, str]]:
+def place_order(
+    body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
+) -> tuple[Order, int, dict[str, str]]:
     """Place an order; answered when it is safely stored."""
     account, ticket = body
     order = services.orders.place(principal, actor(), account, ticket, headers["key"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
-from api.schemas.fields import DecimalString, invalid
+from api.schemas.fields import Count, DecimalString, invalid
 from services.market import DEFAULT_EXCHANGE, symbol_of, timeframe_of
 from utils.errors import Refused
 from utils.wire import TIMEFRAMES, GetCandles
@@ -151,7 +151,7 @@ class CandleQuery(TickerQuery):
         load_default="1h",
         metadata={"description": f"{', '.join(TIMEFRAMES)}; 5minute, 1hour, 1day, 60 and the like too."},
     )
-    limit = fields.Integer(load_default=200, validate=validate.Range(min=1, max=1000))
+    limit = Count(load_default=200, validate=validate.Range(min=1, max=1000))
     since = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
     until = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
 
@@ -178,7 +178,7 @@ class PricesQuery(Schema):
     """Which prices are streamed, and after which event."""
 
     symbols = Symbols(load_default=None, metadata={"description": "Separated by commas; all when absent."})
-    since_id = fields.Integer(validate=validate.Range(min=0, max=2**63 - 1))
+    since_id = Count(validate=validate.Range(max=2**63 - 1))
 
 
 class ResumeHeaders(Schema):
@@ -189,4 +189,4 @@ class ResumeHeaders(Schema):
 
         unknown = EXCLUDE
 
-    last_event_id = fields.Integer(data_key="Last-Event-ID", validate=validate.Range(min=0, max=2**63 - 1))
+    last_event_id = Count(data_key="Last-Event-ID", validate=validate.Range(max=2**63 - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,13 +19,12 @@ from app import create_app
 from config import Settings
 from models import Database
 from services.audit import SYSTEM
-from services.prices import PULSE_SECONDS, Prices
+from services.prices import PULSE_SECONDS
 from tests.factories import SignedIn, services_of
 from tests.problems import assert_problem, fields
-from utils.errors import EngineUnavailable, Overloaded, Unauthenticated
+from utils.errors import EngineUnavailable, Overloaded
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import StreamEvent, Subscribe
 
 PATH = "/api/stream/prices"
 Open = Callable[..., TestResponse]
@@ -255,54 +254,6 @@ def test_bad_queries(open_stream: Open, query: str, header: str | None, field: s
     headers = {} if header is None else {"Last_Event_ID": header}
     problem = assert_problem(open_stream(query, **headers), 422, "validation_failed")
     assert {name for name, _ in fields(problem)} == {field}
-
-
-# ------------------------------------------------------------------------------------------------ the service alone
-
-
-def test_a_slot_is_given_back_once(bridge: OctoBotBridge) -> None:
-    prices = Prices(bridge, slots=1)
-    release = prices.take_slot()
-    with pytest.raises(Overloaded):
-        prices.take_slot()
-    release()
-    release()
-    prices.take_slot()
-    release()
-    with pytest.raises(Overloaded):
-        prices.take_slot()
-
-
-def test_closing_a_stream_closes_its_subscription() -> None:
-    closed = threading.Event()
-
-    class Silent(FakeEngine):
-        def stream(self, request: Subscribe) -> Generator[StreamEvent | None]:
-            try:
-                while True:
-                    yield None
-            finally:
-                closed.set()
-
-    stream = Prices(OctoBotBridge(Silent()), slots=1).follow(None, None, lambda: None)
-    next(stream)
-    stream.close()
-    assert closed.is_set()
-
-
-def test_a_stream_asks_for_the_session_while_the_engine_is_away(engine: FakeEngine) -> None:
-    asked: list[float] = []
-
-    def check() -> None:
-        asked.append(time.monotonic())
-        if len(asked) == 3:
-            raise Unauthenticated("over")
-
-    stream = Prices(OctoBotBridge(engine), slots=1, pulse=0.02).follow(["BTC/USDT"], None, check)
-    next(stream)
-    engine.fail_with(EngineUnavailable("away"))
-    assert list(stream) == [None, None, None]
-    assert len(asked) == 3
 
 
 def test_the_app_gives_streams_half_its_threads(settings: Settings, bridge: OctoBotBridge, database: Database) -> None:
