@@ -25,6 +25,7 @@ from utils.wire import Order, OrderTicket, Position, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders, trades and positions")
 
+Headers = dict[str, str]
 ORDERS = ("/api/trading/orders", "/api/orders")
 ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 
