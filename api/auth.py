@@ -19,7 +19,7 @@ from services.users import SignUp, User
 blueprint = Blueprint("auth", "Signing up, in and out")
 
 
-@blueprint.route("/api/auth/signup", method="POST", permission=PUBLIC)
+@blueprint.route("/api/auth/signup", method="POST", permission=PUBLIC, errors=(403, 409))
 @blueprint.arguments(SignUpSchema)
 @blueprint.response(201, UserSchema)
 def sign_up(command: SignUp) -> User:
@@ -27,7 +27,7 @@ def sign_up(command: SignUp) -> User:
     return services.users.sign_up(command, origin())
 
 
-@blueprint.route("/api/auth/login", method="POST", permission=PUBLIC, limit=LOGIN)
+@blueprint.route("/api/auth/login", method="POST", permission=PUBLIC, limit=LOGIN, errors=(401, 403))
 @blueprint.arguments(LogInSchema)
 @blueprint.response(200, TokenPairSchema)
 def log_in(command: LogIn) -> TokenPair:
@@ -35,7 +35,7 @@ def log_in(command: LogIn) -> TokenPair:
     return services.sessions.log_in(command, origin())
 
 
-@blueprint.route("/api/auth/refresh", method="POST", permission=PUBLIC)
+@blueprint.route("/api/auth/refresh", method="POST", permission=PUBLIC, errors=(401,))
 @blueprint.arguments(RefreshSchema)
 @blueprint.response(200, TokenPairSchema)
 def refresh_tokens(body: dict[str, str]) -> TokenPair:

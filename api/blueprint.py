@@ -18,9 +18,12 @@ from middleware.permissions import PUBLIC, check_declared
 from utils import json
 from utils.pages import Page
 
-__all__ = ["PUBLIC", "Blueprint"]
+__all__ = ["ENGINE", "PUBLIC", "Blueprint"]
 
 View = Callable[..., Any]
+
+ENGINE = (502, 503, 504)
+"""The `errors` of every route that asks the engine."""
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
@@ -36,12 +39,18 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         super().__init__(name, __name__, description=description)
 
     def route(
-        self, *rules: str, permission: str | None = None, method: str = "GET", limit: str | None = None
+        self,
+        *rules: str,
+        permission: str | None = None,
+        method: str = "GET",
+        limit: str | None = None,
+        errors: tuple[int, ...] = (),
     ) -> Callable[[View], View]:
         """Serve a view at `rules`: the first is its path, the others are aliases.
 
         :param permission: what the caller must hold, `<resource>:<read|write>`, or `PUBLIC`.
         :param limit: the rate limit besides the general one (see `middleware.rate_limits`).
+        :param errors: the statuses it may fail with besides what middleware and reading the request answer.
         :raises TypeError: when no permission, or an unknown one, is declared.
         """
 
@@ -51,6 +60,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                 view = _without_query(view)
             view.permission = checked  # type: ignore[attr-defined]
             view.limit = limit  # type: ignore[attr-defined]
+            view.errors = errors  # type: ignore[attr-defined]
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
                 self.add_url_rule(rule, endpoint, view, methods=[method])

@@ -8,7 +8,7 @@ from api.schemas.health import LivenessSchema, ReadinessSchema
 from middleware.rate_limits import UNLIMITED
 from services.health import Readiness
 
-blueprint = Blueprint("health", "Probes")
+blueprint = Blueprint("health", "Probes for whoever watches over the installation")
 
 
 @blueprint.route("/health/live", permission=PUBLIC, limit=UNLIMITED)
@@ -18,7 +18,7 @@ def check_liveness() -> dict[str, str]:
     return {"status": "live"}
 
 
-@blueprint.route("/health/ready", permission=PUBLIC, limit=UNLIMITED)
+@blueprint.route("/health/ready", permission=PUBLIC, limit=UNLIMITED, errors=(503,))
 @blueprint.response(200, ReadinessSchema)
 def check_readiness() -> Readiness:
     """Tell whether database, engine and feeds work; 503 names those that do not."""

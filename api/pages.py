@@ -7,7 +7,7 @@ from werkzeug import Response
 
 from api.blueprint import PUBLIC, Blueprint
 
-blueprint = Blueprint("pages", "Pages")
+blueprint = Blueprint("pages", "What a browser finds")
 
 
 @blueprint.route("/", permission=PUBLIC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.blueprint import Blueprint
+from api.blueprint import ENGINE, Blueprint
 from api.context import principal, services
 from api.schemas.portfolio import AccountQuery, BalanceSchema, PortfolioSchema, PositionSchema
 from utils.wire import Balance, Portfolio, Position
@@ -12,25 +12,25 @@ from utils.wire import Balance, Portfolio, Position
 blueprint = Blueprint("portfolio", "What an account holds")
 
 
-@blueprint.route("/api/portfolio", permission="portfolio:read")
+@blueprint.route("/api/portfolio", permission="portfolio:read", errors=ENGINE)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PortfolioSchema)
-def portfolio(query: dict[str, Any]) -> Portfolio:
+def get_portfolio(query: dict[str, Any]) -> Portfolio:
     """Return balances, positions and profit of an account, valued now."""
     return services.portfolios.overview(principal, **query)
 
 
-@blueprint.route("/api/portfolio/balance", permission="portfolio:read")
+@blueprint.route("/api/portfolio/balance", permission="portfolio:read", errors=ENGINE)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, BalanceSchema)
-def balance(query: dict[str, Any]) -> Balance:
+def get_balance(query: dict[str, Any]) -> Balance:
     """Return the balances of an account."""
     return services.portfolios.balance(principal, **query)
 
 
-@blueprint.route("/api/portfolio/positions", permission="portfolio:read")
+@blueprint.route("/api/portfolio/positions", "/api/trading/positions", permission="portfolio:read", errors=ENGINE)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PositionSchema, many=True)
-def positions(query: dict[str, Any]) -> list[Position]:
+def list_positions(query: dict[str, Any]) -> list[Position]:
     """List the holdings of an account other than its reference currency."""
     return services.portfolios.positions(principal, **query)

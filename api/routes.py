@@ -1,6 +1,6 @@
 """Every blueprint, in the order of the documentation."""
 
-from api import accounts, auth, config, health, market, pages, portfolio, stream, trading
+from api import accounts, auth, config, documentation, health, market, pages, portfolio, stream, trading
 
 BLUEPRINTS = (
     auth.blueprint,
@@ -11,5 +11,6 @@ BLUEPRINTS = (
     stream.blueprint,
     config.blueprint,
     health.blueprint,
+    documentation.blueprint,
     pages.blueprint,
 )

@@ -7,17 +7,30 @@ from typing import Any
 from flask import Response, request
 
 from api import sse
-from api.blueprint import Blueprint
+from api.blueprint import ENGINE, Blueprint
 from api.context import services
 from api.schemas.market import PricesQuery, ResumeHeaders
 from middleware.auth import bearer_token
 
-blueprint = Blueprint("stream", "Streams")
+blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off")
 
-EVENTS = {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EXAMPLE = """\
+retry: 2000
+
+id: 1795175285001
+event: price
+data: {"symbol":"BTC/USDT","exchange":"demo","price":"60000","bid":"59999.99","ask":"60000.01",\
+"as_of":"2026-11-20T12:00:05.586272Z"}
+
+: heartbeat
+"""
+EVENTS = {
+    "description": "Events, as they happen",
+    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+}
 
 
-@blueprint.route("/api/stream/prices", permission="market:read")
+@blueprint.route("/api/stream/prices", permission="market:read", errors=ENGINE)
 @blueprint.arguments(PricesQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: EVENTS})

@@ -1,12 +1,11 @@
-"""Orders, trades and positions."""
+"""Orders and trades."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from api.blueprint import Blueprint
+from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
-from api.schemas.portfolio import AccountQuery, PositionSchema
 from api.schemas.trading import (
     CancelQuery,
     IdempotencyHeaders,
@@ -21,18 +20,19 @@ from api.schemas.trading import (
 )
 from services.orders import Changes, Filters
 from utils.pages import Page
-from utils.wire import Order, OrderTicket, Position, Preview, Trade
+from utils.wire import Order, OrderTicket, Preview, Trade
 
-blueprint = Blueprint("trading", "Orders, trades and positions")
+blueprint = Blueprint("trading", "Orders and trades")
 
+Headers = dict[str, str]
 ORDERS = ("/api/trading/orders", "/api/orders")
 ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 
 
-@blueprint.route(*ORDERS, method="POST", permission="orders:write")
+@blueprint.route(*ORDERS, method="POST", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
-@blueprint.response(201, OrderSchema)
+@blueprint.response(201, OrderSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
 def place_order(
     body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
 ) -> tuple[Order, int, dict[str, str]]:
@@ -42,7 +42,7 @@ def place_order(
     return order, 201, {"Location": f"{ORDERS[0]}/{order.id}"}
 
 
-@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read")
+@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read", errors=ENGINE)
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.response(200, PreviewSchema)
 def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
@@ -59,7 +59,7 @@ def list_orders(filters: Filters) -> Page[Order]:
     return services.orders.list(principal, filters)
 
 
-@blueprint.route(*ORDERS, method="DELETE", permission="orders:write")
+@blueprint.route(*ORDERS, method="DELETE", permission="orders:write", errors=ENGINE)
 @blueprint.arguments(CancelQuery, location="query")
 @blueprint.response(200, OrderSchema, many=True)
 def cancel_orders(query: dict[str, Any]) -> list[Order]:
@@ -82,7 +82,7 @@ def get_order(order_id: str) -> Order:
     return services.orders.get(principal, order_id)
 
 
-@blueprint.route(*ORDER, method="PATCH", permission="orders:write")
+@blueprint.route(*ORDER, method="PATCH", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderChangesSchema)
 @blueprint.response(200, OrderSchema)
 def edit_order(changes: Changes, order_id: str) -> Order:
@@ -90,7 +90,7 @@ def edit_order(changes: Changes, order_id: str) -> Order:
     return services.orders.edit(principal, actor(), order_id, changes)
 
 
-@blueprint.route(*ORDER, method="DELETE", permission="orders:write")
+@blueprint.route(*ORDER, method="DELETE", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.response(200, OrderSchema)
 def cancel_order(order_id: str) -> Order:
     """Cancel an open order."""
@@ -103,11 +103,3 @@ def cancel_order(order_id: str) -> Order:
 def list_trades(filters: Filters) -> Page[Trade]:
     """List the caller's trades, newest first."""
     return services.orders.trades(principal, filters)
-
-
-@blueprint.route("/api/trading/positions", permission="portfolio:read")
-@blueprint.arguments(AccountQuery, location="query")
-@blueprint.response(200, PositionSchema, many=True)
-def open_positions(query: dict[str, Any]) -> list[Position]:
-    """List the open positions of an account."""
-    return services.portfolios.positions(principal, **query)

@@ -39,7 +39,7 @@ _WHAT_TO_DO = (
     "The order may or may not have been placed: repeat the request with the same Idempotency-Key, "
     "or look the order up by its client_order_id."
 )
-_ORDER = [column for column in models.Order.__table__.columns if column.name not in {"trailing_level", "closed_at"}]
+_ORDER = [column for column in models.Order.__table__.columns if column.name != "closed_at"]
 _TRADE = list(models.Trade.__table__.columns)
 
 
@@ -252,6 +252,7 @@ def _order(row: Any) -> Order:
         reject_code=row.reject_code,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        trailing_level=row.trailing_level,
     )
 
 

@@ -30,7 +30,7 @@ _PRICED = frozenset({"limit", "stop_limit", "take_profit_limit", "trailing_stop_
 _STOPPED = frozenset({"stop", "stop_limit", "take_profit", "take_profit_limit"})
 _TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
 _PAIRED = frozenset({"limit", "take_profit", "take_profit_limit"})
-_ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
+ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
 _ACCOUNT = validate.Length(min=1, max=64)
 
 
@@ -54,13 +54,15 @@ class OcoSchema(Schema):
 
 
 class _Aliased(Schema):
+    ALIASES = ALIASES
+
     @pre_load
     def rename(self, body: Any, **_: Any) -> Any:
         """Take the names that other APIs use; one name per field."""
         if not isinstance(body, dict):
             return body
-        renamed = {name: value for name, value in body.items() if name not in _ALIASES}
-        for alias, name in _ALIASES.items():
+        renamed = {name: value for name, value in body.items() if name not in ALIASES}
+        for alias, name in ALIASES.items():
             if alias in body:
                 if name in renamed:
                     raise ValidationError({alias: [Coded("ambiguous", f"This is {name} by another name; send one.")]})
@@ -250,6 +252,9 @@ class OrderSchema(Schema):
     reject_code = fields.String(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+    trailing_level = DecimalString(
+        required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
+    )
 
 
 class TradeSchema(Schema):

@@ -1,0 +1,103 @@
+"""What holds for the whole API: the words at the top of the document, and its shared components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TITLE = "Trading Backend"
+VERSION = "0.1.0"
+DESCRIPTION = """\
+A REST API for many users in front of OctoBot: everybody trades through an engine of their own, on paper or live.
+
+**Answers** are `{"success": true, "data": …}`. Errors are `application/problem+json` (RFC 9457), one body everywhere;
+`error_code` is stable and meant for programs, `request_id` finds the request in the log.
+
+**Signing in.** `POST /api/auth/signup`, then `POST /api/auth/login`, then send `Authorization: Bearer <access_token>`.
+An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which is good for one use,
+for a new pair. A refresh token that is used twice ends its session.
+
+**Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
+outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
+After a 504 the outcome is unknown: repeat the request with the same key, or look the order up by its `client_order_id`.
+
+**Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
+
+**Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
+Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in the way.
+
+**Rate limits** are per user, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
+"""
+SERVERS = [
+    {"url": "/", "description": "The installation that serves this document"},
+    {"url": "http://127.0.0.1:5000", "description": "An installation on this machine, as `make run` starts it"},
+]
+PARAMETERS = {
+    "account": "The id of an account.",
+    "account_id": "The id of an account.",
+    "base": "The currency that is traded.",
+    "client_order_id": "The id that the client gave the order.",
+    "direction": "`desc`: newest first.",
+    "exchange": "The exchange.",
+    "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
+    "limit": "How many at most.",
+    "name": "The name of the file.",
+    "order_id": "The id of an order.",
+    "quote": "The currency that is paid with.",
+    "search": "A part of the symbol, in any case.",
+    "side": "The side of the order.",
+    "since_id": "The id of the last event that was read.",
+    "status": "Whether what is still open is wanted, or what is not, or both.",
+    "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
+}
+"""What parameters mean whose schema does not say it."""
+
+DECIMALS: dict[str, dict[str, Any]] = {
+    "DecimalString": {
+        "description": "An exact number; never in scientific notation.",
+        "type": "string",
+        "format": "decimal",
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+        "examples": ["0.5"],
+    },
+    "DecimalInput": {
+        "description": "An exact number of at most 30 digits: a decimal string, or a JSON number.",
+        "type": ["string", "number"],
+        "format": "decimal",
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$",
+        "examples": ["0.5", 0.5],
+    },
+}
+COMPONENTS: dict[str, dict[str, Any]] = {
+    "securitySchemes": {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The `access_token` of `POST /api/auth/login`.",
+        }
+    },
+    "headers": {
+        "RequestId": {
+            "description": "The id of the request: the client's `X-Request-ID`, or a fresh one.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+        },
+        "RateLimit": {
+            "description": "Requests that the tightest limit allows.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+        "RateRemaining": {"description": "How many of them are left.", "schema": {"type": "integer", "minimum": 0}},
+        "RateReset": {"description": "When they start anew, Unix seconds.", "schema": {"type": "integer"}},
+        "RetryAfter": {
+            "description": "Seconds after which the same request may succeed.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+        "Challenge": {"description": "How to sign in.", "schema": {"type": "string"}},
+        "Location": {"description": "Where what was created is found.", "schema": {"type": "string"}},
+    },
+}
+ALWAYS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+LIMITED = {
+    "X-RateLimit-Limit": {"$ref": "#/components/headers/RateLimit"},
+    "X-RateLimit-Remaining": {"$ref": "#/components/headers/RateRemaining"},
+    "X-RateLimit-Reset": {"$ref": "#/components/headers/RateReset"},
+}

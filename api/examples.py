@@ -1,0 +1,318 @@
+"""Examples in the document: requests that are accepted, answers as they are, every problem once.
+
+They tell one story: Ada signs up, buys 0.01 BTC at 60,000 USDT and waits with a limit order at 50,000.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+USER = "01a1f8c8-ff43-76ec-986e-b7593aa97f43"
+ACCOUNT = "01a1f8c8-ff46-7e86-8313-e3953a8614d8"
+ORDER = "01a1f8c8-ff6a-7515-b3b0-923a264e7b8f"
+_NOON = "2026-11-20T12:00:00Z"
+_BOUGHT = "2026-11-20T12:00:05.586272Z"
+_FEE = {"currency": "USDT", "cost": "0.9"}
+_BALANCE = {
+    "account": ACCOUNT,
+    "mode": "paper",
+    "currencies": {
+        "USDT": {"free": "8898.35", "locked": "500.75", "total": "9399.1", "value": "9399.1"},
+        "BTC": {"free": "0.01", "locked": "0", "total": "0.01", "value": "600"},
+    },
+    "reference_currency": "USDT",
+    "total_value": "9999.1",
+}
+_POSITION = {
+    "account": ACCOUNT,
+    "symbol": "BTC/USDT",
+    "side": "long",
+    "amount": "0.01",
+    "entry_price": "60000",
+    "mark_price": "60000",
+    "unrealized_pnl": "0",
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "SignUp": {"ada": {"username": "ada", "email": "ada@example.com", "password": "correct-horse-7-staple"}},
+    "LogIn": {
+        "username": {"username": "ada", "password": "correct-horse-7-staple"},
+        "address": {"email": "ada@example.com", "password": "correct-horse-7-staple"},
+    },
+    "OrderTicket": {
+        "market": {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
+        "market_for_quote": {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quote_amount": "100"},
+        "limit": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "50000"},
+        "stop": {"symbol": "BTC/USDT", "side": "sell", "type": "stop", "amount": "0.002", "stop_price": "48000"},
+        "stop_limit": {
+            "symbol": "BTC/USDT",
+            "side": "sell",
+            "type": "stop_limit",
+            "amount": "0.002",
+            "stop_price": "48000",
+            "price": "47900",
+        },
+        "take_profit": {
+            "symbol": "BTC/USDT",
+            "side": "sell",
+            "type": "take_profit",
+            "amount": "0.002",
+            "stop_price": "66000",
+        },
+        "trailing_stop": {
+            "symbol": "BTC/USDT",
+            "side": "sell",
+            "type": "trailing_stop",
+            "amount": "0.002",
+            "trailing_percent": "5",
+        },
+        "one_cancels_the_other": {
+            "symbol": "BTC/USDT",
+            "side": "sell",
+            "type": "limit",
+            "amount": "0.002",
+            "price": "66000",
+            "oco": {"stop_price": "48000"},
+        },
+    },
+    "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
+    "User": {
+        "ada": {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": _NOON}
+    },
+    "TokenPair": {
+        "pair": {
+            "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWExIn0.signature",
+            "token_type": "Bearer",
+            "expires_in": 900,
+            "refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWEyIn0.signature",
+        }
+    },
+    "SignedOut": {"done": {"signed_out": True}},
+    "Account": {
+        "main": {
+            "id": ACCOUNT,
+            "name": "Paper",
+            "mode": "paper",
+            "exchange": "demo",
+            "type": "spot",
+            "reference_currency": "USDT",
+            "status": "active",
+            "kind": "main",
+            "created_at": _NOON,
+        }
+    },
+    "Balance": {"bought": _BALANCE},
+    "Position": {"bought": _POSITION},
+    "Portfolio": {
+        "bought": {
+            **_BALANCE,
+            "open_orders": 1,
+            "positions": [_POSITION],
+            "profit": {"amount": "-0.9", "percent": "-0.009"},
+            "as_of": _BOUGHT,
+        }
+    },
+    "Order": {
+        "filled": {
+            "id": ORDER,
+            "client_order_id": ORDER,
+            "account": ACCOUNT,
+            "mode": "paper",
+            "exchange": "demo",
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "type": "market",
+            "status": "filled",
+            "amount": "0.01",
+            "filled": "0.01",
+            "remaining": "0",
+            "price": None,
+            "stop_price": None,
+            "trailing_percent": None,
+            "average": "60000",
+            "cost": "600",
+            "fee": _FEE,
+            "time_in_force": "gtc",
+            "reduce_only": False,
+            "group_id": None,
+            "triggered_at": None,
+            "reject_code": None,
+            "created_at": _BOUGHT,
+            "updated_at": _BOUGHT,
+            "trailing_level": None,
+        }
+    },
+    "Trade": {
+        "buy": {
+            "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",
+            "order_id": ORDER,
+            "account": ACCOUNT,
+            "mode": "paper",
+            "exchange": "demo",
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "price": "60000",
+            "amount": "0.01",
+            "cost": "600",
+            "fee": _FEE,
+            "realized_pnl": None,
+            "created_at": _BOUGHT,
+        }
+    },
+    "Preview": {
+        "limit": {
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "type": "limit",
+            "amount": "0.01",
+            "price": "50000",
+            "cost": "500",
+            "fee": {"currency": "USDT", "cost": "0.5"},
+            "balance_after": {"BTC": "0.01", "USDT": "8397.6"},
+            "checks": [{"name": "funds", "ok": True, "code": None, "message": None}],
+            "ok": True,
+        }
+    },
+    "Instrument": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "type": "spot",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.01",
+            "amount_step": "0.00001",
+            "min_amount": "0.00001",
+            "max_amount": "9000",
+            "min_cost": "5",
+            "maker_fee": "0.001",
+            "taker_fee": "0.0015",
+        }
+    },
+    "Ticker": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "last": "60000",
+            "bid": "59999.99",
+            "ask": "60000.01",
+            "high": "60750",
+            "low": "59100.5",
+            "volume": "1203.45",
+            "change_percent": "0.84",
+            "as_of": _BOUGHT,
+            "stale": False,
+        }
+    },
+    "Candle": {
+        "running": {
+            "timestamp": 1795176000000,
+            "time": _NOON,
+            "open": "59980",
+            "high": "60010.5",
+            "low": "59950",
+            "close": "60000",
+            "volume": "12.5",
+            "closed": False,
+        }
+    },
+    "Liveness": {"live": {"status": "live"}},
+    "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
+}
+"""By the name of a schema; the first one of an answer's is shown, all of a request's are."""
+
+
+class Problem(NamedTuple):
+    """What one status means, and an instance of it."""
+
+    name: str
+    description: str
+    error_code: str
+    detail: str
+    path: str = "/api/trading/orders"
+    errors: tuple[dict[str, str], ...] = ()
+
+
+_DOUBTFUL = "No answer in time: the outcome is unknown. Repeat with the same `Idempotency-Key`, or look it up."
+_MINIMUM = "The amount is below the minimum of 0.00001 BTC."
+
+PROBLEMS: dict[int, Problem] = {
+    400: Problem("BadRequest", "The request could not be read.", "malformed_json", "The body is not valid JSON."),
+    401: Problem(
+        "Unauthorized", "Nobody is known to be calling.", "token_expired", "The token has expired.", "/api/portfolio"
+    ),
+    403: Problem(
+        "Forbidden", "The caller may not do this.", "forbidden", "This needs the permission config:read.", "/api/config"
+    ),
+    404: Problem(
+        "NotFound",
+        "It does not exist, or belongs to somebody else.",
+        "order_not_found",
+        "You have no such order.",
+        f"/api/trading/orders/{ORDER}",
+    ),
+    409: Problem(
+        "Conflict",
+        "It exists, but its state does not allow this.",
+        "order_not_open",
+        "The order is filled.",
+        f"/api/trading/orders/{ORDER}",
+    ),
+    413: Problem(
+        "ContentTooLarge", "The body is too large.", "body_too_large", "The body is larger than 1048576 bytes."
+    ),
+    415: Problem(
+        "UnsupportedMediaType",
+        "The body is not JSON.",
+        "unsupported_media_type",
+        "Send the body as Content-Type: application/json.",
+    ),
+    422: Problem(
+        "Unprocessable",
+        "Readable, but against a rule; nothing was changed. `errors` name the fields at fault.",
+        "below_min_amount",
+        _MINIMUM,
+        errors=({"field": "amount", "code": "below_min_amount", "message": _MINIMUM},),
+    ),
+    429: Problem(
+        "TooManyRequests",
+        "The rate limit is used up.",
+        "rate_limited",
+        "Too many requests; Retry-After says when to try again.",
+    ),
+    500: Problem(
+        "InternalServerError",
+        "A fault of the API; its log tells more.",
+        "internal_error",
+        "Something went wrong here. The log tells more under this request_id.",
+    ),
+    502: Problem("BadGateway", "The engine or the exchange failed.", "engine_fault", "The engine failed."),
+    503: Problem(
+        "ServiceUnavailable",
+        "A part of the installation is away; nothing was done.",
+        "engine_unavailable",
+        "The engine cannot be reached.",
+    ),
+    504: Problem("GatewayTimeout", _DOUBTFUL, "engine_timeout", "The engine did not answer in time."),
+}
+
+
+def problem(status: int) -> dict[str, Any]:
+    """Return the example of a problem."""
+    each, title = PROBLEMS[status], HTTP_STATUS_CODES[status]
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": each.detail,
+        "instance": each.path,
+        "error": title,
+        "message": each.detail,
+        "code": status,
+        "details": each.detail,
+        "error_code": each.error_code,
+        "request_id": "01a1f8c8-ff6e-7c04-88b0-97250dbe7be9",
+        "errors": list(each.errors),
+    }
