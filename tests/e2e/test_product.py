@@ -90,7 +90,9 @@ def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
     client.order(side="sell", type="trailing_stop", trailing_percent="5", amount="0.01")
     balances, open_ids = client.balances(), client.open_ids()
 
-    os.kill(engine_pid(server), signal.SIGKILL)
+    engine = engine_pid(server)
+    os.kill(engine, signal.SIGKILL)
+    wait_for(lambda: engine not in server.pids(), 5, server)  # a dying process holds its sockets for a moment
     refused = client.http.get("/api/portfolio")
     assert (refused.status_code, refused.json()["error_code"]) == (503, "engine_unavailable")
     assert int(refused.headers["Retry-After"]) > 0
