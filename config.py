@@ -166,7 +166,7 @@ class _Reader:
 def _stored_secret(path: Path) -> str:
     """Read the secret kept in `path`, creating it (mode 0600) on first use; safe against two starters at once."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

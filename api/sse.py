@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -19,17 +20,23 @@ RECONNECT_MS = 2000
 STALLED_SECONDS = 20.0
 """A client that takes nothing for so long is dropped: it would hold its thread for ever."""
 
+SEND_BUFFER = 64 * 1024
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def answer(events: Generator[StreamEvent | None], release: Callable[[], None]) -> Response:
     """Return the response that writes `events`; `release` is called when it is over, however it ends."""
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(STALLED_SECONDS)
+    _bound(request.environ.get("gunicorn.socket"))
     response = Response(frames(events), mimetype="text/event-stream", headers=_HEADERS)
     response.call_on_close(release)
     return response
+
+
+def _bound(connection: socket.socket | None) -> None:
+    if connection is not None:
+        connection.settimeout(STALLED_SECONDS)
+        # the system's own buffer would swallow megabytes before anything is noticed
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
 def frames(events: Generator[StreamEvent | None]) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from utils.wire import Order, OrderTicket, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders and trades")
 
+Headers = dict[str, str]
 ORDERS = ("/api/trading/orders", "/api/orders")
 ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 

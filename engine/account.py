@@ -53,6 +53,11 @@ class Account:
             account.orders[order.id] = order
         return account
 
+    @property
+    def trades(self) -> dict[str, wire.Trade]:
+        """Return the latest trades since the account came into memory, oldest first."""
+        return self._booking.trades
+
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)

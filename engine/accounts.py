@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from decimal import Decimal
 
 from engine.account import Account
 from engine.journal import Journal
@@ -45,6 +46,12 @@ class Accounts:
             self._opening[account_id] = task
             task.add_done_callback(lambda _: self._opening.pop(account_id, None))
         return await asyncio.shield(task)
+
+    def trail(self, account_id: str, order_id: str, level: Decimal) -> None:
+        """Move the level of a trailing order at once when its account is in memory."""
+        account = self._open.get(account_id)
+        if account is not None:
+            account.trail(order_id, level)
 
     def evict(self, account: Account) -> None:
         """Drop an account whose memory is ahead of SQL for good, and open it anew until that works."""

@@ -15,6 +15,9 @@ from utils import clock, wire
 from utils.money import ZERO
 from utils.wire import Fee
 
+REMEMBERED_TRADES = 500
+"""Trades of an account that stay in memory; SQL has all of them."""
+
 
 class Booking:
     """Keep the books of one account."""
@@ -23,6 +26,7 @@ class Booking:
         self._octobot = octobot
         self._market = market
         self._valuation = valuation
+        self.trades: dict[str, wire.Trade] = {}
 
     async def opening(self, currency: str, amount: Decimal, unit: Unit) -> None:
         """Book the starting balance as a deposit; done once in the life of an account."""
@@ -70,6 +74,7 @@ class Booking:
         )
         unit.order(filled)
         unit.trade(trade)
+        self._remember(trade)
         for currency, amount in moves.items():
             unit.book(currency, amount, "trade", trade)
         unit.book(fill.fee.currency, -fill.fee.cost, "fee", trade)
@@ -90,6 +95,11 @@ class Booking:
                 for currency in currencies
             }
         )
+
+    def _remember(self, trade: wire.Trade) -> None:
+        self.trades[trade.id] = trade
+        if len(self.trades) > REMEMBERED_TRADES:
+            del self.trades[next(iter(self.trades))]
 
     def _verify(self, before: dict[str, Decimal], moves: dict[str, Decimal], fee: Fee) -> None:
         for currency, amount in moves.items():

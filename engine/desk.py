@@ -16,7 +16,7 @@ from engine import portfolio
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
-from engine.orders import not_open
+from engine.orders import client_order_id_taken, not_open
 from engine.records import Records, StoredKey
 from engine.triggers import Triggers
 from engine.unit import Line, Unit
@@ -144,7 +144,7 @@ class Desk:
         self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
     ) -> Result:
         """Make sure that `client_id` is new to the account, also against commands that are under way."""
-        taken = Conflict("The client_order_id is already in use.", code="duplicate_client_order_id")
+        taken = client_order_id_taken()
         if client_id in account.reserved_client_ids:
             raise taken
         account.reserved_client_ids.add(client_id)

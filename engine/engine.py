@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -57,7 +57,7 @@ class Engine:
         self._started_at = clock.now()
         self._lag = 0.0
         self._levels: dict[str, dict[str, Decimal]] = {}
-        self._busy: set[str] = set()
+        self._acting: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:
@@ -79,12 +79,18 @@ class Engine:
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", version("octobot"), len(self._triggers))
 
+    async def settle(self) -> None:
+        """Wait until what the last tick set off is committed."""
+        await asyncio.gather(*self._acting.values())
+        await self._journal.flush()
+
     async def stop(self) -> None:
         """Finish what is under way, commit it, and leave OctoBot."""
         await self._server.stop()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._store_levels_once()
         await self._journal.stop()
         await self._accounts.close()
         self._database.close()
@@ -118,7 +124,8 @@ class Engine:
         return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
 
     async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
-        return portfolio.executed(await self._accounts.get(query.account))
+        account = await self._accounts.get(query.account)
+        return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
 
     async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
         return list(self._market(query.exchange or self.market.exchange).instruments.values())
@@ -170,34 +177,35 @@ class Engine:
             price = self.market.quote(symbol).price
             for account_id, order_id, level in self._triggers.trail(symbol, price):
                 self._levels.setdefault(account_id, {})[order_id] = level
+                self._accounts.trail(account_id, order_id, level)
             for account_id, order_ids in self._triggers.touched(symbol, price).items():
                 touched.setdefault(account_id, []).extend((order_id, price) for order_id in order_ids)
         for account_id, orders in touched.items():
-            if account_id not in self._busy:
-                self._busy.add(account_id)
-                self._spawn(self._act(account_id, orders), f"act {account_id}")
+            # while it is busy the orders stay in the index, and the next tick finds them again
+            if account_id not in self._acting:
+                self._acting[account_id] = self._spawn(self._act(account_id, orders), f"act {account_id}")
 
     async def _act(self, account_id: str, orders: list[tuple[str, Decimal]]) -> None:
         try:
-            levels = self._levels.pop(account_id, None)
-            if levels:
-                await self.desk.store_levels(account_id, levels)
             await self.desk.act(account_id, orders)
         except TradingError as error:
             _log.warning("orders of account %s could not fill yet: %s", account_id, error.detail)
         finally:
-            self._busy.discard(account_id)
+            del self._acting[account_id]
 
     async def _store_levels(self) -> None:
         while True:
             await asyncio.sleep(LEVEL_SECONDS)
-            levels, self._levels = self._levels, {}
-            for account_id, by_order in levels.items():
-                try:
-                    await self.desk.store_levels(account_id, by_order)
-                except TradingError as error:
-                    _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
-                    self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
+            await self._store_levels_once()
+
+    async def _store_levels_once(self) -> None:
+        levels, self._levels = self._levels, {}
+        for account_id, by_order in levels.items():
+            try:
+                await self.desk.store_levels(account_id, by_order)
+            except TradingError as error:
+                _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
+                self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
 
     # ------------------------------------------------------------------------------------------ background
 
@@ -219,10 +227,11 @@ class Engine:
             await asyncio.sleep(LAG_PROBE_SECONDS)
             self._lag = max(time.monotonic() - before - LAG_PROBE_SECONDS, 0.0)
 
-    def _spawn(self, work: Any, name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

@@ -19,10 +19,11 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from engine.orders import client_order_id_taken
 from engine.unit import Line, Unit
 from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
 from utils import clock
-from utils.errors import Conflict, EngineFault, StorageUnavailable, TradingError
+from utils.errors import EngineFault, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
@@ -137,7 +138,7 @@ class Journal:
             return error
         except IntegrityError as error:
             if "client_order_id" in str(error.orig):
-                return Conflict("The client_order_id is already in use.", code="duplicate_client_order_id")
+                return client_order_id_taken()
             _log.exception("a change breaks a constraint of the database")
             return EngineFault("The change could not be stored.")
         except SQLAlchemyError:

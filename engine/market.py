@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from engine.demo.source import MarketSource, Quote
-from utils.errors import EngineUnavailable, NotFound
+from utils.errors import EngineUnavailable, FieldError, NotFound
 from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Price, Ticker
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ class Market:
         try:
             return self.instruments[symbol]
         except KeyError:
-            raise NotFound(f"There is no market {symbol} on {self.exchange}.", code="unknown_symbol") from None
+            detail = f"There is no market {symbol} on {self.exchange}."
+            error = FieldError(field="symbol", code="unknown_symbol", message=detail)
+            raise NotFound(detail, code="unknown_symbol", errors=(error,)) from None
 
     def tickers(self, symbols: list[str] | None) -> list[Ticker]:
         """Return tickers of `symbols` or of all markets. :raises NotFound: unknown symbol."""

@@ -8,7 +8,6 @@ order fills is decided by `engine.account`; this module makes OctoBot execute ex
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +19,7 @@ from octobot_trading import enums, exchange_data, exchanges, personal_data
 from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import Fee, Side
+from utils.wire import Fee
 
 _TYPES = enums.TraderOrderType
 _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
@@ -35,16 +34,6 @@ class Fill(msgspec.Struct, frozen=True):
     price: Decimal
     amount: Decimal
     fee: Fee
-
-
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """One fill in OctoBot's trade history."""
-
-    order_id: str
-    symbol: str
-    side: Side
-    fill: Fill
-    at: datetime
 
 
 class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
@@ -136,19 +125,10 @@ class OctoBotAccount:
         """Return the ids of the orders that OctoBot holds as open."""
         return [order.order_id for order in trading_api.get_open_orders(self._manager)]
 
-    def executions(self) -> list[Execution]:
-        """Return the fills in OctoBot's trade history, oldest first."""
-        return [
-            Execution(
-                order_id=trade.origin_order_id,
-                symbol=trade.symbol,
-                side=trade.side.value,
-                fill=_fill_of(trade),
-                at=datetime.fromtimestamp(trade.executed_time, UTC),
-            )
-            for trade in trading_api.get_trade_history(self._manager)
-            if trade.status is enums.OrderStatus.FILLED
-        ]
+    def trade_ids(self) -> list[str]:
+        """Return the ids of the fills in OctoBot's trade history, oldest first."""
+        history = trading_api.get_trade_history(self._manager)
+        return [trade.trade_id for trade in history if trade.status is enums.OrderStatus.FILLED]
 
     async def deposit(self, currency: str, amount: Decimal) -> None:
         """Add `amount` of `currency`."""

@@ -8,7 +8,7 @@ from engine import rules
 from engine.account import Account
 from utils import clock
 from utils.money import HUNDRED, ZERO
-from utils.wire import Fee, Holding, OrderTicket, Portfolio, Position, Preview, Profit, Trade
+from utils.wire import Fee, Holding, OrderTicket, Portfolio, Position, Preview, Profit
 
 
 def overview(account: Account) -> Portfolio:
@@ -61,31 +61,6 @@ def preview(account: Account, ticket: OrderTicket) -> Preview:
         checks=checks,
         ok=all(check.ok for check in checks),
     )
-
-
-def executed(account: Account) -> list[Trade]:
-    """Return the trades in OctoBot's history of `account`, oldest first; their gain is only known to SQL."""
-    trades = []
-    for execution in account.octobot.executions():
-        fill = execution.fill
-        trades.append(
-            Trade(
-                id=fill.trade_id,
-                order_id=execution.order_id,
-                account=account.record.id,
-                mode=account.record.mode,
-                exchange=account.record.exchange,
-                symbol=execution.symbol,
-                side=execution.side,
-                price=fill.price,
-                amount=fill.amount,
-                cost=fill.price * fill.amount,
-                fee=fill.fee,
-                realized_pnl=None,
-                created_at=execution.at,
-            )
-        )
-    return trades
 
 
 def _holding(account: Account, currency: str) -> Holding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from engine.market import Market
 from engine.octobot_account import Fill
@@ -78,4 +78,4 @@ class Valuation:
             self.entry_prices[currency] = None
         else:
             average = (before * entry + worth) / (before + amount)
-            self.entry_prices[currency] = average.quantize(DIGITS)
+            self.entry_prices[currency] = average.quantize(DIGITS, ROUND_DOWN)

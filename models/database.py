@@ -29,7 +29,10 @@ class Database:
         if self.is_sqlite:
             options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
         else:
-            options["connect_args"] = {"connect_timeout": int(busy_timeout)}
+            options["connect_args"] = {
+                "connect_timeout": max(int(busy_timeout), 1),
+                "options": f"-c lock_timeout={int(busy_timeout * 1000)}",
+            }
             options["pool_pre_ping"] = True
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:

@@ -1,16 +1,18 @@
-"""A migrated, empty database for each test: a copied file, or one PostgreSQL whose tables are emptied."""
+"""A migrated, empty database of its own for each test: a copied file, or a copied PostgreSQL database."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import URL, create_engine, make_url
 
 import migrations
-from models import Base, Database
+from models import Database
 
 Factory = Callable[[Path], Database]
 """Make the database of a test that has the given directory."""
@@ -37,15 +39,32 @@ def sqlite(workshop: Path) -> Iterator[Factory]:
 
 @contextmanager
 def postgresql(url: str) -> Iterator[Factory]:
-    """Migrate the database at `url` and empty its tables for each test."""
-    migrated = Database(url)
-    migrations.upgrade(migrated)
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    """Migrate one database on the server of `url` and copy it for each test; drop them all at the end."""
+    server = make_url(url).set(drivername="postgresql+psycopg")
+    prefix = f"trading_test_{os.getpid()}"
+    numbers = itertools.count()
+    made: list[str] = []
 
-    def make(_directory: Path) -> Database:
-        with migrated.write() as session:
-            session.execute(text(f"TRUNCATE {tables} CASCADE"))
-        return Database(url)
+    def create(template: str | None) -> URL:
+        name = f"{prefix}_{next(numbers)}"
+        _run(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        made.append(name)
+        return server.set(database=name)
 
-    yield make
-    migrated.close()
+    def open_database(where: URL) -> Database:
+        return Database(where.render_as_string(hide_password=False))
+
+    template = create(None)
+    first = open_database(template)
+    migrations.upgrade(first)
+    first.close()
+    yield lambda _directory: open_database(create(template.database))
+    for name in made:
+        _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run(server: URL, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()

@@ -1,20 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.engine import EngineExchange
 from tests.contract.exchange import Exchange, FakeExchange, Trader
+from tests.databases import Factory
+from tests.settings import settings_for
 
-IMPLEMENTATIONS: dict[str, Callable[[], Exchange]] = {"fake": FakeExchange}
-"""Everything that claims to be the port; each one passes every test of this folder."""
 
-
-@pytest.fixture(scope="session", params=list(IMPLEMENTATIONS))
-def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
-    exchange = IMPLEMENTATIONS[request.param]()
-    yield exchange
-    exchange.close()
+@pytest.fixture(scope="session", params=["fake", "engine"])
+def exchange(
+    request: pytest.FixtureRequest, new_database: Factory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Exchange]:
+    """Everything that claims to be the port; each one passes every test of this folder."""
+    if request.param == "fake":
+        fake = FakeExchange()
+        yield fake
+        fake.close()
+        return
+    directory = tmp_path_factory.mktemp("engine")
+    database = new_database(directory)
+    engine = EngineExchange(settings_for(directory, database), database)
+    yield engine
+    engine.close()
+    database.close()
 
 
 @pytest.fixture

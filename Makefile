@@ -1,0 +1,51 @@
+# Every target sets up what it needs by itself, in .venv; see scripts/bootstrap.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+# More for pytest, e.g. make test PYTEST_ARGS="-n 2 tests/unit"
+PYTEST_ARGS ?=
+COMPILE := .venv/bin/uv pip compile --quiet --python $(PYTHON) --universal --python-version 3.12 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.PHONY: help run test check bench migrate lock clean env env-dev
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+run: env ## Start everything; Ctrl-C stops it
+	@exec $(PYTHON) app.py
+
+test: env-dev ## Run the tests on SQLite and, when TEST_POSTGRESQL_URL is set, once more on PostgreSQL
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@if [ -n "$$TEST_POSTGRESQL_URL" ]; then \
+		echo "Once more, with the application's tables on PostgreSQL"; \
+		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(PYTHON) -m pytest $(PYTEST_ARGS); \
+	fi
+
+check: env-dev ## Style, types, import rules, OpenAPI drift and all tests
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy .
+	.venv/bin/lint-imports
+	$(PYTHON) -m scripts.openapi --check
+	@$(MAKE) --no-print-directory test
+
+bench: env-dev ## Measure; tables on the screen, JSON in benchmarks/results
+	$(PYTHON) -m benchmarks $(BENCH_ARGS)
+
+migrate: env ## Bring the database of the settings to the newest schema (a start does it too)
+	$(PYTHON) -m alembic upgrade head
+
+lock: env ## Pin requirements*.txt anew from the .in files
+	$(COMPILE) --upgrade -o requirements.txt requirements.in
+	$(COMPILE) --upgrade -o requirements-dev.txt requirements-dev.in
+	$(COMPILE) --upgrade -o requirements-uv.txt requirements-uv.in
+
+clean: ## Remove .venv and caches; the data in var/ stays
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+env:
+	@scripts/bootstrap
+
+env-dev:
+	@scripts/bootstrap dev

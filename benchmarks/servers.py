@@ -1,0 +1,91 @@
+"""Start what is measured: the real product, and a bare Flask app on the same gunicorn with the same settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.run import is_ready
+
+ROOT = Path(__file__).resolve().parents[1]
+READY = re.compile(r"Trading Backend ready at http://\S+:(\d+) ")
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server on loopback and how long it took to get there, in seconds."""
+
+    port: int
+    seconds: float
+
+
+@contextmanager
+def product(directory: Path, **settings: str) -> Iterator[Running]:
+    """Run `python app.py` with its data in `directory`.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    environment = {**_environment(directory), "PORT": "0", **settings}
+    with _started([sys.executable, str(ROOT / "app.py")], directory, environment) as (process, output, began):
+        while True:
+            found = READY.search(output.read_text(encoding="utf-8", errors="replace"))
+            if found:
+                yield Running(int(found[1]), time.monotonic() - began)
+                return
+            _still(process, output, began)
+
+
+@contextmanager
+def bare(directory: Path) -> Iterator[Running]:
+    """Run the bare Flask app.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py")]
+    environment = {**_environment(directory), "PORT": str(port)}
+    with _started([*command, "benchmarks.bare:create_app()"], directory, environment) as (process, output, began):
+        while not is_ready("127.0.0.1", port):
+            _still(process, output, began)
+        yield Running(port, time.monotonic() - began)
+
+
+@contextmanager
+def _started(
+    command: list[str], directory: Path, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path, float]]:
+    output = directory / "output.txt"
+    began = time.monotonic()
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, cwd=directory, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield process, output, began
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _still(process: subprocess.Popen[bytes], output: Path, began: float) -> None:
+    if process.poll() is not None or time.monotonic() - began > START_SECONDS:
+        raise RuntimeError(f"not ready:\n{output.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+    time.sleep(0.01)
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "HOME": str(directory), "DATA_DIR": str(directory / "var"), "PYTHONPATH": str(ROOT)}

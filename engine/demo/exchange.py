@@ -1,0 +1,249 @@
+"""The demo exchange as OctoBot sees it: a ccxt class without network, and the `RestExchange` on top of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import ccxt.async_support as ccxt_async
+import octobot_trading.enums as octobot_enums
+import octobot_trading.exchanges as octobot_exchanges
+
+from engine.demo.source import EXCHANGE, Level, MarketSource
+from utils.errors import NotFound, Refused
+from utils.wire import TIMEFRAMES, Instrument, Ticker
+
+Clock = Callable[[], float]
+"""Tells the wall clock's time in Unix seconds."""
+
+_CANDLES = 500
+_DEPTH = 20
+_TRADES = 50
+
+_registered: list[tuple[MarketSource, Clock]] = []
+"""Every source ever registered; the last one counts."""
+
+
+def register(source: MarketSource, clock: Clock = time.time) -> None:
+    """Make `source` the market of every demo exchange of this process, those already built included."""
+    _registered.append((source, clock))
+    for module in (ccxt_async, ccxt):
+        setattr(module, EXCHANGE, DemoClient)
+        if EXCHANGE not in module.exchanges:
+            module.exchanges.append(EXCHANGE)
+
+
+class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
+    """A ccxt exchange that asks the registered `MarketSource` instead of a server."""
+
+    def describe(self) -> Any:
+        """Return what ccxt wants to know of an exchange."""
+        offered = ("spot", "fetchMarkets", "fetchTicker", "fetchTickers", "fetchOHLCV", "fetchOrderBook")
+        return self.deep_extend(
+            super().describe(),
+            {
+                "id": EXCHANGE,
+                "name": EXCHANGE,
+                "countries": [],
+                "rateLimit": 1,
+                "has": dict.fromkeys((*offered, "fetchTrades", "fetchBalance"), True) | {"fetchCurrencies": False},
+                "timeframes": {name: name for name in TIMEFRAMES},
+                # OctoBot caches markets by this address: another source must not be taken for the one before.
+                "urls": {"api": {"public": f"http://demo-{len(_registered)}.invalid"}, "www": "", "doc": ""},
+                "precisionMode": ccxt.TICK_SIZE,
+                "requiredCredentials": {"apiKey": False, "secret": False},
+            },
+        )
+
+    async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Return the listed markets."""
+        return [_market(instrument) for instrument in _source()[0].instruments()]
+
+    async def fetch_ticker(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
+        """Return the ticker of a market."""
+        return self._ticker(_ask(lambda source, at: source.ticker(symbol, at)))
+
+    async def fetch_tickers(self, symbols: Sequence[str] | None = None, params: Any = None) -> Any:  # noqa: ARG002
+        """Return the tickers of `symbols`, or of every market."""
+        wanted = symbols or _source()[0].symbols
+        return {symbol: await self.fetch_ticker(symbol) for symbol in wanted}
+
+    async def fetch_ohlcv(
+        self,
+        symbol: str,
+        timeframe: str = "1m",
+        since: int | None = None,
+        limit: int | None = None,
+        params: Any = None,  # noqa: ARG002
+    ) -> list[list[float]]:
+        """Return candles, the running one last."""
+        candles = _ask(
+            lambda source, at: source.candles(symbol, timeframe, limit=limit or _CANDLES, since=since, at=at)
+        )
+        return [
+            [c.timestamp, float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)] for c in candles
+        ]
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None, params: Any = None) -> Any:  # noqa: ARG002
+        """Return the best offers."""
+        book = _ask(lambda source, at: source.order_book(symbol, limit or _DEPTH, at))
+        timestamp = int(book.as_of.timestamp() * 1000)
+        return {
+            "symbol": symbol,
+            "bids": _levels(book.bids),
+            "asks": _levels(book.asks),
+            "timestamp": timestamp,
+            "datetime": self.iso8601(timestamp),
+            "nonce": timestamp,
+        }
+
+    async def fetch_trades(
+        self,
+        symbol: str,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Any = None,  # noqa: ARG002
+    ) -> Any:
+        """Return the latest trades, oldest first."""
+        trades = _ask(lambda source, at: source.trades(symbol, limit or _TRADES, at))
+        return [
+            self.safe_trade(
+                {
+                    "id": trade.id,
+                    "timestamp": timestamp,
+                    "datetime": self.iso8601(timestamp),
+                    "symbol": symbol,
+                    "side": trade.side,
+                    "price": str(trade.price),
+                    "amount": str(trade.amount),
+                    "info": {},
+                }
+            )
+            for trade in trades
+            if (timestamp := int(trade.at.timestamp() * 1000)) >= (since or 0)
+        ]
+
+    async def fetch_balance(self, params: Any = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return nothing: balances are the accounts' affair."""
+        return {"free": {}, "used": {}, "total": {}, "info": {}}
+
+    def _ticker(self, ticker: Ticker) -> Any:
+        timestamp = int(ticker.as_of.timestamp() * 1000)
+        return self.safe_ticker(
+            {
+                "symbol": ticker.symbol,
+                "timestamp": timestamp,
+                "datetime": self.iso8601(timestamp),
+                "high": str(ticker.high),
+                "low": str(ticker.low),
+                "bid": str(ticker.bid),
+                "ask": str(ticker.ask),
+                "last": str(ticker.last),
+                "percentage": str(ticker.change_percent),
+                "baseVolume": str(ticker.volume),
+                "info": {},
+            }
+        )
+
+
+class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
+    """OctoBot's spot exchange over `DemoClient`, with exact fees."""
+
+    FIX_MARKET_STATUS = True
+    """Give OctoBot the tick sizes as numbers of digits, the form its order adapter cuts by."""
+
+    @classmethod
+    def get_name(cls) -> str:
+        """Return the name OctoBot finds this class by."""
+        return EXCHANGE
+
+    @classmethod
+    def get_supported_exchange_types(cls) -> list[Any]:
+        """Return the kinds of trading on offer."""
+        return [octobot_enums.ExchangeTypes.SPOT]
+
+    @classmethod
+    def load_user_inputs_from_class(cls, tentacles_setup_config: Any, tentacle_config: Any) -> Any:  # noqa: ARG003
+        """Return no settings: there is nothing to configure."""
+        return {}
+
+    async def switch_to_account(self, account_type: Any) -> None:
+        """Do nothing: there is one kind of account."""
+
+    def get_trade_fee(
+        self,
+        symbol: str,
+        order_type: Any,  # noqa: ARG002
+        quantity: Decimal,
+        price: Decimal,
+        taker_or_maker: str,
+    ) -> dict[str, Any]:
+        """Return `quantity * price * rate` in the quote currency, to the last digit, for buys and sells alike.
+
+        The connector's own answer has the same keys but comes from floats.
+        """
+        market = self.connector.client.market(symbol)
+        rate = Decimal(market["info"][taker_or_maker])
+        columns = octobot_enums.FeePropertyColumns
+        return {
+            columns.TYPE.value: taker_or_maker,
+            columns.CURRENCY.value: market["quote"],
+            columns.RATE.value: rate,
+            columns.COST.value: quantity * price * rate,
+            columns.IS_FROM_EXCHANGE.value: False,
+        }
+
+
+def _source() -> tuple[MarketSource, Clock]:
+    try:
+        return _registered[-1]
+    except IndexError:
+        raise ccxt.ExchangeNotAvailable("no market source is registered") from None
+
+
+def _ask[T](question: Callable[[MarketSource, float], T]) -> T:
+    source, clock = _source()
+    try:
+        return question(source, clock())
+    except NotFound as error:
+        raise ccxt.BadSymbol(error.detail) from error
+    except Refused as error:
+        raise ccxt.BadRequest(error.detail) from error
+
+
+def _levels(levels: tuple[Level, ...]) -> list[list[float]]:
+    return [[float(level.price), float(level.amount)] for level in levels]
+
+
+def _market(instrument: Instrument) -> dict[str, Any]:
+    """Return ccxt's form of an instrument; `info` keeps the fee rates as text, for exact fees."""
+    base, quote, tick = instrument.base, instrument.quote, float(instrument.price_tick)
+    most = instrument.max_amount
+    return {
+        "id": base + quote,
+        "symbol": instrument.symbol,
+        "base": base,
+        "quote": quote,
+        "baseId": base,
+        "quoteId": quote,
+        "type": instrument.type,
+        "spot": True,
+        "margin": False,
+        "swap": False,
+        "future": False,
+        "option": False,
+        "contract": False,
+        "active": True,
+        "taker": float(instrument.taker_fee),
+        "maker": float(instrument.maker_fee),
+        "precision": {"amount": float(instrument.amount_step), "price": tick},
+        "limits": {
+            "amount": {"min": float(instrument.min_amount), "max": None if most is None else float(most)},
+            "price": {"min": tick, "max": None},
+            "cost": {"min": float(instrument.min_cost), "max": None},
+        },
+        "info": {"taker": str(instrument.taker_fee), "maker": str(instrument.maker_fee)},
+    }

@@ -1,0 +1,100 @@
+"""What the demo exchange reads its prices from: `MarketSource`, and the nouns it speaks of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from utils.wire import Candle, Instrument, Side, Ticker
+
+EXCHANGE = "demo"
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """The last price of a market and the best offers around it: `bid < price < ask`; `at` in Unix seconds."""
+
+    symbol: str
+    price: Decimal
+    bid: Decimal
+    ask: Decimal
+    at: float
+
+
+class Level(msgspec.Struct, frozen=True):
+    """An offer of `amount` base units at `price`."""
+
+    price: Decimal
+    amount: Decimal
+
+
+class OrderBook(msgspec.Struct, frozen=True, kw_only=True):
+    """The offers of a market, best first on both sides."""
+
+    symbol: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    as_of: datetime
+
+
+class MarketTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade of the market, by nobody in particular; `side` is the taker's."""
+
+    id: str
+    symbol: str
+    price: Decimal
+    amount: Decimal
+    side: Side
+    at: datetime
+
+
+class MarketSource(Protocol):
+    """Markets as a pure function of time: asking twice for the same `at` (Unix seconds) gives the same answer.
+
+    Every price is a multiple of its instrument's `price_tick`. All methods that take a symbol
+    raise `NotFound` (`unknown_symbol`) for one that is not listed.
+    """
+
+    @property
+    def exchange(self) -> str:
+        """Return the name of the exchange."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the listed symbols."""
+
+    def instruments(self) -> list[Instrument]:
+        """Return the listed markets and their rules."""
+
+    def quote(self, symbol: str, at: float) -> Quote:
+        """Return the price at `at`."""
+
+    def ticker(self, symbol: str, at: float) -> Ticker:
+        """Return the 24 hours up to `at`: what the base candles of that time, the running one included, add up to."""
+
+    def candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        *,
+        limit: int,
+        since: int | None = None,
+        until: int | None = None,
+        at: float,
+    ) -> list[Candle]:
+        """Return at most `limit` candles known at `at`, ascending and without gaps.
+
+        The newest ones unless `since` is given, then the first ones from there; `since` and `until` are epoch
+        milliseconds and both inclusive, compared with the opening time. The running candle is the last:
+        `closed` is false and its close is the quote.
+
+        :raises Refused: `unknown_timeframe`, or `timeframe_not_recorded` when a recording is too coarse for it.
+        """
+
+    def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
+        """Return `depth` offers on each side of the quote."""
+
+    def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
+        """Return the trades of the last `limit` seconds, oldest first: at most one a second, inside its candle."""

@@ -1,0 +1,24 @@
+"""What must be so before any part starts: the newest schema, and an admin."""
+
+from __future__ import annotations
+
+import migrations
+from config import Settings
+from models import Database
+from services.passwords import Passwords
+from services.users import Users
+
+
+def prepare(settings: Settings) -> str | None:
+    """Migrate the database and make sure of an admin; return the password when one was made up for them.
+
+    :raises StorageUnavailable: when the database cannot be reached.
+    :raises Refused: when ADMIN_PASSWORD is too weak.
+    :raises Conflict: when ADMIN_USERNAME belongs to a user who is no admin.
+    """
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        migrations.upgrade(database)
+        return Users(database, Passwords()).ensure_admin(settings.admin_username, settings.admin_password)
+    finally:
+        database.close()

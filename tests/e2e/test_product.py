@@ -1,0 +1,215 @@
+"""The product as it is started: killed in part or whole, it comes back with every account and open order."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+import models
+from models import Database
+from tests.books import differences, rows
+from tests.databases import Factory
+from tests.e2e.client import Client
+from tests.e2e.running import Server, wait_for
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+Start = Callable[..., Server]
+FLAT, RISE = 300, 600
+KILLS = 4
+
+
+def recording(path: Path) -> Path:
+    """Write minutes that stand at 50,000 and then rise by 20 a minute."""
+    file = path / "BTC_USDT-1m.csv"
+    lines = ["timestamp,open,high,low,close,volume"]
+    begin = 1_700_000_000 // 60 * 60
+    for minute in range(FLAT * 2 + RISE):
+        before, after = (50_000 + 20 * max(0, minute + step - FLAT * 2) for step in (0, 1))
+        lines.append(f"{begin + 60 * minute},{before},{after},{before},{after},1")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture
+def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
+    (tmp_path / "var").mkdir(mode=0o700)
+    database = new_database(tmp_path / "var")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, database: Database) -> Iterator[Start]:
+    servers = []
+
+    def _start(**settings: str) -> Server:
+        url = database.engine.url.render_as_string(hide_password=False)
+        settings = {"DATABASE_URL": url, "DEMO_TICK_SECONDS": "0.05", "RATE_LIMIT_ENABLED": "false", **settings}
+        servers.append(Server(tmp_path, command=None, **settings))
+        return servers[-1].wait_ready(60)
+
+    yield _start
+    for server in servers:
+        server.end()
+
+
+def bridge_of(server: Server) -> OctoBotBridge:
+    return OctoBotBridge(UnixTransport(server.directory / "var" / "engine.sock"))
+
+
+def engine_pid(server: Server) -> int:
+    return bridge_of(server).status().pid
+
+
+def is_back(server: Server) -> bool:
+    try:
+        return server.get("/health/ready", timeout=3) != ""
+    except OSError:
+        return False
+
+
+def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
+    start: Start, tmp_path: Path, database: Database
+) -> None:
+    server = start(DEMO_REPLAY=str(recording(tmp_path)), DEMO_REPLAY_SPEED="60")
+    client = Client(server.address).sign_up()
+    client.order(side="buy", amount="0.05")
+    low = client.order(side="buy", type="limit", price="49000", amount="0.01")
+    client.order(side="sell", type="limit", price="90000", amount="0.01")
+    client.order(side="sell", type="trailing_stop", trailing_percent="5", amount="0.01")
+    balances, open_ids = client.balances(), client.open_ids()
+
+    os.kill(engine_pid(server), signal.SIGKILL)
+    refused = client.http.get("/api/portfolio")
+    assert (refused.status_code, refused.json()["error_code"]) == (503, "engine_unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
+    order = {"symbol": "BTC/USDT", "side": "buy", "amount": "0.01"}
+    assert client.http.post("/api/trading/orders", json=order).status_code == 503
+    assert client.call("GET", f"/api/trading/orders/{low['id']}")["status"] == "accepted"
+    assert client.call("GET", "/api/auth/me")["username"] == client.name
+    wait_for(lambda: is_back(server), 20, server)
+
+    assert client.balances() == balances
+    assert client.open_ids() == open_ids
+    assert differences(database, bridge_of(server)) == []
+
+
+def test_killed_as_a_whole_it_comes_back_and_open_orders_still_fill(
+    start: Start, tmp_path: Path, database: Database
+) -> None:
+    replay = {"DEMO_REPLAY": str(recording(tmp_path)), "DEMO_REPLAY_SPEED": "60"}
+    server = start(**replay)
+    client = Client(server.address).sign_up()
+    client.order(side="buy", amount="0.05")
+    market = float(client.call("GET", "/api/market/ticker/BTC-USDT")["last"])
+    order = client.order(side="sell", type="limit", price=str(int(market) + 900), amount="0.02")
+    balances = client.balances()
+    server.end()
+    assert server.pids() == set()
+
+    server = start(**replay)
+    again = Client(server.address)
+    again.name = client.name
+    again.log_in()
+    found = again.call("GET", f"/api/trading/orders/{order['id']}")
+    if found["status"] == "accepted":
+        assert again.balances() == balances
+    filled = wait_for(
+        lambda: [one for one in [again.call("GET", f"/api/trading/orders/{order['id']}")] if one["status"] == "filled"],
+        100,
+        server,
+    )
+    assert filled[0]["average"] == order["price"]
+    assert differences(database, bridge_of(server)) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_order_is_lost_or_doubled_when_parts_are_killed(start: Start, database: Database, seed: int) -> None:
+    server = start()
+    clients = [Client(server.address).sign_up() for _ in range(4)]
+    for client in clients:
+        client.call("GET", "/api/portfolio")
+    done = threading.Event()
+    kills: list[int] = []
+
+    def kill_parts() -> None:
+        random_ = random.Random(seed)
+        while not done.wait(random_.uniform(0.3, 2.0)):
+            others = sorted(server.pids() - {server.process.pid})
+            if others:
+                kills.append(random_.choice(others))
+                with suppress(ProcessLookupError):
+                    os.kill(kills[-1], signal.SIGKILL)
+
+    def trade(client: Client) -> list[str]:
+        random_ = random.Random(seed)
+        ids: list[str] = []
+        while len(kills) < KILLS:
+            ids.append(_place_until_answered(client, f"key-{len(ids)}", random_))
+        return ids
+
+    killer = threading.Thread(target=kill_parts)
+    killer.start()
+    with ThreadPoolExecutor(len(clients)) as pool:
+        answered = list(pool.map(trade, clients))
+    done.set()
+    killer.join()
+    wait_for(lambda: is_back(server), 20, server)
+
+    for client, ids in zip(clients, answered, strict=True):
+        user = client.call("GET", "/api/auth/me")["id"]
+        assert len(set(ids)) == len(ids) > 5
+        assert sorted(row.id for row in rows(database, models.Order) if row.user_id == user) == sorted(ids)
+    assert differences(database, bridge_of(server)) == []
+
+
+def _place_until_answered(client: Client, key: str, random_: random.Random) -> str:
+    body = random_.choice(
+        [
+            {"side": "buy", "quote_amount": "20", "symbol": "XRP/USDT"},
+            {"side": "buy", "amount": "10", "price": "0.8", "symbol": "XRP/USDT"},
+        ]
+    )
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            answer = client.http.post("/api/trading/orders", json=body, headers={"Idempotency-Key": key})
+        except httpx.TransportError:
+            continue
+        if answer.status_code == 201:
+            return str(answer.json()["data"]["id"])
+        assert answer.status_code in {502, 503, 504}, answer.text
+        time.sleep(0.1)
+    raise AssertionError(f"{key} was never answered")
+
+
+def test_replay_is_followed_by_ticker_candles_and_stream(start: Start, tmp_path: Path) -> None:
+    file = recording(tmp_path)
+    server = start(DEMO_REPLAY=str(file), DEMO_REPLAY_SPEED="3600")
+    client = Client(server.address).sign_up()
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    recorded = {int(row[0]) * 1000: [float(cell) for cell in row[1:5]] for row in rows}
+    candles = client.call("GET", "/api/market/candles", params={"symbol": "BTC/USDT", "timeframe": "1m", "limit": 50})
+    for candle in candles[:-1]:
+        assert candle["closed"]
+        assert [float(candle[part]) for part in ("open", "high", "low", "close")] == recorded[candle["timestamp"]]
+    seen = []
+    with client.http.stream("GET", "/api/stream/prices", params={"symbols": "BTC/USDT"}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data:"):
+                seen.append(float(json.loads(line[5:])["price"]))
+            if len(seen) >= 5:
+                break
+    assert seen == sorted(seen)
+    assert 50_000 <= seen[0] < seen[-1] <= 50_000 + 20 * RISE

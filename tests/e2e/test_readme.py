@@ -1,0 +1,73 @@
+"""The README's tour, pasted as it is into a shell beside a started server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.e2e.running import ROOT, Server
+
+TOUR = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("tour"))
+    try:
+        yield server.wait_ready(60)
+    finally:
+        server.end()
+
+
+def paste(base: str) -> subprocess.CompletedProcess[str]:
+    """Run every block of the tour in one POSIX shell that knows nothing but where the server is."""
+    script = "\n".join(TOUR.findall((ROOT / "README.md").read_text()))
+    environment = {"PATH": os.environ["PATH"], "BASE": base}
+    return subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, timeout=60, check=True)
+
+
+def answers(output: str) -> list[Any]:
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def test_tour_as_pasted(server: Server) -> None:
+    run = paste(server.address)
+    signed_up, start, bought, again, opened, canceled, history, balance = answers(run.stdout)
+
+    assert signed_up["data"]["username"] == "ada"
+    assert Decimal(start["data"]["total_value"]) == 10_000
+    assert bought["data"]["status"] == "filled"
+    assert again["data"]["id"] == bought["data"]["id"]
+    assert [order["status"] for order in opened["data"]] == ["accepted"]
+    assert canceled["data"]["id"] == opened["data"][0]["id"]
+    assert canceled["data"]["status"] == "canceled"
+    assert [trade["order_id"] for trade in history["data"]] == [bought["data"]["id"]]
+    (trade,) = history["data"]
+
+    # what is owned now follows to the last digit from the one trade and its fee
+    paid = Decimal(trade["cost"])
+    held = {name: Decimal(of["total"]) for name, of in balance["data"]["currencies"].items()}
+    fee = {trade["fee"]["currency"]: Decimal(trade["fee"]["cost"])}
+    assert held["BTC"] == Decimal("0.01") - fee.get("BTC", 0)
+    assert held["USDT"] == 10_000 - paid - fee.get("USDT", 0)
+    assert all(Decimal(of["locked"]) == 0 for of in balance["data"]["currencies"].values())
+
+    prices = [json.loads(data) for data in re.findall(r"^event: ?price\n(?:id:.*\n)?data: ?(.*)$", run.stdout, re.M)]
+    prices += [json.loads(data) for data in re.findall(r"^id:.*\nevent: ?price\ndata: ?(.*)$", run.stdout, re.M)]
+    assert len(prices) >= 3
+    assert {price["symbol"] for price in prices} == {"BTC/USDT"}
+
+
+def test_tour_pasted_again_places_the_first_order_no_second_time(server: Server) -> None:
+    paste(server.address)
+    refused, _, bought, again, _, _, history, _ = answers(paste(server.address).stdout)
+    assert refused["status"] == 409
+    assert bought["data"]["id"] == again["data"]["id"]
+    assert [trade["order_id"] for trade in history["data"]] == [bought["data"]["id"]]

@@ -1,0 +1,49 @@
+"""A market whose prices stand where a test puts them."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.demo.generator import DemoMarket
+from engine.demo.source import Quote
+from utils.wire import Candle, Ticker
+
+
+class ManualMarket(DemoMarket):
+    """The demo exchange's instruments and past, with a present that only moves when told."""
+
+    def __init__(self) -> None:
+        super().__init__(7, time.time())
+        now = time.time()
+        self._seen: dict[str, list[Decimal]] = {}
+        self._ticks = {market.symbol: market.price_tick for market in self.instruments()}
+        self._prices = {symbol: super(ManualMarket, self).quote(symbol, now).price for symbol in self.symbols}
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Put the price of `symbol`."""
+        self._prices[symbol] = price
+        self._seen.setdefault(symbol, []).append(price)
+
+    def quote(self, symbol: str, at: float) -> Quote:
+        """Return the price that was put, one tick between it and each side of the book."""
+        price, tick = self._prices[symbol], self._ticks[symbol]
+        return Quote(symbol=symbol, price=price, bid=price - tick, ask=price + tick, at=at)
+
+    def ticker(self, symbol: str, at: float) -> Ticker:
+        """Return the demo market's day, ending at the price that was put."""
+        ticker, quote = super().ticker(symbol, at), self.quote(symbol, at)
+        high, low = max(ticker.high, quote.price), min(ticker.low, quote.price)
+        return replace(ticker, last=quote.price, bid=quote.bid, ask=quote.ask, high=high, low=low)
+
+    def candles(self, symbol: str, timeframe: str, *, at: float, **query: Any) -> list[Candle]:
+        """Return the demo market's candles, the running one ending at the price that was put."""
+        candles = super().candles(symbol, timeframe, at=at, **query)
+        if candles and not candles[-1].closed:
+            last, price = candles[-1], self._prices[symbol]
+            seen = (*self._seen.get(symbol, ()), price)
+            candles[-1] = replace(last, close=price, high=max(last.high, *seen), low=min(last.low, *seen))
+        return candles

@@ -1,0 +1,172 @@
+"""Logging: one line per record on stderr, as text or JSON, in UTC, with every secret masked."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import orjson
+
+from config import Settings
+
+MASK = "***"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_NOISY = re.compile(r"(?:site|dist)-packages[/\\](?:octobot(?:_\w+)?|ccxt|async_channel|alembic)[/\\]")
+_SECRET_NAME = re.compile(r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|authorization|cookie|totp|ticket", re.I)
+# Most lines hold nothing that looks like a secret; one cheap search spares them the substitutions.
+_SUSPECT = re.compile(r"pass|secret|token|key|auth|cookie|totp|ticket|bearer|eyJ|://[^/\s]*@", re.I)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(authorization|cookie)([\"']?\s*[:=,]\s*[\"']?)[^\"'\r\n]+", re.I), rf"\1\2{MASK}"),
+    (re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.I), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
+    (re.compile(r"(\b[a-z][\w+.-]*://[^\s:/@]*):[^\s/]+@", re.I), rf"\1:{MASK}@"),
+    (
+        re.compile(
+            r"(\b[\w-]*(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|totp|ticket)[\w-]*\\*[\"']?\s*[:=]\s*)"
+            r"(?:(\\*[\"']).*?(?<!\\)\2|\\*[\"'].*|[^\s,;&}\])]+)",
+            re.I,
+        ),
+        rf"\1{MASK}",
+    ),
+)
+
+
+class Masker:
+    """Replace secrets in text: the settings' own values in every usual spelling, and whatever looks like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {spelling for secret in secrets if len(secret) >= 4 for spelling in _spellings(secret)}
+        ordered = sorted(spellings, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """Return `text` without secrets."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        if _SUSPECT.search(text):
+            for pattern, replacement in _PATTERNS:
+                text = pattern.sub(replacement, text)
+        return text
+
+    def value(self, name: str, value: Any) -> Any:
+        """Return `value` of the field `name` without secrets, whatever it is nested in."""
+        if _SECRET_NAME.search(name) and isinstance(value, str | bytes):
+            return MASK
+        if isinstance(value, bool | int | float) or value is None:
+            return value
+        if isinstance(value, Mapping):
+            return {str(key): self.value(str(key), item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value("", item) for item in value]
+        return self.text(str(value))
+
+
+class _Formatter(logging.Formatter):
+    """Turn a record into one masked line; the traceback, if any, follows it (text) or is a member (JSON)."""
+
+    def __init__(self, process: str, masker: Masker) -> None:
+        super().__init__()
+        self._process = process
+        self._masker = masker
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return what the caller gave as `extra`, masked."""
+        given = vars(record)
+        return {
+            name: self._masker.value(name, value)
+            for name, value in given.items()
+            if name not in _STANDARD and value is not None
+        }
+
+    def message(self, record: logging.LogRecord) -> str:
+        return self._masker.text(record.getMessage())
+
+    def trace(self, record: logging.LogRecord) -> str:
+        parts = []
+        if record.exc_info:
+            parts.append(self.formatException(record.exc_info))
+        elif record.exc_text:
+            parts.append(record.exc_text)
+        if record.stack_info:
+            parts.append(record.stack_info)
+        return self._masker.text("\n".join(parts))
+
+    def prefix(self, record: logging.LogRecord) -> str:
+        return f"{_timestamp(record)} {record.levelname:<7} {self._process} {record.name}"
+
+
+class _TextFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(f" {name}={_word(value)}" for name, value in self.fields(record).items())
+        # A line break in a message (a user name, a path) must not start what looks like another record.
+        message = self.message(record).replace("\r", "\\r").replace("\n", "\\n")
+        line = f"{self.prefix(record)}: {message}{fields}"
+        trace = self.trace(record)
+        return f"{line}\n{trace}" if trace else line
+
+
+class _JsonFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _timestamp(record),
+            "level": record.levelname,
+            "process": self._process,
+            "logger": record.name,
+            "message": self.message(record),
+            **self.fields(record),
+        }
+        trace = self.trace(record)
+        if trace:
+            line["trace"] = trace
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Send all logging of this process to stderr; `process` names it in every line. May be called again."""
+    form: Callable[[str, Masker], _Formatter] = _JsonFormatter if settings.log_format == "json" else _TextFormatter
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(form(process, Masker(_secrets(settings))))
+    handler.addFilter(_is_worth_it)
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(settings.log_level)
+    logging.captureWarnings(capture=True)
+
+
+def _is_worth_it(record: logging.LogRecord) -> bool:
+    # OctoBot names its loggers after classes and instances, so the file is what tells them apart.
+    return record.levelno >= logging.WARNING or not _NOISY.search(record.pathname)
+
+
+def _secrets(settings: Settings) -> Iterable[str]:
+    yield settings.secret_key
+    yield settings.admin_password
+    for url in (settings.database_url, settings.redis_url):
+        password = urlsplit(url).password
+        if password:
+            yield password
+            yield unquote(password)
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    raw = secret.encode()
+    escaped = orjson.dumps(secret).decode()[1:-1]
+    yield from (secret, quote(secret, safe=""), escaped, repr(secret)[1:-1], raw.hex(), raw.hex().upper())
+    yield from (base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("="))
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
+
+
+def _word(value: Any) -> str:
+    text = str(value)
+    return text if text and not re.search(r"[\s\"=]", text) else orjson.dumps(text).decode()
