@@ -54,7 +54,7 @@ def render(app: Flask) -> str:
 
 
 def _responses(*mimetypes: str) -> dict[int, dict[str, Any]]:
-    content = {mimetype: {"schema": {}} for mimetype in mimetypes}
+    content: dict[str, Any] = {mimetype: {"schema": {}} for mimetype in mimetypes}
     return {200: {"description": "OK", "content": content}, 304: {"description": "What the client has still holds"}}
 
 

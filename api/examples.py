@@ -41,6 +41,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "username": {"username": "ada", "password": "correct-horse-7-staple"},
         "address": {"email": "ada@example.com", "password": "correct-horse-7-staple"},
     },
+    "Refresh": {"token": {"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWEyIn0.signature"}},
     "OrderTicket": {
         "market": {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
         "market_for_quote": {"symbol": "BTC/USDT", "side": "buy", "type": "market", "quote_amount": "100"},
@@ -216,6 +217,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "close": "60000",
             "volume": "12.5",
             "closed": False,
+        }
+    },
+    "Configuration": {
+        "redacted": {
+            "api": {"host": "127.0.0.1", "port": 5000, "secret_key": "[redacted]", "log_level": "INFO"},
+            "bot": {"octobot_version": "2.1.1", "config": {"exchanges": {"demo": {"api-key": "[redacted]"}}}},
         }
     },
     "Liveness": {"live": {"status": "live"}},

@@ -21,12 +21,12 @@ EXTENSION = "trading-openapi"
 """Key of the `Api` in `app.extensions`."""
 
 
-class Converter(OpenAPIConverter):  # type: ignore[misc]
+class Converter(OpenAPIConverter):
     """Turn schemas into JSON Schema, with what their docstrings and `ALIASES` say."""
 
     def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
         """Return the JSON Schema of `schema`."""
-        written: dict[str, Any] = super().schema2jsonschema(schema)
+        written: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         text = inspect.cleandoc(type(schema).__doc__ or "")
         properties = written["properties"]
         for alias, name in getattr(schema, "ALIASES", {}).items():
@@ -35,7 +35,7 @@ class Converter(OpenAPIConverter):  # type: ignore[misc]
         return {"description": text.replace("\n", " "), **written} if text else written
 
 
-class Plugin(MarshmallowPlugin):  # type: ignore[misc]
+class Plugin(MarshmallowPlugin):
     """Read schemas with the `Converter`."""
 
     Converter = Converter
@@ -88,9 +88,10 @@ def _decimal(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
 
 
 def _pattern(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
-    """Write the patterns as ECMA 262 reads them: anchored at both ends, without Python's `\\Z`."""
+    """Write the patterns as ECMA 262 reads them: anchored at both ends, and with its signs alone."""
     for validator in field.validators:
         regex = getattr(validator, "regex", None)
         if isinstance(regex, re.Pattern):
-            return {"pattern": f"^{regex.pattern.removeprefix('^').removesuffix(chr(92) + 'Z').removesuffix('$')}$"}
+            inner = regex.pattern.removeprefix("^").removesuffix(r"\Z").removesuffix("$")
+            return {"pattern": f"^{inner}$"}
     return {}

@@ -20,7 +20,11 @@ from models import Database
 from tests import databases
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
+from tests.openapi_client import ValidatingClient
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+# every answer in the suite is held against the OpenAPI document
+Flask.test_client_class = ValidatingClient
 
 SECRET = "3f9c1e7ab2d84065" * 4
 

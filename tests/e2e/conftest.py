@@ -1,0 +1,25 @@
+"""The product, started once for tests that only use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import Factory
+from tests.e2e.running import Server
+
+
+@pytest.fixture(scope="module")
+def product(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python app.py` on a free port, with the demo exchange."""
+    directory = tmp_path_factory.mktemp("product")
+    (directory / "var").mkdir(mode=0o700)
+    database = new_database(directory / "var")
+    url = database.engine.url.render_as_string(hide_password=False)
+    database.close()
+    server = Server(directory, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2")
+    try:
+        yield server.wait_ready(60)
+    finally:
+        server.end()
