@@ -103,6 +103,7 @@ class Sessions:
         with self._database.write() as session:
             if _use(session, claims.token_id):
                 caller = _caller(session.connection(), claims)
+                audit.record(session, origin, "session.refreshed", user_id=caller.user_id, target=claims.session_id)
                 return self._pair(session, caller.user_id, claims.session_id, is_admin=caller.role == "admin")
             reused = session.execute(select(exists().where(RefreshToken.id == claims.token_id))).scalar_one()
             if reused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -22,6 +23,9 @@ LEEWAY = timedelta(seconds=5)
 """How far the clocks of two servers may lie apart."""
 
 MAX_LENGTH = 4096
+CACHE_SIZE = 10_000
+"""How many tokens are remembered as genuine: verifying one costs more than the rest of a request's checks."""
+
 _COMMON_CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "type", "sid")
 _REQUIRED = {"access": [*_COMMON_CLAIMS, "is_admin"], "refresh": [*_COMMON_CLAIMS]}
 
@@ -44,6 +48,7 @@ class Tokens:
 
     def __init__(self, secret: str) -> None:
         self._key = secret.encode()
+        self._genuine: dict[tuple[Kind, str], tuple[int, Claims]] = {}
 
     def access(self, claims: Claims, *, is_admin: bool) -> str:
         """Sign an access token that is good for `ACCESS_LIFETIME`."""
@@ -58,6 +63,19 @@ class Tokens:
 
         :raises Unauthenticated: `token_expired` when it was genuine once, else `token_invalid`.
         """
+        kept = self._genuine.get((kind, token))
+        if kept is None:
+            kept = self._verify(token, kind)
+            if len(self._genuine) >= CACHE_SIZE:
+                self._genuine.clear()
+            self._genuine[kind, token] = kept
+        expires, claims = kept
+        if expires + LEEWAY.total_seconds() <= time.time():
+            raise _expired()
+        return claims
+
+    def _verify(self, token: str, kind: Kind) -> tuple[int, Claims]:
+        """Return when the token expires (Unix seconds), and its claims."""
         if len(token) > MAX_LENGTH:
             raise _invalid()
         try:
@@ -71,13 +89,13 @@ class Tokens:
                 options={"require": _REQUIRED[kind], "strict_aud": True},
             )
         except jwt.ExpiredSignatureError:
-            raise Unauthenticated("The token has expired.", code="token_expired") from None
+            raise _expired() from None
         except (jwt.InvalidTokenError, ValueError, RecursionError, OverflowError):
             # beyond PyJWT's own errors: headers and claims are an attacker's JSON
             raise _invalid() from None
         if not _is_ours(claims, kind):
             raise _invalid()
-        return Claims(user_id=claims["sub"], session_id=claims["sid"], token_id=claims["jti"])
+        return claims["exp"], Claims(user_id=claims["sub"], session_id=claims["sid"], token_id=claims["jti"])
 
     def _sign(self, kind: Kind, claims: Claims, expires_at: datetime, **more: bool) -> str:
         payload = {
@@ -105,6 +123,10 @@ def _is_ours(claims: dict[str, Any], kind: Kind) -> bool:
         and claims["exp"] - claims["iat"] <= LIFETIMES[kind].total_seconds()
         and (kind != "access" or isinstance(claims["is_admin"], bool))
     )
+
+
+def _expired() -> Unauthenticated:
+    return Unauthenticated("The token has expired.", code="token_expired")
 
 
 def _invalid() -> Unauthenticated:

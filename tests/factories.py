@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 import models
@@ -64,3 +65,18 @@ def sign_in(app: Flask, database: Database, *, role: str = "user", username: str
         tokens=tokens,
         principal=services.sessions.principal(tokens.access_token),
     )
+
+
+def post_sign_up(client: FlaskClient, **changes: Any) -> Any:
+    """Sign up over HTTP."""
+    return client.post(
+        "/api/auth/signup", json={"username": "ada", "email": "ada@example.com", "password": PASSWORD, **changes}
+    )
+
+
+def audit_rows(database: Database) -> list[tuple[str, str, str | None]]:
+    """Return action, outcome and error code of every row, oldest first."""
+    row = models.AuditEntry
+    with database.read() as connection:
+        query = select(row.action, row.outcome, row.error_code).order_by(row.created_at, row.id)
+        return [(action, outcome, code) for action, outcome, code in connection.execute(query)]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,3 +213,14 @@ def test_one_byte_over_a_megabyte_is_too_much(client: FlaskClient) -> None:
     assert_problem(answer, 413, "body_too_large")
     fits = client.post("/api/auth/login", data=b"x" * MEGABYTE, content_type="application/json")
     assert_problem(fits, 400, "malformed_json")
+
+
+def test_deep_nesting_does_not_kill_a_servers_thread(port: int) -> None:
+    for name in ("deep arrays", "deep closed arrays", "deep objects"):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/auth/signup", MALFORMED[name], {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=10)
+        assert caught.value.code == 400
+        caught.value.close()

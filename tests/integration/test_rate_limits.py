@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -213,3 +214,25 @@ class TestSQLiteStorage:
 )
 def test_addresses_that_one_customer_has_are_one(address: str | None, bucket: str) -> None:
     assert network(address) == bucket
+
+
+@pytest.mark.redis
+@pytest.mark.skipif(not os.environ.get("TEST_REDIS_URL"), reason="TEST_REDIS_URL is not set")
+class TestRedis:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return dataclasses.replace(settings, redis_url=os.environ["TEST_REDIS_URL"])
+
+    def test_counts_for_every_node(self, app: Flask, twin: Flask, user: SignedIn) -> None:
+        clients = [app.test_client(), twin.test_client()]
+        answers = [clients[number % 2].get("/api/auth/me", headers=user.headers) for number in range(22)]
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 2
+        assert [int(answer.headers[HEADERS[1]]) for answer in answers[:3]] == [19, 18, 17]
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_without_redis_reads_go_on_and_writes_wait(settings: Settings, database: Database, user: SignedIn) -> None:
+    away = dataclasses.replace(settings, redis_url="redis://127.0.0.1:1/0")
+    client = create_app(away, database=database).test_client()
+    assert client.get("/api/auth/me", headers=user.headers).status_code == 200
+    assert_problem(client.post("/api/auth/logout", headers=user.headers), 503, "limits_unavailable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -15,15 +16,16 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from services.tokens import Claims, Tokens
 from tests.conftest import SECRET
 from tests.factories import SignedIn
 from tests.problems import assert_problem
 
-Claims = dict[str, Any]
+Payload = dict[str, Any]
 
 
-def claims_of(user: SignedIn) -> Claims:
-    claims: Claims = jwt.decode(user.tokens.access_token, options={"verify_signature": False})
+def claims_of(user: SignedIn) -> Payload:
+    claims: Payload = jwt.decode(user.tokens.access_token, options={"verify_signature": False})
     return claims
 
 
@@ -35,7 +37,7 @@ def encoded(part: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
 
 
-def handmade(header: Claims, claims: object, key: bytes = SECRET.encode()) -> str:
+def handmade(header: Payload, claims: object, key: bytes = SECRET.encode()) -> str:
     signed = f"{encoded(header)}.{encoded(claims)}"
     signature = hmac.new(key, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -87,7 +89,7 @@ _JWK = {"kty": "oct", "k": base64.urlsafe_b64encode(ATTACKER).decode().rstrip("=
     ],
 )
 @pytest.mark.parametrize("key", [b"", ATTACKER])
-def test_keys_named_by_the_attacker(client: FlaskClient, user: SignedIn, header: Claims, key: bytes) -> None:
+def test_keys_named_by_the_attacker(client: FlaskClient, user: SignedIn, header: Payload, key: bytes) -> None:
     token = handmade({"alg": "HS256", "typ": "JWT", **header}, claims_of(user), key)
     assert_problem(call(client, token), 401, "token_invalid")
 
@@ -132,7 +134,7 @@ def test_every_claim_is_required(client: FlaskClient, user: SignedIn, claim: str
         {"nbf": int(time.time()) + 600},
     ],
 )
-def test_wrong_claims(client: FlaskClient, user: SignedIn, changes: Claims) -> None:
+def test_wrong_claims(client: FlaskClient, user: SignedIn, changes: Payload) -> None:
     token = handmade({"alg": "HS256"}, {**claims_of(user), **changes})
     assert_problem(call(client, token), 401, "token_invalid")
 
@@ -145,7 +147,7 @@ def test_wrong_claims(client: FlaskClient, user: SignedIn, changes: Claims) -> N
         (lambda now: {"iat": now + 60, "exp": now + 600}, "token_invalid"),
     ],
 )
-def test_out_of_its_time(client: FlaskClient, user: SignedIn, change: Callable[[int], Claims], code: str) -> None:
+def test_out_of_its_time(client: FlaskClient, user: SignedIn, change: Callable[[int], Payload], code: str) -> None:
     token = handmade({"alg": "HS256"}, {**claims_of(user), **change(int(time.time()))})
     answer = call(client, token)
     assert_problem(answer, 401, code)
@@ -211,3 +213,22 @@ def test_every_changed_byte_of_the_signature_counts(client: FlaskClient, user: S
         letter = "A" if signature[position] != "A" else "B"
         changed = signature[:position] + letter + signature[position + 1 :]
         assert_problem(call(client, f"{head}.{body}.{changed}"), 401, "token_invalid")
+
+
+def test_a_token_that_was_good_before_expires_all_the_same(
+    client: FlaskClient, user: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(client, user.tokens.access_token).status_code == 200
+    late = time.time() + 15 * 60 + 6
+    monkeypatch.setattr("services.tokens.time.time", lambda: late)
+    assert_problem(call(client, user.tokens.access_token), 401, "token_expired")
+
+
+def test_what_is_remembered_is_bounded(user: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.tokens.CACHE_SIZE", 3)
+    tokens = Tokens(SECRET)
+    claims = Claims(user_id=user.id, session_id=user.principal.session_id, token_id="t")
+    for number in range(10):
+        token = tokens.access(dataclasses.replace(claims, token_id=str(number)), is_admin=False)
+        assert tokens.read(token, "access").token_id == str(number)
+        assert len(tokens._genuine) <= 3
