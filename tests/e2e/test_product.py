@@ -215,3 +215,18 @@ def test_replay_is_followed_by_ticker_candles_and_stream(start: Start, tmp_path:
                 break
     assert seen == sorted(seen)
     assert 50_000 <= seen[0] < seen[-1] <= 50_000 + 20 * RISE
+
+
+def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
+    server = start()
+    client = Client(server.address).sign_up()
+    with client.http.stream("GET", "/api/stream/prices") as stream:
+        lines = stream.iter_lines()
+        wait_for(lambda: next(lines).startswith("data:"), 10)
+        begun = time.monotonic()
+        server.process.terminate()
+        for _ in lines:  # the server ends the stream, not the client
+            pass
+    assert server.wait(20) == 0
+    assert time.monotonic() - begun < 15  # gunicorn's grace would be 25
+    assert server.pids() == set()
