@@ -33,7 +33,6 @@ class Settings:
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
-    octobot_home: Path = Path("var/octobot")
     demo_seed: str = ""
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
@@ -72,7 +71,6 @@ class Settings:
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
-            octobot_home=Path(reader.text("OCTOBOT_HOME", str(data_dir / "octobot"))).absolute(),
             demo_seed=reader.text("DEMO_SEED", ""),
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
@@ -93,13 +91,16 @@ class Settings:
     def check(self) -> None:
         """Refuse what must never run.
 
-        :raises SettingsError: on an unsafe secret, or on debug with a non-loopback address.
+        :raises SettingsError: on an unsafe secret, debug with a non-loopback address, half an admin, or a recording
+            that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
         if self.debug and self.host not in {"127.0.0.1", "localhost", "::1"}:
             raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
         if bool(self.admin_username) != bool(self.admin_password):
             raise SettingsError("ADMIN_USERNAME and ADMIN_PASSWORD go together: set both or neither")
+        if self.demo_replay and not Path(self.demo_replay).is_file():
+            raise SettingsError(f"DEMO_REPLAY={self.demo_replay!r} is no file")
 
 
 def check_secret(name: str, value: str) -> None:

@@ -49,7 +49,6 @@ def settings(database: Database, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         database_url=database.engine.url.render_as_string(hide_password=False),
         secret_key=SECRET,
-        octobot_home=tmp_path / "octobot",
         rate_limit_enabled=False,
     )
 

@@ -16,6 +16,5 @@ def settings_for(directory: Path, database: Database) -> Settings:
         data_dir=directory,
         database_url=database.engine.url.render_as_string(hide_password=False),
         secret_key=SECRET,
-        octobot_home=directory / "octobot",
         rate_limit_enabled=False,
     )

@@ -13,8 +13,3 @@ def now() -> datetime:
 def from_ms(milliseconds: int) -> datetime:
     """Return the moment that lies `milliseconds` after the Unix epoch."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write `moment` as RFC 3339 in UTC with a `Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

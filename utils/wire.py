@@ -301,10 +301,6 @@ class BotConfig(Message, frozen=True, kw_only=True):
     config: dict[str, Any]
 
 
-class Done(Message, frozen=True, kw_only=True):
-    """The answer of a request that has nothing to tell."""
-
-
 # ------------------------------------------------------------------------------------------------ requests
 
 

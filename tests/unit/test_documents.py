@@ -14,7 +14,7 @@ import pytest
 from config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_WORDS = {"database_url", "secret_key", "octobot_home"}
+IN_WORDS = {"database_url", "secret_key"}
 """Settings whose default the table describes, since it depends on others."""
 
 
@@ -34,10 +34,16 @@ def test_the_readmes_table_has_exactly_the_settings_and_their_defaults() -> None
             assert table[name.upper()] == _as_in_the_environment(default), name
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_between_documents_lead_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(document: Path) -> None:
+    text = document.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    # the route that CONTRIBUTING adds is an example
+    paths = set(re.findall(r"`((?:\w+/)+\w+\.\w+)`", text)) - {
+        *("services/things.py", "api/things.py", "api/schemas/things.py"),
+    }
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_every_make_target_that_documents_name_exists() -> None:

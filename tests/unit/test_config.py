@@ -1,0 +1,71 @@
+"""What an installation refuses to run with, and where settings come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import Settings, SettingsError
+from tests.settings import SECRET
+
+
+def read(tmp_path: Path, **environment: str) -> Settings:
+    return Settings.from_env({"DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET, **environment})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "  "),
+        ("SECRET_KEY", "k3D9x"),
+        ("SECRET_KEY", "changeme" * 5),
+        ("SECRET_KEY", "0123" * 10),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "\uff15\uff10\uff10\uff10"),  # digits, but full-width ones
+        ("DEMO_TICK_SECONDS", "0.04"),
+        ("DEMO_TICK_SECONDS", "nan"),
+        ("DEMO_REPLAY", "no-such-file.csv"),
+        ("WEB_THREADS", "many"),
+        ("SIGNUP_ENABLED", "perhaps"),
+        ("LOG_LEVEL", "LOUD"),
+        ("ADMIN_PASSWORD", "a-long-lovely-day"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as caught:
+        read(tmp_path, **{name: value})
+    if name in {"SECRET_KEY", "ADMIN_PASSWORD"} and value.strip():
+        assert value not in str(caught.value)
+
+
+def test_debug_stays_at_home(tmp_path: Path) -> None:
+    assert read(tmp_path, DEBUG="true", HOST="localhost").debug
+    with pytest.raises(SettingsError, match="DEBUG"):
+        read(tmp_path, DEBUG="true", HOST="0.0.0.0")  # noqa: S104 - refused
+
+
+def test_a_recording_that_is_there_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "BTC_USDT-1m.csv"
+    file.touch()
+    assert read(tmp_path, DEMO_REPLAY=str(file)).demo_replay == str(file)
+
+
+def test_without_a_secret_one_is_made_and_kept_privately(tmp_path: Path) -> None:
+    first, second = (Settings.from_env({"DATA_DIR": str(tmp_path / "var")}).secret_key for _ in range(2))
+    assert first == second
+    assert len(first) >= 32
+    assert (tmp_path / "var" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert Settings.from_env({"DATA_DIR": str(tmp_path / "other")}).secret_key != first
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "LOG_FORMAT"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text(f"# ours\nPORT=5001\nexport LOG_FORMAT='json'\nSECRET_KEY={SECRET}\n")
+    assert (Settings.from_env().port, Settings.from_env().log_format) == (5001, "json")
+    monkeypatch.setenv("PORT", "5002")
+    assert Settings.from_env().port == 5002
