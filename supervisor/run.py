@@ -70,7 +70,8 @@ def _run() -> int:
             _say(f"Created the first admin: {settings.admin_username or 'admin'} / {password} (shown this once)")
         supervisor = Supervisor(
             [engine, web],
-            probe=lambda: is_ready(_reachable(host), port),
+            # While the engine has no socket the answer is known; asking would fill the log with refusals.
+            probe=lambda: settings.engine_socket.exists() and is_ready(_reachable(host), port),
             announce=announce,
             # Whoever comes now shall be refused, not wait for an answer that nobody will give.
             before_stop=listener.close,

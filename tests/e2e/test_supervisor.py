@@ -52,6 +52,7 @@ if lifeline.watch(stop.set):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 Path("engine.pid").write_text(str(os.getpid()))
+Path(os.environ["DATA_DIR"], "engine.sock").touch()
 stop.wait()
 if "stubborn" in sys.argv:
     threading.Event().wait()
