@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 # Not named PYTHON: that is how scripts/bootstrap is told which interpreter to build .venv with.
 VENV := .venv/bin/python
-# More for pytest, e.g. make test PYTEST_ARGS="-n 2 tests/unit"
-PYTEST_ARGS ?=
+# For pytest, e.g. make test PYTEST_ARGS="-x tests/unit". By default on two cores, where the tests of the started product
+# (tests/e2e) keep to one: they measure time and kill processes.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 COMPILE := .venv/bin/uv pip compile --quiet --python $(VENV) --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
