@@ -91,6 +91,8 @@ def _error_statuses(spec: dict[str, Any], path: str, method: str, operation: dic
     parameters = operation.get("parameters", [])
     named = {parameter["name"] for parameter in parameters}
     statuses = {500, *view.errors}
+    if "{" in path or any(parameter["in"] == "query" for parameter in parameters):
+        statuses.add(414)
     if view.permission != PUBLIC:
         statuses |= {401, 403, 503}
     if view.limit != UNLIMITED:

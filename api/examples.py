@@ -270,6 +270,12 @@ PROBLEMS: dict[int, Problem] = {
     413: Problem(
         "ContentTooLarge", "The body is too large.", "body_too_large", "The body is larger than 1048576 bytes."
     ),
+    414: Problem(
+        "URITooLong",
+        "The path with its query is too long.",
+        "uri_too_long",
+        "The request could not be read: URI Too Long.",
+    ),
     415: Problem(
         "UnsupportedMediaType",
         "The body is not JSON.",
