@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # Before the other imports: the supervisor needs none of them, and its parts start the sooner.
+    from supervisor.run import main
+
+    main()
+
 from flask import Flask
 
 import middleware
@@ -31,9 +37,3 @@ def create_app(
     for blueprint in routes.BLUEPRINTS:
         api.register_blueprint(blueprint)
     return app
-
-
-if __name__ == "__main__":
-    from supervisor.run import main
-
-    raise SystemExit(main())

@@ -32,6 +32,7 @@ from utils import clock, wire
 from utils.errors import NotFound, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
+OCTOBOT_VERSION = version("octobot")
 LEVEL_SECONDS = 1.0
 CHORE_SECONDS = 60.0
 LAG_PROBE_SECONDS = 0.1
@@ -77,7 +78,7 @@ class Engine:
         if ticking:
             self._spawn(self.market.run(), "market")
         await self._server.start(self._settings.engine_socket)
-        _log.info("engine ready: OctoBot %s, %d open orders", version("octobot"), len(self._triggers))
+        _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
     async def settle(self) -> None:
         """Wait until what the last tick set off is committed."""
@@ -139,7 +140,7 @@ class Engine:
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
             pid=os.getpid(),
-            octobot_version=version("octobot"),
+            octobot_version=OCTOBOT_VERSION,
             started_at=self._started_at,
             accounts_in_memory=len(self._accounts),
             open_orders=len(self._triggers),
@@ -152,7 +153,7 @@ class Engine:
         config["time_frame"] = [frame.value for frame in config["time_frame"]]
         for exchange in config["exchanges"].values():
             exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
-        return wire.BotConfig(octobot_version=version("octobot"), config=config)
+        return wire.BotConfig(octobot_version=OCTOBOT_VERSION, config=config)
 
     def _market(self, exchange: str) -> Market:
         if exchange != self.market.exchange:

@@ -13,6 +13,7 @@ from sqlalchemy import Select, literal, select, tuple_
 import models
 from models import Database
 from models.base import UtcDateTime
+from models.records import order_of, trade_of
 from services.accounts import Accounts
 from services.principals import Principal
 from utils.errors import EngineTimeout, NotFound
@@ -23,7 +24,6 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     EditOrder,
-    Fee,
     Order,
     OrderTicket,
     PlaceOrder,
@@ -166,14 +166,14 @@ class Orders:
             query = query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([_order(row) for row in rows], filters.limit)
+        return Page.of([order_of(row) for row in rows], filters.limit)
 
     def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
         """Return a page of the caller's trades, of all accounts unless one is named."""
         query = self._listed(models.Trade, _TRADE, principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([_trade(row) for row in rows], filters.limit)
+        return Page.of([trade_of(row) for row in rows], filters.limit)
 
     def _listed(
         self, table: type[models.Order | models.Trade], columns: Any, principal: Principal, filters: Filters
@@ -202,7 +202,7 @@ class Orders:
             row = connection.execute(query).first()
         if row is None:
             raise _not_found()
-        return _order(row)
+        return order_of(row)
 
     def _account_of(self, principal: Principal, order_id: str) -> str:
         return self.get(principal, order_id).account
@@ -219,56 +219,3 @@ class Orders:
 
 def _not_found() -> NotFound:
     return NotFound("You have no such order.", code="order_not_found")
-
-
-def _fee(row: Any) -> Fee | None:
-    return None if row.fee_cost is None else Fee(currency=row.fee_currency, cost=row.fee_cost)
-
-
-def _order(row: Any) -> Order:
-    return Order(
-        id=row.id,
-        client_order_id=row.client_order_id,
-        account=row.account_id,
-        mode=row.mode,
-        exchange=row.exchange,
-        symbol=row.symbol,
-        side=row.side,
-        type=row.type,
-        status=row.status,
-        amount=row.amount,
-        filled=row.filled,
-        remaining=row.amount - row.filled,
-        price=row.price,
-        stop_price=row.stop_price,
-        trailing_percent=row.trailing_percent,
-        average=row.average,
-        cost=row.cost,
-        fee=_fee(row),
-        time_in_force=row.time_in_force,
-        reduce_only=row.reduce_only,
-        group_id=row.group_id,
-        triggered_at=row.triggered_at,
-        reject_code=row.reject_code,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        trailing_level=row.trailing_level,
-    )
-
-
-def _trade(row: Any) -> Trade:
-    return Trade(
-        id=row.id,
-        order_id=row.order_id,
-        account=row.account_id,
-        mode=row.mode,
-        exchange=row.exchange,
-        symbol=row.symbol,
-        side=row.side,
-        price=row.price,
-        amount=row.amount,
-        cost=row.cost,
-        fee=_fee(row),
-        realized_pnl=row.realized_pnl,
-        created_at=row.created_at,
-    )

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import cast
 
 from services.market import DEFAULT_EXCHANGE
+from utils import drain
 from utils.errors import EngineUnavailable, Overloaded, TradingError
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import StreamEvent, Subscribe
@@ -23,11 +24,19 @@ RETRY_AFTER = 5
 class Prices:
     """Follow prices, with at most `slots` streams at once: each one holds a thread of the server."""
 
-    def __init__(self, bridge: OctoBotBridge, slots: int, *, pulse: float = PULSE_SECONDS) -> None:
+    def __init__(
+        self,
+        bridge: OctoBotBridge,
+        slots: int,
+        *,
+        stopping: threading.Event = drain.stopping,
+        pulse: float = PULSE_SECONDS,
+    ) -> None:
         self._bridge = bridge
         self._pulse = pulse
         self._slots = threading.BoundedSemaphore(slots)
-        self._stopped = threading.Event()
+        # once set, every stream ends at its next event or pulse
+        self._stopping = stopping
 
     def take_slot(self) -> Callable[[], None]:
         """Take a slot and return what gives it back; calling that more than once does no harm.
@@ -47,10 +56,6 @@ class Prices:
 
         return release
 
-    def stop(self) -> None:
-        """End every stream at its next pulse or event, for good: the process is about to end."""
-        self._stopped.set()
-
     def follow(
         self, symbols: list[str] | None, since_id: int | None, check: Callable[[], object]
     ) -> Generator[StreamEvent | None]:
@@ -69,7 +74,7 @@ class Prices:
     ) -> Generator[StreamEvent | None]:
         backoff = FIRST_BACKOFF_SECONDS
         checked = time.monotonic()
-        while not self._stopped.is_set():
+        while not self._stopping.is_set():
             with closing(self._events(symbols, last_id)) as events:
                 for event in events:
                     if event is not None:
@@ -79,11 +84,11 @@ class Prices:
                         if not _holds(check):
                             return
                         checked = time.monotonic()
-                    if self._stopped.is_set():
+                    if self._stopping.is_set():
                         return
             # the engine is away; what it says after coming back follows on the last event
             yield None
-            self._stopped.wait(backoff)
+            self._stopping.wait(backoff)
             backoff = min(backoff * 2, self._pulse)
             if not _holds(check):
                 return

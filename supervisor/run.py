@@ -48,12 +48,6 @@ def _run() -> int:
     settings = _settings()
     logs.configure(settings, "supervisor")
     with lock(settings.data_dir) as locked, listen(settings.host, settings.port) as listener:
-        # Not before: SQLAlchemy takes a while to import, and a refused start shall say so at once.
-        from supervisor.prepare import prepare
-
-        password = prepare(settings)
-        if password is not None:
-            _say(f"Created the first admin: {settings.admin_username or 'admin'} / {password} (shown this once)")
         host, port = settings.host, listener.getsockname()[1]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -61,8 +55,21 @@ def _run() -> int:
             seconds = time.monotonic() - began
             _say(f"Trading Backend ready at {address} (docs at /docs), {seconds:.1f} s after the start")
 
+        engine, web = parts({**os.environ, "PORT": str(port)}, listener, locked)
+        # OctoBot takes seconds to import: meanwhile the rest is prepared. Who comes first migrates, the other waits.
+        engine.start()
+        try:
+            # Not before: SQLAlchemy takes a while to import, and a refused start shall say so at once.
+            from supervisor.prepare import prepare
+
+            password = prepare(settings)
+        except BaseException:
+            engine.kill()
+            raise
+        if password is not None:
+            _say(f"Created the first admin: {settings.admin_username or 'admin'} / {password} (shown this once)")
         supervisor = Supervisor(
-            parts({**os.environ, "PORT": str(port)}, listener, locked),
+            [engine, web],
             probe=lambda: is_ready(_reachable(host), port),
             announce=announce,
             # Whoever comes now shall be refused, not wait for an answer that nobody will give.

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -16,11 +17,12 @@ import orjson
 from config import Settings
 
 MASK = "***"
+_UNSAFE = re.compile(r"[\s\"=]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _NOISY = re.compile(r"(?:site|dist)-packages[/\\](?:octobot(?:_\w+)?|ccxt|async_channel|alembic)[/\\]")
 _SECRET_NAME = re.compile(r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|authorization|cookie|totp|ticket", re.I)
-# Most lines hold nothing that looks like a secret; one cheap search spares them the substitutions.
-_SUSPECT = re.compile(r"pass|secret|token|key|auth|cookie|totp|ticket|bearer|eyJ|://[^/\s]*@", re.I)
+# Most lines hold nothing that looks like a secret; looking for these words spares them the slow substitutions.
+_SUSPECT = ("pass", "secret", "token", "key", "auth", "cookie", "totp", "ticket", "bearer", "eyj", "@")
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(authorization|cookie)([\"']?\s*[:=,]\s*[\"']?)[^\"'\r\n]+", re.I), rf"\1\2{MASK}"),
     (re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.I), rf"\1 {MASK}"),
@@ -42,24 +44,26 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets if len(secret) >= 4 for spelling in _spellings(secret)}
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        # the longest first: one may be part of another
+        self._known = sorted(spellings, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return `text` without secrets."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        if _SUSPECT.search(text):
+        for secret in self._known:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        lowered = text.lower()
+        if any(word in lowered for word in _SUSPECT):
             for pattern, replacement in _PATTERNS:
                 text = pattern.sub(replacement, text)
         return text
 
     def value(self, name: str, value: Any) -> Any:
         """Return `value` of the field `name` without secrets, whatever it is nested in."""
-        if _SECRET_NAME.search(name) and isinstance(value, str | bytes):
-            return MASK
-        if isinstance(value, bool | int | float) or value is None:
+        if value is None or isinstance(value, bool | int | float):
             return value
+        if _is_secret(name) and isinstance(value, str | bytes):
+            return MASK
         if isinstance(value, Mapping):
             return {str(key): self.value(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
@@ -75,18 +79,6 @@ class _Formatter(logging.Formatter):
         self._process = process
         self._masker = masker
 
-    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return what the caller gave as `extra`, masked."""
-        given = vars(record)
-        return {
-            name: self._masker.value(name, value)
-            for name, value in given.items()
-            if name not in _STANDARD and value is not None
-        }
-
-    def message(self, record: logging.LogRecord) -> str:
-        return self._masker.text(record.getMessage())
-
     def trace(self, record: logging.LogRecord) -> str:
         parts = []
         if record.exc_info:
@@ -97,16 +89,18 @@ class _Formatter(logging.Formatter):
             parts.append(record.stack_info)
         return self._masker.text("\n".join(parts))
 
-    def prefix(self, record: logging.LogRecord) -> str:
-        return f"{_timestamp(record)} {record.levelname:<7} {self._process} {record.name}"
-
 
 class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = "".join(f" {name}={_word(value)}" for name, value in self.fields(record).items())
+        text = record.getMessage()
+        for name, value in vars(record).items():
+            if name not in _STANDARD and value is not None:
+                # A plain word is masked with the whole line, which is cheaper; quoting others would hide secrets.
+                is_plain = isinstance(value, str) and not _UNSAFE.search(value) and not _is_secret(name)
+                text += f" {name}={value if is_plain else _word(self._masker.value(name, value))}"
         # A line break in a message (a user name, a path) must not start what looks like another record.
-        message = self.message(record).replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{self.prefix(record)}: {message}{fields}"
+        text = self._masker.text(text).replace("\r", "\\r").replace("\n", "\\n")
+        line = f"{_timestamp(record)} {record.levelname:<7} {self._process} {record.name}: {text}"
         trace = self.trace(record)
         return f"{line}\n{trace}" if trace else line
 
@@ -118,8 +112,12 @@ class _JsonFormatter(_Formatter):
             "level": record.levelname,
             "process": self._process,
             "logger": record.name,
-            "message": self.message(record),
-            **self.fields(record),
+            "message": self._masker.text(record.getMessage()),
+            **{
+                name: self._masker.value(name, value)
+                for name, value in vars(record).items()
+                if name not in _STANDARD and value is not None
+            },
         }
         trace = self.trace(record)
         if trace:
@@ -139,6 +137,13 @@ def configure(settings: Settings, process: str) -> None:
     root.addHandler(handler)
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
+    # No line shows these; leaving them out is a good part of what a record costs.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _is_worth_it(record: logging.LogRecord) -> bool:
@@ -164,9 +169,14 @@ def _spellings(secret: str) -> Iterable[str]:
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch))
 
 
 def _word(value: Any) -> str:
     text = str(value)
-    return text if text and not re.search(r"[\s\"=]", text) else orjson.dumps(text).decode()
+    return orjson.dumps(text).decode() if _UNSAFE.search(text) else text

@@ -193,6 +193,17 @@ def test_the_stop_of_a_pair_may_be_a_stop_limit(holder: Trader) -> None:
     assert holder.open_orders() == []
 
 
+def test_a_pair_locks_once_while_both_rest(holder: Trader) -> None:
+    limit, stop = holder.pair("55000", "45000", "44500")
+    holder.set_price(44_000)  # triggers the stop-limit, beyond its price
+    assert holder.open_ids() == {limit.id, stop.id}
+    assert (holder.free("BTC"), holder.locked("BTC")) == (0, dec("0.1"))
+    holder.set_price(44_600)
+    assert holder.again(limit).status == "canceled"
+    assert (holder.trades()[-1].order_id, holder.trades()[-1].price) == (stop.id, 44_500)
+    assert holder.balances().keys() == {"USDT"}
+
+
 def test_orders_of_others_are_left_alone(holder: Trader) -> None:
     other = Trader(holder.exchange, *holder.exchange.new_account())
     order = other.place("buy", "limit", price="40000", amount="0.1")

@@ -90,7 +90,9 @@ def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
     client.order(side="sell", type="trailing_stop", trailing_percent="5", amount="0.01")
     balances, open_ids = client.balances(), client.open_ids()
 
-    os.kill(engine_pid(server), signal.SIGKILL)
+    engine = engine_pid(server)
+    os.kill(engine, signal.SIGKILL)
+    wait_for(lambda: engine not in server.pids(), 5, server)  # a dying process holds its sockets for a moment
     refused = client.http.get("/api/portfolio")
     assert (refused.status_code, refused.json()["error_code"]) == (503, "engine_unavailable")
     assert int(refused.headers["Retry-After"]) > 0
@@ -213,3 +215,18 @@ def test_replay_is_followed_by_ticker_candles_and_stream(start: Start, tmp_path:
                 break
     assert seen == sorted(seen)
     assert 50_000 <= seen[0] < seen[-1] <= 50_000 + 20 * RISE
+
+
+def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
+    server = start()
+    client = Client(server.address).sign_up()
+    with client.http.stream("GET", "/api/stream/prices") as stream:
+        lines = stream.iter_lines()
+        wait_for(lambda: next(lines).startswith("data:"), 10)
+        begun = time.monotonic()
+        server.process.terminate()
+        for _ in lines:  # the server ends the stream, not the client
+            pass
+    assert server.wait(20) == 0
+    assert time.monotonic() - begun < 15  # gunicorn's grace would be 25
+    assert server.pids() == set()

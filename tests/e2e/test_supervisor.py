@@ -21,6 +21,7 @@ from tests.e2e.running import Server, wait_for
 DRIVER = """
 import sys, types
 from supervisor import run
+from utils.errors import StorageUnavailable
 
 def parts(*arguments):
     engine, web = real(*arguments)
@@ -30,7 +31,11 @@ def parts(*arguments):
 
 real, run.parts = run.parts, parts
 prepare = types.ModuleType("supervisor.prepare")
-prepare.prepare = lambda settings: "random-password"
+def prepare_it(settings):
+    if "unprepared" in sys.argv:
+        raise StorageUnavailable("The database did not answer.")
+    return "random-password"
+prepare.prepare = prepare_it
 sys.modules["supervisor.prepare"] = prepare
 run.main()
 """
@@ -258,4 +263,11 @@ def test_a_part_that_never_gets_up_is_given_up_with_its_reason(start: Start) -> 
     assert server.wait(20) == 1
     assert "The engine ended 3 times before it was ready (exit code 1); giving up" in server.output
     assert "engine: no luck" in server.output
+    assert server.pids() == set()
+
+
+def test_what_cannot_be_prepared_stops_the_start(start: Start) -> None:
+    server = start("unprepared", ready=False)
+    assert server.wait(10) == 1
+    assert server.output.splitlines() == ["Trading Backend cannot start: The database did not answer."]
     assert server.pids() == set()

@@ -22,6 +22,7 @@ from services.audit import SYSTEM
 from services.prices import PULSE_SECONDS
 from tests.factories import SignedIn, services_of
 from tests.problems import assert_problem, fields
+from utils import drain
 from utils.errors import EngineUnavailable, Overloaded
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
@@ -199,11 +200,14 @@ def test_a_stream_that_is_busy_ends_with_its_session_too(
         mover.join()
 
 
-def test_streams_end_when_the_process_does(fast: None, open_stream: Open, app: Flask) -> None:
+def test_streams_end_when_the_process_does(fast: None, open_stream: Open) -> None:
     response = open_stream()
     events(response, 1)
-    services_of(app).prices.stop()
-    assert list(blocks(response)) == []
+    drain.stopping.set()
+    try:
+        assert list(blocks(response)) == []
+    finally:
+        drain.stopping.clear()
 
 
 # ------------------------------------------------------------------------------------------------ the bound
