@@ -242,6 +242,8 @@ class Problem(NamedTuple):
     errors: tuple[dict[str, str], ...] = ()
 
 
+# the web server answers this one, and has a name of its own for it
+_TITLES = {414: "URI Too Long"}
 _DOUBTFUL = "No answer in time: the outcome is unknown. Repeat with the same `Idempotency-Key`, or look it up."
 _MINIMUM = "The amount is below the minimum of 0.00001 BTC."
 
@@ -314,7 +316,7 @@ PROBLEMS: dict[int, Problem] = {
 
 def problem(status: int) -> dict[str, Any]:
     """Return the example of a problem."""
-    each, title = PROBLEMS[status], HTTP_STATUS_CODES[status]
+    each, title = PROBLEMS[status], _TITLES.get(status) or HTTP_STATUS_CODES[status]
     return {
         "type": "about:blank",
         "title": title,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from http import HTTPStatus
 
 from gunicorn import util
 
@@ -20,27 +19,26 @@ def install() -> None:
 
 def write(client: socket.socket, status: int, reason: str, _message: str) -> None:
     """Send the problem; gunicorn closes the connection afterwards."""
-    title = HTTPStatus(status).phrase
     detail = f"The request could not be read: {reason}." if status < 500 else "Something went wrong here."
     request_id = new_id()
     body = json.dumps(
         {
             "type": "about:blank",
-            "title": title,
+            "title": reason,
             "status": status,
             "detail": detail,
             "instance": "",  # what was asked for is not known, or is the very thing that was too long
-            "error": title,
+            "error": reason,
             "message": detail,
             "code": status,
             "details": detail,
-            "error_code": _CODES.get(status, title.lower().replace(" ", "_")),
+            "error_code": _CODES.get(status, reason.lower().replace(" ", "_")),
             "request_id": request_id,
             "errors": [],
         }
     )
     head = (
-        f"HTTP/1.1 {status} {title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
         f"Content-Length: {len(body)}\r\nX-Request-ID: {request_id}\r\nCache-Control: no-store\r\n\r\n"
     )
     util.write_nonblock(client, head.encode("ascii") + body)

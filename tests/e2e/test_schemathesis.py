@@ -16,6 +16,11 @@ from tests.openapi_client import operations
 
 ADMIN = {"username": "root", "password": "a-long-root-password"}
 EXAMPLES = 25
+CONFIG = """
+[checks.negative_data_rejection]
+# the web server itself refuses what is too long for it
+expected-statuses = ["400", "401", "403", "404", "405", "413", "414", "415", "422"]
+"""
 # a stream does not end, and signing out would end the session that all other requests need
 SKIPPED = ("stream_prices", "log_out")
 EXCLUDED_CHECKS = (
@@ -47,8 +52,10 @@ def token(server: Server, who: str) -> str:
 @pytest.mark.parametrize("who", ["user", "admin", "nobody"])
 def test_holds_what_the_document_says(product: Server, tmp_path: Path, who: str) -> None:
     report = tmp_path / "report.json"
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{product.address}/openapi.yaml"]
     command += ["--max-examples", str(EXAMPLES), "--generation-deterministic", "--no-color", "--warnings", "off"]
+    command += ["--suppress-health-check", "all"]
     command += ["--exclude-checks", ",".join(EXCLUDED_CHECKS), "--continue-on-failure"]
     command += ["--report", "json", "--report-json-path", str(report)]
     for name in SKIPPED:
