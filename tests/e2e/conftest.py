@@ -26,7 +26,7 @@ def product(
     database = new_database(directory / "var")
     url = database.engine.url.render_as_string(hide_password=False)
     database.close()
-    server = Server(directory, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **product_settings)
+    server = Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **product_settings)
     try:
         yield server.wait_ready(60)
     finally:

@@ -69,6 +69,7 @@ def test_holds_what_the_document_says(product: Server, tmp_path: Path, who: str)
     told = json.loads(report.read_text())
     documented = len(list(operations(yaml.safe_load(product.get("/openapi.yaml")))))
     assert told["complete"] is True
-    assert told["operations"]["tested"] == documented - len(SKIPPED)
+    # it does not ask for the document again that it has read
+    assert told["operations"]["tested"] == documented - len(SKIPPED) - 1
     assert told["test_cases"]["generated"] > 1000
     assert "Traceback" not in product.output
