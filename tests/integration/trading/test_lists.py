@@ -77,7 +77,9 @@ def test_trades_are_filtered_too(client: FlaskClient, database: Database, user: 
     second = add_account(database, user)
     order = add_order(database, user)
     one = add_trade(database, user, order, realized_pnl=Decimal("-1.50"))
-    two = add_trade(database, user, order, side="sell", account_id=second, symbol="ETH/USDT", fee_cost=None)
+    two = add_trade(
+        database, user, order, side="sell", account_id=second, symbol="ETH/USDT", fee_currency=None, fee_cost=None
+    )
     assert ids(client, user, TRADES[0], side="buy") == [one]
     assert ids(client, user, TRADES[1], symbol="ETH-USDT") == [two]
     assert ids(client, user, TRADES[1], account=second) == [two]
