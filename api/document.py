@@ -19,7 +19,8 @@ from api.conventions import (
     TITLE,
     VERSION,
 )
-from api.examples import EXAMPLES, PROBLEMS, problem
+from api.examples import EXAMPLES
+from api.problems import PROBLEMS, problem
 from middleware.permissions import PUBLIC
 from middleware.rate_limits import UNLIMITED
 
