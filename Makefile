@@ -1,9 +1,10 @@
 # Every target sets up what it needs by itself, in .venv; see scripts/bootstrap.
 .DEFAULT_GOAL := help
-PYTHON := .venv/bin/python
+# Not named PYTHON: that is how scripts/bootstrap is told which interpreter to build .venv with.
+VENV := .venv/bin/python
 # More for pytest, e.g. make test PYTEST_ARGS="-n 2 tests/unit"
 PYTEST_ARGS ?=
-COMPILE := .venv/bin/uv pip compile --quiet --python $(PYTHON) --universal --python-version 3.12 --generate-hashes \
+COMPILE := .venv/bin/uv pip compile --quiet --python $(VENV) --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
 .PHONY: help run test check bench migrate lock clean env env-dev
@@ -12,28 +13,28 @@ help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
 run: env ## Start everything; Ctrl-C stops it
-	@exec $(PYTHON) app.py
+	@exec $(VENV) app.py
 
 test: env-dev ## Run the tests on SQLite and, when TEST_POSTGRESQL_URL is set, once more on PostgreSQL
-	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	$(VENV) -m pytest $(PYTEST_ARGS)
 	@if [ -n "$$TEST_POSTGRESQL_URL" ]; then \
 		echo "Once more, with the application's tables on PostgreSQL"; \
-		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(PYTHON) -m pytest $(PYTEST_ARGS); \
+		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(VENV) -m pytest $(PYTEST_ARGS); \
 	fi
 
 check: env-dev ## Style, types, import rules, OpenAPI drift and all tests
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy .
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy .
 	.venv/bin/lint-imports
-	$(PYTHON) -m scripts.openapi --check
+	$(VENV) -m scripts.openapi --check
 	@$(MAKE) --no-print-directory test
 
 bench: env-dev ## Measure; tables on the screen, JSON in benchmarks/results
-	$(PYTHON) -m benchmarks $(BENCH_ARGS)
+	$(VENV) -m benchmarks $(BENCH_ARGS)
 
 migrate: env ## Bring the database of the settings to the newest schema (a start does it too)
-	$(PYTHON) -m alembic upgrade head
+	$(VENV) -m alembic upgrade head
 
 lock: env ## Pin requirements*.txt anew from the .in files
 	$(COMPILE) --upgrade -o requirements.txt requirements.in

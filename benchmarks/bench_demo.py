@@ -1,7 +1,6 @@
-"""What the demo exchange costs: `python -m benchmarks.bench_demo` prints a table.
+"""What the demo exchange costs, beside an empty Python loop timed in the same run.
 
-Times are medians of several runs; "x loop" is the ratio to an empty Python loop of 100 rounds timed in the same run,
-which says more than the figure on a busy machine.
+Times are medians of several runs, but for those marked "first".
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
 from octobot_trading import exchange_data
 
+from benchmarks.report import Report
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 
@@ -25,14 +25,19 @@ EPOCH = 1_763_600_000.0
 ACCOUNTS = 60
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> Report:
+    """Measure and return the figures."""
+    report = Report("Demo exchange, in one process")
+    report.notes.append("The ratio is to the empty loop: it says more than the figure on a busy machine.")
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    rows = [("empty loop of 100", _median(_loop)), *_market(), *asyncio.run(_accounts())]
-    loop = rows[0][1]
-    print(f"{'what':<44}{'microseconds':>14}{'x loop':>10}")
-    for name, seconds in rows:
-        print(f"{name:<44}{seconds * 1e6:>14.1f}{seconds / loop:>10.1f}")
+    try:
+        rows = [("empty loop of 100", _median(_loop)), *_market(), *asyncio.run(_accounts())]
+    finally:
+        logging.disable(before)
+    for what, seconds in rows:
+        report.add(what, seconds * 1e6, "µs", ratio=seconds / rows[0][1])
+    return report
 
 
 def _market() -> list[tuple[str, float]]:
@@ -121,7 +126,3 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _median(action: Callable[[], object], rounds: int = 100) -> float:
     return statistics.median(_timed(action) for _ in range(rounds))
-
-
-if __name__ == "__main__":
-    main()

@@ -45,7 +45,7 @@ class Report:
         """Return it for people."""
         lines = [("what", "value", "ratio", "goal", "")]
         for row in self.rows:
-            ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+            ratio = "" if row.ratio is None else _number(row.ratio)
             verdict = {None: "", True: "met", False: "MISSED"}[row.met]
             lines.append((row.what, f"{_number(row.value)} {row.unit}", ratio, row.goal, verdict))
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]

@@ -50,6 +50,7 @@ class Supervisor:
         self._before_stop = before_stop
         self._ready = threading.Event()
         self._wishes: list[float] = []  # when signals to stop came
+        self._asked_by = ""  # the name of the last one
         self._over = threading.Event()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
@@ -73,6 +74,8 @@ class Supervisor:
                 code = 1
                 break
             self._rest(self._until_next_start())
+        if self._wishes:
+            log.info("Stopping (%s)", self._asked_by)
         self._over.set()
         self._drain()
         return code
@@ -118,7 +121,8 @@ class Supervisor:
         later = [at for at in self._wishes if at - self._wishes[0] > SAME_SIGNAL_SECONDS]
         return later[0] if later else None
 
-    def _wish(self, _number: int, _frame: FrameType | None) -> None:
+    def _wish(self, number: int, _frame: FrameType | None) -> None:
+        self._asked_by = signal.Signals(number).name
         self._wishes.append(time.monotonic())
 
     def _rest(self, seconds: float) -> None:

@@ -1,8 +1,9 @@
-"""Read recorded candles from a CSV file, exactly as written."""
+"""Read recorded candles from a CSV file, exactly as written; the few that are missing become flat ones."""
 
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.demo.columns import Columns
+from engine.demo.columns import CLOSE, VOLUME, Columns
 from utils.money import ZERO
 from utils.wire import TIMEFRAMES
 
@@ -22,6 +24,11 @@ _TIME_LIMIT = Decimal(10) ** 14
 _DIGITS = 18
 _COUNT_LIMIT = 2**53
 """Ticks or lots one value may hold: what a float still counts exactly."""
+_LINES_NAMED = 5
+_MISSING_LIMIT = 0.1
+"""Missing candles for each recorded one. Exchanges pause now and then; more is a torn file, or no regular one."""
+
+log = logging.getLogger(__name__)
 
 
 class RecordingError(ValueError):
@@ -42,8 +49,10 @@ class Recording(msgspec.Struct, frozen=True):
 def read(path: Path) -> Recording:
     """Read `path`, named `BASE_QUOTE-….csv`, with the columns of `HEADER` (timestamps in seconds or milliseconds).
 
-    :raises RecordingError: when the file cannot be read, a row is malformed or impossible, or rows are unsorted
-        or missing in between.
+    Where rows are missing in between, nothing was traded: flat candles at the close before stand there, without volume.
+
+    :raises RecordingError: when the file cannot be read, a row is malformed or impossible, rows are unsorted, or
+        more than a tenth as many are missing as there are.
     """
     symbol = _symbol(path)
     try:
@@ -53,17 +62,19 @@ def read(path: Path) -> Recording:
         raise RecordingError(f"{path}: {error}") from error
     if len(rows) < 2:
         raise RecordingError(f"{path}: needs at least two candles, has {len(rows)}")
-    times = [row[1] for row in rows]
+    first = rows[0][1]
     seconds = _seconds(path, rows)
-    if times[0] % seconds:
-        raise RecordingError(f"{path}:{rows[0][0]}: candles of {seconds} s do not open at {times[0]}")
+    if first % seconds:
+        raise RecordingError(f"{path}:{rows[0][0]}: candles of {seconds} s do not open at {first}")
     prices = [value for row in rows for value in row[2][:4]]
     tick, lot = _unit(prices), _unit(row[2][4] for row in rows)
     levels = [[int(value / tick) for value in row[2][:4]] + [int(row[2][4] / lot)] for row in rows]
     for (line, *_), counts in zip(rows, levels, strict=True):
         if max(counts) > _COUNT_LIMIT:
             raise RecordingError(f"{path}:{line}: too many digits for units of {tick} and {lot}")
-    return Recording(symbol, times[0], seconds, tick, lot, np.array(levels, dtype=np.int64).T)
+    columns = np.array(levels, dtype=np.int64).T
+    numbers = np.array([(row[1] - first) // seconds for row in rows])
+    return Recording(symbol, first, seconds, tick, lot, _filled(columns, numbers))
 
 
 def _symbol(path: Path) -> str:
@@ -117,7 +128,7 @@ def _checked(place: str, values: list[Decimal]) -> list[Decimal]:
 
 
 def _seconds(path: Path, rows: list[Row]) -> int:
-    """Return the length of a candle: the shortest distance of two rows, and of every two neighbours."""
+    """Return the length of a candle, the shortest distance of two rows, after a look at what is missing."""
     distances = [(line, after - before) for (_, before, _), (line, after, _) in pairwise(rows)]
     for line, distance in distances:
         if distance <= 0:
@@ -125,10 +136,33 @@ def _seconds(path: Path, rows: list[Row]) -> int:
     seconds = min(distance for _, distance in distances)
     if seconds not in TIMEFRAMES.values():
         raise RecordingError(f"{path}: candles of {seconds} s are none of {', '.join(TIMEFRAMES)}")
-    for line, distance in distances:
-        if distance != seconds:
-            raise RecordingError(f"{path}:{line}: a gap of {distance} s before this row, candles last {seconds} s")
+    gaps = [(line, distance) for line, distance in distances if distance != seconds]
+    for line, distance in gaps:
+        if distance % seconds:
+            raise RecordingError(f"{path}:{line}: {distance} s after the row before, candles last {seconds} s")
+    missing = sum(distance // seconds - 1 for _, distance in gaps)
+    if missing > _MISSING_LIMIT * len(rows):
+        line, distance = max(gaps, key=lambda gap: gap[1])
+        raise RecordingError(
+            f"{path}:{line}: a gap of {distance} s before this row, candles last {seconds} s; with {missing} missing "
+            f"beside {len(rows)} recorded the file has too many gaps: record them, or play a part without gaps"
+        )
+    if missing:
+        lines = ", ".join(str(line) for line, _ in gaps[:_LINES_NAMED])
+        more = ", ..." if len(gaps) > _LINES_NAMED else ""
+        log.warning("%s: %d missing candles play as flat ones (before line %s%s)", path, missing, lines, more)
     return seconds
+
+
+def _filled(columns: Columns, numbers: NDArray[np.int64]) -> Columns:
+    """Return every candle from the first to the last, given the numbers of those in `columns`."""
+    latest = np.searchsorted(numbers, np.arange(numbers[-1] + 1), side="right") - 1
+    whole = columns[:, latest]
+    flat = np.ones(whole.shape[1], dtype=bool)
+    flat[numbers] = False
+    whole[:VOLUME, flat] = whole[CLOSE, flat]
+    whole[VOLUME, flat] = 0
+    return whole
 
 
 def _unit(values: Iterator[Decimal] | list[Decimal]) -> Decimal:

@@ -158,6 +158,7 @@ def test_signal_drains_in_order_without_dropping_a_request(start: Start, number:
     asking.join(1)
     assert len(answers) == 1
     assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine"]
+    assert f"Stopping ({number.name})" in server.output
     assert server.pids() == set()
 
 

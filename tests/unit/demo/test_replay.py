@@ -186,6 +186,45 @@ def test_milliseconds_and_float_seconds_are_read(tmp_path: Path) -> None:
         assert [candle.timestamp for candle in candles] == [(FIRST + 60 * i) * 1000 for i in range(3)]
 
 
+def with_gaps(folder: Path, bars: list[Bar], missing: set[int]) -> Path:
+    """Write `bars` as one-minute candles without those numbered in `missing`."""
+    path = written(folder, bars, seconds=60)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for number, line in enumerate(lines[1:]) if number not in missing]
+    path.write_text("\n".join([lines[0], *kept, ""]), encoding="utf-8")
+    return path
+
+
+def test_missing_candles_are_flat_ones_without_volume(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bars, missing = wave(40), {7, 30, 31}
+    source = ReplayMarket(with_gaps(tmp_path, bars, missing), 60.0, STARTED)
+    expected = list(bars)
+    for number in sorted(missing):
+        close = expected[number - 1].close
+        expected[number] = Bar(close, close, close, close, Decimal(0))
+    candles = source.candles(BTC, "1m", limit=100, at=STARTED + 1000)
+    assert [bar(candle) for candle in candles] == expected
+    assert follows(candles, 60)
+    # the playing market rests there: one price, no trade
+    gap = STARTED + (30 - 20)
+    assert {source.quote(BTC, gap + part / 10).price for part in range(20)} == {bars[29].close}
+    assert source.candles(BTC, "1m", limit=1, at=gap + 0.5)[0].volume == 0
+    assert bar(source.candles(BTC, "5m", limit=1, until=(FIRST + 30 * 60) * 1000, at=STARTED + 1000)[0]) == merged(
+        candles[30:35]
+    )
+    assert "3 missing candles play as flat ones (before line 9, 31)" in caplog.text
+
+
+@pytest.mark.parametrize(("missing", "plays"), [({5, 11}, True), ({5, 11, 12}, False)])
+def test_at_most_a_tenth_may_be_missing(tmp_path: Path, missing: set[int], plays: bool) -> None:
+    path = with_gaps(tmp_path, wave(22 + len(missing) - 2), missing)
+    if plays:
+        ReplayMarket(path, 1.0, STARTED)
+    else:
+        with pytest.raises(RecordingError, match=r"csv:12: a gap of 180 s .* with 3 missing beside 20 recorded"):
+            ReplayMarket(path, 1.0, STARTED)
+
+
 ROW = f"{FIRST},1,2,1,2,3"
 NEXT = f"{FIRST + 60},1,2,1,2,3"
 
@@ -197,6 +236,7 @@ NEXT = f"{FIRST + 60},1,2,1,2,3"
         ([ROW], "", "at least two candles"),
         ([ROW, NEXT, f"{FIRST + 180},1,2,1,2,3"], ":4", "gap of 120 s"),
         ([ROW, f"{FIRST + 120},1,2,1,2,3", f"{FIRST + 180},1,2,1,2,3"], ":3", "gap of 120 s"),
+        ([ROW, NEXT, f"{FIRST + 150},1,2,1,2,3"], ":4", "90 s after the row before"),
         ([NEXT, ROW], ":3", "not later"),
         ([ROW, NEXT, NEXT], ":4", "not later"),
         ([ROW, f"{FIRST + 60},1,2,1,2"], ":3", "5 columns"),
