@@ -19,7 +19,8 @@ from api.conventions import (
     TITLE,
     VERSION,
 )
-from api.examples import EXAMPLES, PROBLEMS, problem
+from api.examples import EXAMPLES
+from api.problems import PROBLEMS, problem
 from middleware.permissions import PUBLIC
 from middleware.rate_limits import UNLIMITED
 
@@ -91,6 +92,8 @@ def _error_statuses(spec: dict[str, Any], path: str, method: str, operation: dic
     parameters = operation.get("parameters", [])
     named = {parameter["name"] for parameter in parameters}
     statuses = {500, *view.errors}
+    if "{" in path or any(parameter["in"] == "query" for parameter in parameters):
+        statuses.add(414)
     if view.permission != PUBLIC:
         statuses |= {401, 403, 503}
     if view.limit != UNLIMITED:

@@ -89,6 +89,8 @@ def _decimal(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
 
 def _pattern(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     """Write the patterns as ECMA 262 reads them: anchored at both ends, and with its signs alone."""
+    if hasattr(field, "PATTERN"):
+        return {"pattern": field.PATTERN}
     for validator in field.validators:
         regex = getattr(validator, "regex", None)
         if isinstance(regex, re.Pattern):

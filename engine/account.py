@@ -18,7 +18,7 @@ from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
 from engine.rules import LIMIT_ON_TRIGGER, Draft
-from engine.triggers import trigger
+from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from engine.valuation import Valuation
 from utils import clock, wire
@@ -48,9 +48,13 @@ class Account:
             record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
         )
         account = cls(record, market, octobot)
-        for order in record.orders:
-            await octobot.rest(order, market.quote(order.symbol).price)
-            account.orders[order.id] = order
+        try:
+            for order in record.orders:
+                await octobot.rest(order, market.quote(order.symbol).price)
+                account.orders[order.id] = order
+        except BaseException:
+            await octobot.close()
+            raise
         return account
 
     @property
@@ -96,15 +100,18 @@ class Account:
         :raises NotFound: unknown id. :raises Refused: a field does not belong to the type, or a rule forbids it.
         """
         order = self._open_order(command.order_id)
-        changed = orders.edited(order, command)
-        draft = self.draft(orders.ticket_of(changed))
-        rules.check(draft, _Released(self.octobot, *self._lock_of(order)))
-        self.orders[order.id] = changed
-        held_price = changed.price if orders.rests_as_limit(changed) else changed.stop_price
-        await self.octobot.edit(order.id, amount=changed.amount, price=held_price or draft.mark)
+        changed, draft = self._edited(order, command)
+        others = []
+        if command.amount is not None:
+            amount = replace(command, price=None, stop_price=None, trailing_percent=None)
+            others = [self._edited(other, amount) for other in self._siblings(order)]
+        await self._alter(changed, draft.mark)
         if orders.rests_as_limit(changed) and draft.is_marketable:
             return await self._fill(changed, draft.mark, unit, taker=True)
         unit.order(changed)
+        for other, other_draft in others:
+            await self._alter(other, other_draft.mark)
+            unit.order(other)
         self._booking.tell([draft.needs()[0]], unit)
         return changed
 
@@ -116,11 +123,15 @@ class Account:
 
     # ------------------------------------------------------------------------------------------- triggers
 
-    async def act(self, order_id: str, mark: Decimal, unit: Unit) -> None:
-        """Do what `mark` makes of an open order: fill it, or let a triggered stop rest. Otherwise do nothing."""
+    async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
+        """Do what `touch` makes of an open order: fill it, or let a triggered stop rest. Otherwise do nothing."""
         order = self.orders.get(order_id)
-        if order is None:
+        if order is None or order.updated_at > touch.at:
+            return  # what it is now was held against a later price than this
+        if orders.is_expired(order, touch.at):
+            await self.cancel(order_id, unit, status="expired")
             return
+        mark = touch.mark
         price, above = trigger(order)
         if (mark < price) if above else (mark > price):
             return
@@ -140,11 +151,12 @@ class Account:
             await self.cancel(order_id, unit, status="expired")
 
     def trail(self, order_id: str, level: Decimal) -> wire.Order | None:
-        """Move a trailing order's level and return it; None when it is not waiting any more."""
+        """Move a trailing order's level, never back, and return the order; None when it is not waiting any more."""
         order = self.orders.get(order_id)
-        if order is None or order.triggered_at is not None:
+        if order is None or order.trailing_level is None or order.triggered_at is not None:
             return None
-        self.orders[order_id] = replace(order, trailing_level=level)
+        best = max if order.side == "sell" else min
+        self.orders[order_id] = replace(order, trailing_level=best(level, order.trailing_level))
         return self.orders[order_id]
 
     async def _trigger(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
@@ -186,11 +198,25 @@ class Account:
         return closed
 
     async def _cancel_siblings(self, order: wire.Order, unit: Unit) -> None:
+        for other in self._siblings(order):
+            await self._close(other, "canceled", unit)
+
+    def _siblings(self, order: wire.Order) -> list[wire.Order]:
         if order.group_id is None:
-            return
-        for other in list(self.orders.values()):
-            if other.group_id == order.group_id and other.id != order.id:
-                await self._close(other, "canceled", unit)
+            return []
+        return [other for other in self.orders.values() if other.group_id == order.group_id and other.id != order.id]
+
+    def _edited(self, order: wire.Order, command: wire.EditOrder) -> tuple[wire.Order, Draft]:
+        """Return what an open order would become. :raises Refused: a rule forbids it."""
+        changed = orders.edited(order, command)
+        draft = self.draft(orders.ticket_of(changed))
+        rules.check(draft, _Released(self.octobot, *self._lock_of(order)))
+        return changed, draft
+
+    async def _alter(self, changed: wire.Order, mark: Decimal) -> None:
+        self.orders[changed.id] = changed
+        price = changed.price if orders.rests_as_limit(changed) else changed.stop_price
+        await self.octobot.edit(changed.id, amount=changed.amount, price=price or mark)
 
     def _open_order(self, order_id: str) -> wire.Order:
         try:

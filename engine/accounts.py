@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from engine.account import Account
@@ -47,6 +49,16 @@ class Accounts:
             task.add_done_callback(lambda _: self._opening.pop(account_id, None))
         return await asyncio.shield(task)
 
+    @asynccontextmanager
+    async def held(self, account_id: str) -> AsyncIterator[Account]:
+        """Give the account to a reader, between two changes; raises what `get` raises."""
+        while True:
+            account = await self.get(account_id)
+            async with account.lock:
+                if not account.line.broken:
+                    yield account
+                    return
+
     def trail(self, account_id: str, order_id: str, level: Decimal) -> None:
         """Move the level of a trailing order at once when its account is in memory."""
         account = self._open.get(account_id)
@@ -71,8 +83,9 @@ class Accounts:
     async def _read(self, account_id: str) -> Account:
         stale = self._open.get(account_id)
         if stale is not None:
-            # What was queued before the failure must be in SQL, or refused, before SQL is read.
-            await self._journal.flush()
+            # What was begun before the failure must be in SQL, or refused, before SQL is read.
+            async with stale.lock:
+                await self._journal.flush()
         record = await asyncio.to_thread(self._records.account, account_id)
         market = self._markets.get(record.exchange)
         if market is None:

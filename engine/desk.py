@@ -18,7 +18,7 @@ from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.orders import client_order_id_taken, not_open
 from engine.records import Records, StoredKey
-from engine.triggers import Triggers
+from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
 from utils import wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
@@ -85,18 +85,17 @@ class Desk:
 
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
-        account = await self._accounts.get(query.account)
-        async with account.lock:
+        async with self._accounts.held(query.account) as account:
             return portfolio.preview(account, query.ticket)
 
     # ------------------------------------------------------------------------------------------------ ticks
 
-    async def act(self, account_id: str, touched: list[tuple[str, Decimal]]) -> None:
-        """Let the orders that a tick touched fill or trigger, in one unit."""
+    async def act(self, account_id: str, touches: dict[str, Touch]) -> None:
+        """Let the orders that ticks touched fill or trigger, in one unit."""
 
         async def change(account: Account, unit: Unit) -> None:
-            for order_id, mark in touched:
-                await account.act(order_id, mark, unit)
+            for order_id, touch in touches.items():
+                await account.act(order_id, touch, unit)
 
         await self._change(await self._accounts.get(account_id), change)
 
@@ -168,18 +167,21 @@ class Desk:
 
         account = await self._accounts.get(command.account)
         try:
-            if command.order_id not in account.orders:
+            try:
+                return await self._change(account, recorded)
+            except NotFound:
                 await self._refuse_closed(command)
-            return await self._change(account, recorded)
+                raise
         except FINAL_REFUSALS as refusal:
             await self._record_refusal(command, action, command.order_id, refusal, None)
             raise
 
     async def _refuse_closed(self, command: wire.EditOrder | wire.CancelOrder) -> None:
+        """Tell what became of an order of the account that is not open any more. :raises Conflict: with its status."""
+        await self._journal.flush()  # what ended it may be on its way to SQL
         order = await asyncio.to_thread(self._records.order, command.order_id)
         if order is not None and order.account == command.account:
             raise not_open(order)
-        raise NotFound("There is no such order.", code="order_not_found")
 
     async def _change(self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.

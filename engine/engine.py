@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine
+from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -26,7 +27,7 @@ from engine.octobot_account import bot_config
 from engine.prices import PriceStream
 from engine.records import Records
 from engine.server import Server
-from engine.triggers import Triggers
+from engine.triggers import Touch, Triggers
 from models import Database
 from utils import clock, wire
 from utils.errors import NotFound, StorageUnavailable, TradingError
@@ -58,6 +59,7 @@ class Engine:
         self._started_at = clock.now()
         self._lag = 0.0
         self._levels: dict[str, dict[str, Decimal]] = {}
+        self._touches: dict[str, dict[str, Touch]] = {}
         self._acting: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -118,15 +120,16 @@ class Engine:
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
-        return portfolio.overview(await self._accounts.get(query.account))
+        async with self._accounts.held(query.account) as account:
+            return portfolio.overview(account)
 
     async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
-        account = await self._accounts.get(query.account)
-        return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
+        async with self._accounts.held(query.account) as account:
+            return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
 
     async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
-        account = await self._accounts.get(query.account)
-        return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
+        async with self._accounts.held(query.account) as account:
+            return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
 
     async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
         return list(self._market(query.exchange or self.market.exchange).instruments.values())
@@ -173,23 +176,27 @@ class Engine:
 
     async def _touch(self, _quotes: list[Quote]) -> None:
         """Visit the accounts whose orders the quotes touch; the others cost nothing."""
-        touched: dict[str, list[tuple[str, Decimal]]] = {}
+        moment = clock.now()
         for symbol in self.market.instruments:
             price = self.market.quote(symbol).price
             for account_id, order_id, level in self._triggers.trail(symbol, price):
                 self._levels.setdefault(account_id, {})[order_id] = level
                 self._accounts.trail(account_id, order_id, level)
             for account_id, order_ids in self._triggers.touched(symbol, price).items():
-                touched.setdefault(account_id, []).extend((order_id, price) for order_id in order_ids)
-        for account_id, orders in touched.items():
-            # while it is busy the orders stay in the index, and the next tick finds them again
-            if account_id not in self._acting:
-                self._acting[account_id] = self._spawn(self._act(account_id, orders), f"act {account_id}")
+                touches = self._touches.setdefault(account_id, {})
+                for order_id in order_ids:
+                    touches.setdefault(order_id, Touch(price, moment))
+        for account_id in self._touches.keys() - self._acting.keys():
+            self._acting[account_id] = self._spawn(self._act(account_id), f"act {account_id}")
 
-    async def _act(self, account_id: str, orders: list[tuple[str, Decimal]]) -> None:
+    async def _act(self, account_id: str) -> None:
+        """Act on what ticks touched, also while this was waiting for the account or the commit."""
         try:
-            await self.desk.act(account_id, orders)
+            while touches := self._touches.pop(account_id, None):
+                await self.desk.act(account_id, touches)
         except TradingError as error:
+            # the orders stay in the index: the next tick finds those that it still touches
+            self._touches.pop(account_id, None)
             _log.warning("orders of account %s could not fill yet: %s", account_id, error.detail)
         finally:
             del self._acting[account_id]
@@ -213,14 +220,19 @@ class Engine:
     async def _do_chores(self) -> None:
         """Expire day orders and forget old idempotency keys, now and every minute."""
         while True:
-            moment = clock.now()
             try:
-                for order in await asyncio.to_thread(self._records.ended_day_orders, moment):
-                    await self.desk.expire(order, moment)
-                await asyncio.to_thread(self._records.forget_keys, moment)
+                await self._do_chores_once(clock.now())
             except StorageUnavailable as error:
                 _log.warning("chores have to wait: %s", error.detail)
             await asyncio.sleep(CHORE_SECONDS)
+
+    async def _do_chores_once(self, moment: datetime) -> None:
+        for order in await asyncio.to_thread(self._records.ended_day_orders, moment):
+            try:
+                await self.desk.expire(order, moment)
+            except TradingError as error:
+                _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
+        await asyncio.to_thread(self._records.forget_keys, moment)
 
     async def _measure_lag(self) -> None:
         while True:

@@ -17,13 +17,13 @@ from typing import Any
 from sqlalchemy import Connection, insert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from engine.orders import client_order_id_taken
 from engine.unit import Line, Unit
 from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
 from utils import clock
-from utils.errors import EngineFault, StorageUnavailable, TradingError
+from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
@@ -117,7 +117,7 @@ class Journal:
         """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
         live = [unit for unit in units if not unit.line.broken]
         failure = self._try(live) if live else None
-        if failure is None or isinstance(failure, StorageUnavailable) or len(live) == 1:
+        if failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1:
             return [self._outcome(unit, failure if unit in live else None) for unit in units]
         return [self._outcome(unit, None if unit.line.broken else self._try([unit])) for unit in units]
 
@@ -130,19 +130,25 @@ class Journal:
         return failure
 
     def _try(self, units: list[Unit]) -> TradingError | None:
+        committing = False
         try:
             with self._database.write() as session:
                 self._write(session.connection(), units)
+                committing = not self._database.is_sqlite
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
+            if committing:
+                # a server that goes away between COMMIT and its answer may have stored everything
+                return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
             return error
         except IntegrityError as error:
             if "client_order_id" in str(error.orig):
                 return client_order_id_taken()
             _log.exception("a change breaks a constraint of the database")
             return EngineFault("The change could not be stored.")
-        except SQLAlchemyError:
-            _log.exception("the database refused a change")
+        except Exception:
+            # whatever it is, the thread must outlive it: nothing is stored or answered without it
+            _log.exception("a change could not be stored")
             return EngineFault("The change could not be stored.")
         return None
 

@@ -52,8 +52,8 @@ class Market:
 
     def tickers(self, symbols: list[str] | None) -> list[Ticker]:
         """Return tickers of `symbols` or of all markets. :raises NotFound: unknown symbol."""
-        now = self._clock()
-        return [self._source.ticker(self.instrument(symbol).symbol, now) for symbol in symbols or self.instruments]
+        seen = self._seen_at()
+        return [self._source.ticker(self.instrument(symbol).symbol, seen) for symbol in symbols or self.instruments]
 
     def candles(self, query: GetCandles) -> list[Candle]:
         """Return candles; blocks up to a second on the first look far back. :raises NotFound: unknown symbol."""
@@ -64,7 +64,7 @@ class Market:
             limit=query.limit,
             since=query.since,
             until=query.until,
-            at=self._clock(),
+            at=self._seen_at(),
         )
 
     def status(self) -> FeedStatus:
@@ -97,6 +97,10 @@ class Market:
                 await listener(changed)
             except Exception:
                 _log.exception("a listener of the market failed")
+
+    def _seen_at(self) -> float:
+        # Not now: a price from after the last tick, at which orders do not fill yet, would be a look into the future.
+        return self._clock() if self._ticked_at is None else self._ticked_at
 
     def price(self, quote: Quote) -> Price:
         """Return the stream's form of `quote`."""

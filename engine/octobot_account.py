@@ -8,6 +8,8 @@ order fills is decided by `engine.account`; this module makes OctoBot execute ex
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -91,13 +93,8 @@ class OctoBotAccount:
         builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
         builder.set_bot_id(bot_id)
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
-        # Prices come from the one feed of the exchange; pollers of its own would cost 17 tasks and 0.5 MB.
-        pollers = list(exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS)
-        exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS[:] = []
-        try:
+        with _without_pollers():
             manager = await builder.build()
-        finally:
-            exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS[:] = pollers
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
         personal.orders_manager.enable_order_auto_synchronization = False
@@ -210,6 +207,29 @@ class OctoBotAccount:
     def _asset(self, currency: str, member: str) -> Decimal:
         asset = self._manager.exchange_personal_data.portfolio_manager.portfolio.portfolio.get(currency)
         return ZERO if asset is None else Decimal(getattr(asset, member))
+
+
+_building: list[list[Any]] = []
+"""OctoBot's list of pollers as each of the builds under way found it."""
+
+
+@contextmanager
+def _without_pollers() -> Iterator[None]:
+    """Keep OctoBot from giving an account pollers of its own: 17 tasks, and prices that fill orders by themselves.
+
+    Accounts are built side by side; the list comes back when the last build has ended.
+    """
+    producers = exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS
+    _building.append(list(producers))
+    producers.clear()
+    try:
+        yield
+    finally:
+        if len(_building) == 1:
+            producers[:] = _building[0]
+            _building.clear()
+        else:
+            _building.pop()
 
 
 def _fill_of(trade: Any) -> Fill:

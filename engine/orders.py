@@ -93,15 +93,16 @@ def ticket_of(order: wire.Order) -> OrderTicket:
 def edited(order: wire.Order, command: wire.EditOrder) -> wire.Order:
     """Return `order` with the fields of `command` that are given.
 
-    :raises Refused: `not_editable` when the type has no such field.
+    :raises Refused: `not_editable` when the order has no such field, or it does not matter any more.
     """
     changes: dict[str, Decimal] = {}
     for field in ("amount", "price", "stop_price", "trailing_percent"):
         value = getattr(command, field)
         if value is None:
             continue
-        if getattr(order, field) is None:
-            detail = f"A {order.type} order has no {field}."
+        spent = order.triggered_at is not None and field in {"stop_price", "trailing_percent"}
+        if getattr(order, field) is None or spent:
+            detail = f"This {order.type} order has no {field} to change."
             error = FieldError(field=field, code="not_editable", message=detail)
             raise Refused(detail, code="not_editable", errors=(error,))
         changes[field] = value

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from sortedcontainers import SortedList
 
 from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
 from utils.wire import Order
+
+
+class Touch(NamedTuple):
+    """A tick that touched an order: the mark price, and when it was seen."""
+
+    mark: Decimal
+    at: datetime
 
 
 class Triggers:

@@ -12,6 +12,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from config import Settings
+from supervisor import refusals
 from utils import drain, lifeline, logs
 
 ORPHAN_SECONDS = 3.0
@@ -49,6 +50,7 @@ class RoutedLogger(Logger):  # type: ignore[misc]
 
 
 logger_class = RoutedLogger
+refusals.install()
 
 
 def when_ready(_arbiter: Any) -> None:

@@ -33,6 +33,8 @@ class Word(fields.String):
 class Symbol(fields.String):
     """A market, `BTC/USDT` or `BTC-USDT`, in any case."""
 
+    PATTERN = f"^{_SYMBOL.pattern}$"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).strip()
         if not _SYMBOL.fullmatch(text):
@@ -42,6 +44,8 @@ class Symbol(fields.String):
 
 class Symbols(fields.String):
     """Markets, separated by commas."""
+
+    PATTERN = f"^{_SYMBOL.pattern}(,{_SYMBOL.pattern})*$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         names = super()._deserialize(value, attr, data, **kwargs).split(",")
@@ -76,6 +80,8 @@ class Moment(fields.AwareDateTime):
 
 class Milliseconds(fields.String):
     """A time: epoch milliseconds or RFC 3339."""
+
+    PATTERN = r"^([0-9]{1,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)?)$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)

@@ -77,6 +77,27 @@ def test_an_edited_stop_must_stay_on_its_side(holder: Trader) -> None:
     assert holder.open_orders() == [order]
 
 
+def test_a_triggered_order_has_no_trigger_to_change(holder: Trader) -> None:
+    order = holder.place("sell", "stop_limit", stop_price="45000", price="44500")
+    holder.set_price(44_000)
+    with fails(Refused, "not_editable", "stop_price"):
+        holder.edit(order, stop_price="43000")
+    assert holder.edit(order, price="44400").price == 44_400
+    assert holder.locked("BTC") == dec("0.1")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_pair_keeps_one_amount(holder: Trader, which: int) -> None:
+    pair = holder.pair("55000", "45000", amount="0.05")
+    holder.edit(pair[which], amount="0.08")
+    assert [order.amount for order in holder.open_orders()] == [dec("0.08"), dec("0.08")]
+    assert holder.locked("BTC") == dec("0.08")
+    with fails(Refused, "insufficient_funds", "amount"):
+        holder.edit(pair[which], amount="0.11")
+    assert [order.amount for order in holder.open_orders()] == [dec("0.08"), dec("0.08")]
+    assert holder.locked("BTC") == dec("0.08")
+
+
 def test_a_final_order_is_neither_edited_nor_canceled(trader: Trader) -> None:
     filled = trader.place("buy", "market", amount="0.1")
     canceled = trader.place("buy", "limit", price="40000", amount="0.01")

@@ -193,13 +193,13 @@ def test_the_stop_of_a_pair_may_be_a_stop_limit(holder: Trader) -> None:
     assert holder.open_orders() == []
 
 
-def test_a_pair_locks_once_while_both_rest(holder: Trader) -> None:
+def test_a_triggered_stop_limit_ends_the_limit_of_its_pair(holder: Trader) -> None:
     limit, stop = holder.pair("55000", "45000", "44500")
     holder.set_price(44_000)  # triggers the stop-limit, beyond its price
-    assert holder.open_ids() == {limit.id, stop.id}
+    assert holder.again(limit).status == "canceled"
+    assert holder.open_ids() == {stop.id}
     assert (holder.free("BTC"), holder.locked("BTC")) == (0, dec("0.1"))
     holder.set_price(44_600)
-    assert holder.again(limit).status == "canceled"
     assert (holder.trades()[-1].order_id, holder.trades()[-1].price) == (stop.id, 44_500)
     assert holder.balances().keys() == {"USDT"}
 

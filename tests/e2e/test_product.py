@@ -110,12 +110,12 @@ def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
 def test_killed_as_a_whole_it_comes_back_and_open_orders_still_fill(
     start: Start, tmp_path: Path, database: Database
 ) -> None:
-    replay = {"DEMO_REPLAY": str(recording(tmp_path)), "DEMO_REPLAY_SPEED": "60"}
+    replay = {"DEMO_REPLAY": str(recording(tmp_path)), "DEMO_REPLAY_SPEED": "240"}
     server = start(**replay)
     client = Client(server.address).sign_up()
     client.order(side="buy", amount="0.05")
     market = float(client.call("GET", "/api/market/ticker/BTC-USDT")["last"])
-    order = client.order(side="sell", type="limit", price=str(int(market) + 900), amount="0.02")
+    order = client.order(side="sell", type="limit", price=str(int(market) + 1500), amount="0.02")
     balances = client.balances()
     server.end()
     assert server.pids() == set()

@@ -56,9 +56,7 @@ class Matching:
     ) -> None:
         """End `order` and with it the other of its pair."""
         order.status, order.reject_code, order.updated_at = status, reject_code, self._clock()
-        for other in self.group(account, order):
-            if other.is_open:
-                self.close(account, other, "canceled")
+        self._cancel_other(account, order)
 
     def group(self, account: FakeAccount, order: FakeOrder) -> list[FakeOrder]:
         """Return `order` and the other of its pair."""
@@ -68,8 +66,14 @@ class Matching:
             if other is order or (order.group_id is not None and other.group_id == order.group_id)
         ]
 
+    def _cancel_other(self, account: FakeAccount, order: FakeOrder) -> None:
+        for other in self.group(account, order):
+            if other is not order and other.is_open:
+                other.status, other.updated_at = "canceled", self._clock()
+
     def _trigger(self, account: FakeAccount, order: FakeOrder, mark: Decimal) -> None:
         order.triggered_at = order.updated_at = self._clock()
+        self._cancel_other(account, order)
         market = INSTRUMENTS[order.ticket.symbol]
         if not order.ticket.type.endswith("_limit") or _reaches(order.ticket, mark):
             self._fill(account, order, mark, market.taker_fee)

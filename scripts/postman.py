@@ -1,0 +1,205 @@
+"""Write `docs/postman_collection.json` from the OpenAPI document, in an order in which it runs from top to bottom.
+
+A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Streams are left out:
+they do not end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from scripts import openapi
+
+PATH = openapi.PATH.parent / "docs" / "postman_collection.json"
+SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+FIRST = ("auth", "accounts", "market")
+"""Folders that others need: the price of an order comes from the market."""
+LAST = "log_out"
+_METHODS = ("post", "get", "patch", "put", "delete")
+_STREAM = "text/event-stream"
+
+PATH_VALUES = {
+    "account_id": "{{accountId}}",
+    "client_order_id": "{{clientOrderId}}",
+    "name": "init.js",
+    "order_id": "{{orderId}}",
+    "symbol": "BTC-USDT",
+}
+QUERY_VALUES = {
+    "symbol": "BTC/USDT",
+    "symbols": "BTC/USDT,ETH/USDT",
+    "timeframe": "1h",
+    "limit": "20",
+    "account": "{{accountId}}",
+}
+HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
+BODIES: dict[str, dict[str, str]] = {
+    "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
+    "LogIn": {"username": "{{username}}", "password": "{{password}}"},
+    "Refresh": {"refresh_token": "{{refreshToken}}"},
+    "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},
+    "OrderChanges": {"amount": "0.012"},
+}
+"""What is sent instead of the document's examples: a run has a user and prices of its own."""
+BEFORE = {
+    "sign_up": ['pm.collectionVariables.set("username", "postman-" + pm.variables.replaceIn("{{$randomUUID}}"));'],
+}
+KEEP = {
+    "TokenPair": {"token": "answer.access_token", "refreshToken": "answer.refresh_token"},
+    "Account": {"accountId": "answer[0].id"},
+    "Order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
+    # far enough below the market to stay open
+    "Ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
+}
+"""What later requests need of an answer."""
+KEEPERS = ("log_in", "refresh_tokens", "list_accounts", "place_order", "get_ticker")
+ADMIN_ONLY = ("get_config",)
+
+
+def generate() -> str:
+    """Return the collection as JSON, always the same for the same document."""
+    document = yaml.safe_load(openapi.generate())
+    folders: dict[str, list[dict[str, Any]]] = {}
+    last = []
+    for path, method, operation in _in_order(document):
+        item = _item(document, path, method, operation)
+        if operation["operationId"] == LAST:
+            last.append(item)
+        else:
+            folders.setdefault(operation["tags"][0], []).append(item)
+    described = {tag["name"]: tag["description"] for tag in document["tags"]}
+    names = sorted(folders, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    collection = {
+        "info": {
+            "_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, SCHEMA + document["info"]["title"])),
+            "name": document["info"]["title"],
+            "description": document["info"]["description"],
+            "schema": SCHEMA,
+        },
+        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+        "variable": [
+            {"key": "baseUrl", "value": document["servers"][1]["url"]},
+            {"key": "password", "value": "correct-horse-7-staple"},
+            *(
+                {"key": key, "value": ""}
+                for key in ("username", *sorted({key for kept in KEEP.values() for key in kept}))
+            ),
+        ],
+        "item": [
+            *({"name": name, "description": described[name], "item": folders[name]} for name in names),
+            {"name": "sign out", "item": last},
+        ],
+    }
+    return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
+
+
+def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the operations: other paths after their originals, then by method; one thing is deleted before all."""
+    found = [
+        (path, method, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters" and _STREAM not in operation["responses"].get("200", {}).get("content", {})
+    ]
+
+    def key(one: tuple[str, str, dict[str, Any]]) -> tuple[bool, int, bool]:
+        path, method, operation = one
+        return "_alias" in operation["operationId"], _METHODS.index(method), method == "delete" and "{" not in path
+
+    yield from sorted(found, key=key)
+
+
+def _item(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    name = operation["operationId"]
+    parameters = operation.get("parameters", [])
+    request: dict[str, Any] = {
+        "method": method.upper(),
+        "description": " ".join(filter(None, (operation["summary"], operation.get("description")))),
+        "header": [
+            {"key": one["name"], "value": HEADER_VALUES[one["name"]], "description": one["description"]}
+            for one in parameters
+            if one["in"] == "header"
+        ],
+        "url": _url(path, parameters),
+    }
+    if operation.get("security") == []:
+        request["auth"] = {"type": "noauth"}
+    if "requestBody" in operation:
+        media = operation["requestBody"]["content"]["application/json"]
+        schema = media["schema"]["$ref"].rpartition("/")[2]
+        body = BODIES.get(schema) or next(iter(media["examples"].values()))["value"]
+        request["header"].append({"key": "Content-Type", "value": "application/json"})
+        request["body"] = {
+            "mode": "raw",
+            "raw": json.dumps(body, indent=2),
+            "options": {"raw": {"language": "json"}},
+        }
+    before = [{"listen": "prerequest", "script": _script(BEFORE[name])}] if name in BEFORE else []
+    after = {"listen": "test", "script": _script(_tests(document, name, operation))}
+    return {"name": f"{method.upper()} {path}", "event": [*before, after], "request": request, "response": []}
+
+
+def _url(path: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    named = [step.strip("{}") for step in path.split("/") if step.startswith("{")]
+    query = [
+        {
+            "key": one["name"],
+            "value": QUERY_VALUES.get(one["name"], str(one["schema"].get("default", ""))),
+            "description": one["description"],
+            "disabled": not one["required"],
+        }
+        for one in parameters
+        if one["in"] == "query"
+    ]
+    steps = [f":{step.strip('{}')}" if step.startswith("{") else step for step in path.strip("/").split("/")]
+    sent = "&".join(f"{one['key']}={one['value']}" for one in query if not one["disabled"])
+    url: dict[str, Any] = {
+        "raw": "{{baseUrl}}/" + "/".join(steps) + (f"?{sent}" if sent else ""),
+        "host": ["{{baseUrl}}"],
+        "path": steps,
+    }
+    if query:
+        url["query"] = query
+    if named:
+        url["variable"] = [{"key": each, "value": PATH_VALUES[each]} for each in named]
+    return url
+
+
+def _tests(document: dict[str, Any], name: str, operation: dict[str, Any]) -> list[str]:
+    success = next(status for status in operation["responses"] if status < "400")
+    # the page that the start leads to is what a client that follows redirects sees
+    status = "403" if name in ADMIN_ONLY else "200" if success == "302" else success
+    lines = [f'pm.test("answers {status}", () => pm.response.to.have.status({status}));']
+    lines.append('pm.test("has a request id", () => pm.response.to.have.header("X-Request-ID"));')
+    media = operation["responses"][success].get("content", {}).get("application/json")
+    if media is None or name in ADMIN_ONLY:
+        return lines
+    lines.append('pm.test("is a success", () => pm.expect(pm.response.json().success).to.equal(true));')
+    envelope = document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]["properties"]["data"]
+    schema = (envelope.get("$ref") or envelope["items"]["$ref"]).rpartition("/")[2]
+    if schema in KEEP and name.partition("_alias")[0] in KEEPERS:
+        lines.append("const answer = pm.response.json().data;")
+        lines += [f'pm.collectionVariables.set("{key}", {value});' for key, value in KEEP[schema].items()]
+    return lines
+
+
+def _script(lines: list[str]) -> dict[str, Any]:
+    return {"type": "text/javascript", "exec": lines}
+
+
+def main() -> int:
+    """Write the file."""
+    argparse.ArgumentParser(prog="python -m scripts.postman", description=__doc__).parse_args()
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(generate(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from scripts import openapi, postman
+from tests.openapi_client import operations
+
+
+def test_the_file_is_made_from_the_document() -> None:
+    assert postman.PATH.read_text(encoding="utf-8") == postman.generate(), "run python -m scripts.postman"
+
+
+def test_has_every_operation_but_the_streams_and_checks_each() -> None:
+    document = yaml.safe_load(openapi.PATH.read_text(encoding="utf-8"))
+    wanted = {f"{method.upper()} {path}" for path, method, _ in operations(document) if "/stream/" not in path}
+
+    items = [item for folder in json.loads(postman.generate())["item"] for item in folder["item"]]
+
+    assert {item["name"] for item in items} == wanted
+    assert items[0]["name"] == "POST /api/auth/signup"
+    assert items[-1]["name"] == "POST /api/auth/logout"
+    assert all("pm.response.to.have.status" in json.dumps(item["event"]) for item in items)
