@@ -52,8 +52,17 @@ def test_as_many_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_who_waits_too_long_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    hasher = Passwords(wait=0.05)
-    with hasher._turn(), pytest.raises(Overloaded) as caught:
+    hasher = Passwords(wait=0.5)
+    release = threading.Event()
+    busy = threading.Thread(target=hasher._run, args=(lambda: release.wait(10),))
+    monkeypatch.setattr(hasher, "_wait", 10)
+    busy.start()
+    time.sleep(0.05)
+    monkeypatch.setattr(hasher, "_wait", 0.05)
+    with pytest.raises(Overloaded) as caught:
         hasher.hash("correct-horse-7-staple")
     assert caught.value.retry_after == 1
+    release.set()
+    busy.join()
+    monkeypatch.setattr(hasher, "_wait", 10)
     assert hasher.hash("correct-horse-7-staple")
