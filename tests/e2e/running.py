@@ -78,9 +78,13 @@ class Server:
 
     def end(self) -> None:
         """Leave nothing behind, whatever the test did."""
-        for pid in self.pids():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        # Again and again: a supervisor may just have started another part, and the killed take a moment to go.
+        while (pids := self.pids()) and time.monotonic() < end:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
 

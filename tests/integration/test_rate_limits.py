@@ -217,7 +217,7 @@ def test_addresses_that_one_customer_has_are_one(address: str | None, bucket: st
 
 
 @pytest.mark.redis
-@pytest.mark.skipif(not os.environ.get("TEST_REDIS_URL"), reason="TEST_REDIS_URL is not set")
+@pytest.mark.redis
 class TestRedis:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
