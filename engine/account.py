@@ -52,6 +52,7 @@ class Account:
             for order in record.orders:
                 await octobot.rest(order, market.quote(order.symbol).price)
                 account.orders[order.id] = order
+                await asyncio.sleep(0)  # hundreds of orders must not hold up the others
         except BaseException:
             await octobot.close()
             raise

@@ -16,6 +16,8 @@ from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
 
 _log = logging.getLogger(__name__)
+OPENING_AT_ONCE = 2
+"""It is work for the processor alone: more at once take no less time, and keep all others waiting."""
 REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -29,6 +31,7 @@ class Accounts:
         self._triggers = triggers
         self._open: dict[str, Account] = {}
         self._opening: dict[str, asyncio.Task[Account]] = {}
+        self._opening_slots = asyncio.Semaphore(OPENING_AT_ONCE)
         self._reopening: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -86,12 +89,9 @@ class Accounts:
             # What was begun before the failure must be in SQL, or refused, before SQL is read.
             async with stale.lock:
                 await self._journal.flush()
-        record = await asyncio.to_thread(self._records.account, account_id)
-        market = self._markets.get(record.exchange)
-        if market is None:
-            raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        account = await Account.open(record, market)
-        if not record.totals:
+        async with self._opening_slots:
+            account = await self._from_sql(account_id)
+        if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
             await self._journal.submit(unit)
@@ -103,6 +103,13 @@ class Accounts:
         if stale is not None:
             await stale.octobot.close()
         return account
+
+    async def _from_sql(self, account_id: str) -> Account:
+        record = await asyncio.to_thread(self._records.account, account_id)
+        market = self._markets.get(record.exchange)
+        if market is None:
+            raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
+        return await Account.open(record, market)
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

@@ -78,6 +78,7 @@ class Desk:
                 if matches and order.id in account.orders:
                     await account.cancel(order.id, unit)
                     unit.record("order.cancel", command.actor, order.id)
+                    await asyncio.sleep(0)  # hundreds of orders must not hold up the others
             return list(unit.orders.values())
 
         account = await self._accounts.get(command.account)
@@ -96,6 +97,7 @@ class Desk:
         async def change(account: Account, unit: Unit) -> None:
             for order_id, touch in touches.items():
                 await account.act(order_id, touch, unit)
+                await asyncio.sleep(0)
 
         await self._change(await self._accounts.get(account_id), change)
 

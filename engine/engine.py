@@ -37,6 +37,7 @@ OCTOBOT_VERSION = version("octobot")
 LEVEL_SECONDS = 1.0
 CHORE_SECONDS = 60.0
 LAG_PROBE_SECONDS = 0.1
+ACCOUNTS_AT_ONCE = 4
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
 
@@ -186,8 +187,10 @@ class Engine:
                 touches = self._touches.setdefault(account_id, {})
                 for order_id in order_ids:
                     touches.setdefault(order_id, Touch(price, moment))
-        for account_id in self._touches.keys() - self._acting.keys():
+        for number, account_id in enumerate(self._touches.keys() - self._acting.keys()):
             self._acting[account_id] = self._spawn(self._act(account_id), f"act {account_id}")
+            if number % ACCOUNTS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # a crash touches thousands; requests come in between
 
     async def _act(self, account_id: str) -> None:
         """Act on what ticks touched, also while this was waiting for the account or the commit."""

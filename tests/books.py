@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import select
 
 import models
 from models import Database
+from models.records import order_of
+from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Holding, Instrument, Order
+
+MOVES = {
+    "pending_new": {"accepted", "partially_filled", "filled", "rejected", "unknown"},
+    "accepted": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
+    "partially_filled": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
+    "pending_cancel": {"canceled", "partially_filled", "filled"},
+    "unknown": {"accepted", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected"},
+    "filled": set(),
+    "canceled": set(),
+    "expired": set(),
+    "rejected": set(),
+    "replaced": set(),
+}
+NOTHING = Holding(free=ZERO, locked=ZERO, total=ZERO, value=None)
 
 
 def rows(database: Database, table: Any) -> list[Any]:
@@ -41,6 +59,7 @@ def differences(database: Database, bridge: OctoBotBridge | None = None) -> list
         if (order.status == "filled") != (order.filled == order.amount):
             found.append(f"order {order.id}: {order.status} with {order.filled} of {order.amount}")
     found += _event_gaps(database)
+    found += _moves(database, orders)
     if bridge is not None:
         found += _memory(database, bridge)
     return found
@@ -53,19 +72,59 @@ def _event_gaps(database: Database) -> list[str]:
     return [f"events of {user}: {numbers}" for user, numbers in ids.items() if numbers != [*range(1, len(numbers) + 1)]]
 
 
+def _moves(database: Database, orders: dict[str, Any]) -> list[str]:
+    """Hold the statuses that the events tell against the table of moves, and the last one against the order's."""
+    found, told = [], dict.fromkeys(orders, "pending_new")
+    for event in rows(database, models.Event):
+        if event.type != "order":
+            continue
+        order = msgspec.json.decode(event.payload)
+        before, after = told[order["id"]], order["status"]
+        # an edit and a trigger leave an order accepted; one that fills or ends at once is accepted in passing
+        if after not in {before, *MOVES[before]} and not (before == "pending_new" and after in MOVES["accepted"]):
+            found.append(f"order {order['id']}: moved from {before} to {after}")
+        told[order["id"]] = after
+    return found + [
+        f"order {order_id}: {orders[order_id].status}, but the last event says {status}"
+        for order_id, status in told.items()
+        if orders[order_id].status != status
+    ]
+
+
 def _memory(database: Database, bridge: OctoBotBridge) -> list[str]:
     found = []
-    open_orders = Counter(row.account_id for row in rows(database, models.Order) if row.closed_at is None)
-    for account in rows(database, models.Account):
-        held = bridge.portfolio(account.id).currencies
-        for balance in rows(database, models.Balance):
-            if balance.account_id != account.id:
-                continue
-            holding = held[balance.currency]
-            if holding.total != balance.total or holding.free + holding.locked != holding.total or holding.free < 0:
-                found.append(
-                    f"{account.id} {balance.currency}: OctoBot {msgspec.to_builtins(holding)}, {balance.total}"
-                )
-        if len(bridge.open_orders(account.id)) != open_orders[account.id]:
-            found.append(f"{account.id}: {open_orders[account.id]} open orders in SQL, other in OctoBot")
+    # first, since an account that was never looked at books its deposit now
+    portfolios = {account.id: bridge.portfolio(account.id) for account in rows(database, models.Account)}
+    stored = [order_of(row) for row in rows(database, models.Order) if row.closed_at is None]
+    totals = {(row.account_id, row.currency): row.total for row in rows(database, models.Balance)}
+    locks = _locks(stored, {instrument.symbol: instrument for instrument in bridge.instruments()})
+    for account, portfolio in portfolios.items():
+        held = portfolio.currencies
+        for currency in held.keys() | {currency for owner, currency in totals if owner == account}:
+            total, locked = totals.get((account, currency), ZERO), locks[account, currency]
+            holding = held.get(currency, NOTHING)
+            if (holding.total, holding.locked, holding.free) != (total, locked, total - locked) or holding.free < 0:
+                found.append(f"{account} {currency}: OctoBot {msgspec.to_builtins(holding)}, SQL {total}, {locked}")
+        # a trailing level is stored up to a second late
+        memory = {order.id: replace(order, trailing_level=None) for order in bridge.open_orders(account)}
+        expected = {order.id: replace(order, trailing_level=None) for order in stored if order.account == account}
+        found += [
+            f"order {order_id}: OctoBot {memory.get(order_id)}, SQL {expected.get(order_id)}"
+            for order_id in memory.keys() | expected.keys()
+            if memory.get(order_id) != expected.get(order_id)
+        ]
     return found
+
+
+def _locks(orders: list[Order], instruments: dict[str, Instrument]) -> dict[tuple[str, str], Decimal]:
+    """Reckon what open orders need: those that rest at a limit price, the taker fee included."""
+    locks: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for order in orders:
+        if order.price is None or (order.type != "limit" and order.triggered_at is None):
+            continue
+        market = instruments[order.symbol]
+        if order.side == "buy":
+            locks[order.account, market.quote] += order.amount * order.price * (1 + market.taker_fee)
+        else:
+            locks[order.account, market.base] += order.amount
+    return locks

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import time
+from collections.abc import Coroutine
 from decimal import Decimal
+from typing import Any
 
+from flask import Flask
 from octobot_trading import exchange_data
 
+import models
 from engine.octobot_account import OctoBotAccount
+from models import Database
+from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
+from tests.factories import SignedIn, sign_in
+from tests.manual_market import ManualMarket
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Actor, CancelOrders, OrderTicket, PlaceOrder
 
 
 def test_accounts_that_open_at_once_have_no_feed_of_their_own(host: EngineHost) -> None:
@@ -27,3 +39,84 @@ def test_accounts_that_open_at_once_have_no_feed_of_their_own(host: EngineHost) 
     assert pollers
     assert host.run(open_together()) == []
     assert pollers == exchange_data.UNAUTHENTICATED_UPDATER_PRODUCERS
+
+
+async def lag_of(work: Coroutine[Any, Any, Any]) -> tuple[float, float]:
+    """Return how long `work` took and the longest that the loop kept others waiting meanwhile, in seconds."""
+    task, worst, started = asyncio.ensure_future(work), 0.0, time.perf_counter()
+    while not task.done():
+        before = time.perf_counter()
+        await asyncio.sleep(0)
+        worst = max(worst, time.perf_counter() - before)
+    await task
+    return time.perf_counter() - started, worst
+
+
+def test_an_account_of_many_orders_does_not_hold_up_the_others(
+    host: EngineHost, engine_bridge: OctoBotBridge, user: SignedIn, market: ManualMarket
+) -> None:
+    market.set_price(SYMBOL, Decimal(50_000))
+    host.tick()
+    actor = Actor(user_id=user.id)
+    ticket = OrderTicket(symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.001"), price=Decimal(20_000))
+    place = PlaceOrder(actor=actor, account=user.account_id, ticket=ticket)
+
+    async def place_many() -> None:
+        await asyncio.gather(*(host.engine.desk.place(place) for _ in range(200)))
+
+    async def open_account() -> None:
+        assert len((await host.engine._accounts.get(user.account_id)).orders) == 200
+
+    async def cancel_all() -> None:
+        assert len(await host.engine.desk.cancel_all(CancelOrders(actor=actor, account=user.account_id))) == 200
+
+    async def fill_all() -> None:
+        await host.engine.market.tick()
+        await host.engine.settle()
+
+    gc.collect()
+    gc.disable()  # its pauses are another matter
+    try:
+        host.run(place_many())
+        host.stop()
+        host.start()
+        opening, canceling = host.run(lag_of(open_account())), host.run(lag_of(cancel_all()))
+        host.run(place_many())
+        market.set_price(SYMBOL, Decimal(19_000))
+        filling = host.run(lag_of(fill_all()))
+    finally:
+        gc.enable()
+    for took, lag in (opening, canceling, filling):
+        assert lag < took / 3, (opening, canceling, filling)
+    assert engine_bridge.portfolio(user.account_id).currencies["BTC"].total == Decimal("0.2")
+
+
+def test_a_tick_that_touches_many_accounts_lets_requests_through(
+    host: EngineHost, market: ManualMarket, app: Flask, database: Database
+) -> None:
+    users = [sign_in(app, database) for _ in range(40)]
+    market.set_price(SYMBOL, Decimal(50_000))
+    host.tick()
+    ticket = OrderTicket(symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.01"), price=Decimal(45_000))
+
+    async def place_all() -> None:
+        commands = [PlaceOrder(actor=Actor(user_id=u.id), account=u.account_id, ticket=ticket) for u in users]
+        await asyncio.gather(*(host.engine.desk.place(command) for command in commands))
+
+    async def fill_all() -> None:
+        await host.engine.market.tick()
+        await host.engine.settle()
+
+    host.run(place_all())
+    host.stop()
+    host.start()
+    market.set_price(SYMBOL, Decimal(44_000))
+    gc.collect()
+    gc.disable()
+    try:
+        took, lag = host.run(lag_of(fill_all()))
+    finally:
+        gc.enable()
+    assert lag < took / 3, (took, lag)
+    assert differences(database) == []
+    assert {order.status for order in rows(database, models.Order)} == {"filled"}

@@ -1,0 +1,43 @@
+"""Commits that fail on purpose."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy.exc import IntegrityError
+
+from utils.errors import StorageUnavailable
+
+Kind = Literal["away", "constraint", "after"]
+"""Before anything is stored, by a constraint, or stored but not answered."""
+
+
+class Failures:
+    """Make the journal's next batches fail."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.kind: Kind = "away"
+
+    def install(self, journal: Any) -> None:
+        write, attempt = journal._write, journal._try
+
+        def failing_write(connection: Any, units: Any) -> None:
+            write(connection, units)
+            if self.kind != "after" and self._strike(units):
+                if self.kind == "away":
+                    raise StorageUnavailable("The database went away.")
+                raise IntegrityError("", {}, Exception("a constraint"))
+
+        def failing_try(units: Any) -> Any:
+            outcome = attempt(units)
+            if outcome is None and self.kind == "after" and self._strike(units):
+                return StorageUnavailable("The answer was lost.")
+            return outcome
+
+        journal._write, journal._try = failing_write, failing_try
+
+    def _strike(self, units: Any) -> bool:
+        struck = self.left > 0 and any(not unit.is_empty for unit in units)
+        self.left -= struck
+        return struck
