@@ -21,6 +21,7 @@ STALLED_SECONDS = 20.0
 """A client that takes nothing for so long is dropped: it would hold its thread for ever."""
 
 SEND_BUFFER = 64 * 1024
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -37,6 +38,9 @@ def _bound(connection: socket.socket | None) -> None:
         connection.settimeout(STALLED_SECONDS)
         # the system's own buffer would swallow megabytes before anything is noticed
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if _USER_TIMEOUT is not None:
+            # what is left of that buffer may still last for minutes: the client takes nothing, so it is gone
+            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(STALLED_SECONDS * 1000))
 
 
 def frames(events: Generator[StreamEvent | None]) -> Iterator[bytes]:

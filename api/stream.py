@@ -8,7 +8,7 @@ from flask import Response, request
 
 from api import sse
 from api.blueprint import ENGINE, Blueprint
-from api.context import services
+from api.context import principal, services
 from api.schemas.market import PricesQuery, ResumeHeaders
 from middleware.auth import bearer_token
 
@@ -39,4 +39,4 @@ def stream_prices(query: dict[str, Any], headers: dict[str, int]) -> Response:
     since_id = headers.get("last_event_id", query.get("since_id"))
     sessions, token = services.sessions, bearer_token(request.headers.get("Authorization")) or ""
     events = services.prices.follow(query["symbols"], since_id, lambda: sessions.principal(token))
-    return sse.answer(events, services.prices.take_slot())
+    return sse.answer(events, services.prices.take_slot(principal))

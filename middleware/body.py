@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY = 1024 * 1024
 MAX_DRAINED = 16 * 1024 * 1024
+PAUSE_SECONDS = 2.0
 _CHUNK = 64 * 1024
 
 
@@ -51,7 +53,7 @@ class Drained:
         body = _Counted(environ["wsgi.input"], int(length) if length.isdigit() else None)
         environ["wsgi.input"] = body
         answer = self._app(environ, start_response)
-        body.drain()
+        body.drain(environ.get("gunicorn.socket"))
         return answer
 
 
@@ -69,7 +71,10 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         size = len(buffer) if self._left is None else min(len(buffer), self._left)
         # asking a socket for more than the client sends would wait for ever
-        chunk = self._stream.read(size) if size else b""
+        try:
+            chunk = self._stream.read(size) if size else b""
+        except Exception as error:  # a server has errors of its own for broken chunks and lost clients
+            raise ClientDisconnected from error
         buffer[: len(chunk)] = chunk
         if self._left is not None:
             self._left -= len(chunk)
@@ -78,9 +83,25 @@ class _Counted(io.RawIOBase):
             raise RequestEntityTooLarge
         return len(chunk)
 
-    def drain(self) -> None:
+    def drain(self, connection: socket.socket | None) -> None:
+        if self._left == 0:
+            return
         self._allowed = MAX_DRAINED
         # whatever goes wrong here, the client has left or sends garbage, and the answer is ready all the same
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), _impatient(connection):
             while self.read(_CHUNK):
                 pass
+
+
+@contextlib.contextmanager
+def _impatient(connection: socket.socket | None) -> Iterator[None]:
+    """Wait for no more than `PAUSE_SECONDS`: a client that pauses may be waiting for the answer."""
+    if connection is None:
+        yield
+        return
+    patience = connection.gettimeout()
+    connection.settimeout(PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        connection.settimeout(patience)

@@ -12,10 +12,10 @@ from werkzeug.exceptions import HTTPException
 
 from middleware.body import MAX_BODY
 from middleware.context import request_id
-from utils import errors, json
+from utils import errors, json, problems
 from utils.errors import FieldError, TradingError
 
-MIMETYPE = "application/problem+json"
+MIMETYPE = problems.MIMETYPE
 CHALLENGE = 'Bearer realm="trading"'
 _NO_TOKEN = {"token_missing", "invalid_credentials"}
 _logger = logging.getLogger(__name__)
@@ -88,21 +88,7 @@ def problem(
 
 def body(status: int, code: str, detail: str, *, fields: tuple[FieldError, ...] = ()) -> dict[str, Any]:
     """Return the members of a problem."""
-    title = HTTPStatus(status).phrase
-    return {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.path,
-        "error": title,
-        "message": detail,
-        "code": status,
-        "details": detail,
-        "error_code": code,
-        "request_id": request_id(),
-        "errors": fields,
-    }
+    return problems.problem(status, code, detail, instance=request.path, request_id=request_id(), fields=fields)
 
 
 def _domain_error(error: TradingError) -> Response:

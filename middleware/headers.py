@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit, urlunsplit
+
 from flask import Flask, Response
 
 _HEADERS = {
@@ -14,10 +16,16 @@ _HEADERS = {
 
 
 def install(app: Flask) -> None:
-    """Set each header that the view has not set itself (a page needs another policy than JSON)."""
+    """Set each header that the view has not set itself (a page needs another policy than JSON).
+
+    The router builds redirects from the client's `Host`; what is left of them here leads to this host alone.
+    """
 
     @app.after_request
     def protect(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if response.location is not None:
+            place = urlsplit(response.location)
+            response.location = urlunsplit(("", "", place.path, place.query, ""))
         return response

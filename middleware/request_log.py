@@ -30,5 +30,7 @@ def install(app: Flask) -> None:
             "status": response.status_code,
             "ms": round((time.perf_counter() - g.started) * 1000, 1),
         }
-        _logger.info("%s %s", request.method if request.method.isalpha() else "-", route, extra=fields)
+        # probes ask several times a second, and say nothing new
+        level = logging.DEBUG if route.startswith("/health/") else logging.INFO
+        _logger.log(level, "%s %s", request.method if request.method.isalpha() else "-", route, extra=fields)
         return response

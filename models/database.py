@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -35,8 +36,11 @@ class Database:
             }
             options["pool_pre_ping"] = True
         self.engine: Engine = create_engine(parsed, **options)
+        self._path = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self._file: tuple[int, int] | None = None
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", self._refuse_lost_file)
             event.listen(self.engine, "begin", _begin_immediate_when_writing)
 
     @contextmanager
@@ -61,6 +65,22 @@ class Database:
         ):
             yield session
 
+    def _refuse_lost_file(self, _connection: Connection) -> None:
+        """Refuse a file that was deleted or replaced: what SQLite goes on to write into it is gone at the next start.
+
+        :raises StorageUnavailable: until the file is back, or this process is started again.
+        """
+        if self._path is None:
+            return
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise _unavailable() from error
+        found = (status.st_dev, status.st_ino)
+        self._file = self._file or found
+        if found != self._file:
+            raise _unavailable()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -71,7 +91,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER) from error
+        raise _unavailable() from error
+
+
+def _unavailable() -> StorageUnavailable:
+    return StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import cast
 
 from services.market import DEFAULT_EXCHANGE
+from services.principals import Principal
 from utils import drain
 from utils.errors import EngineUnavailable, Overloaded, TradingError
 from utils.octobot_bridge import OctoBotBridge
@@ -22,7 +24,10 @@ RETRY_AFTER = 5
 
 
 class Prices:
-    """Follow prices, with at most `slots` streams at once: each one holds a thread of the server."""
+    """Follow prices, with at most `slots` streams at once, each of which holds a thread of the server.
+
+    Nobody may hold more than half of them.
+    """
 
     def __init__(
         self,
@@ -34,25 +39,31 @@ class Prices:
     ) -> None:
         self._bridge = bridge
         self._pulse = pulse
-        self._slots = threading.BoundedSemaphore(slots)
+        self._slots = slots
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
         # once set, every stream ends at its next event or pulse
         self._stopping = stopping
 
-    def take_slot(self) -> Callable[[], None]:
+    def take_slot(self, principal: Principal) -> Callable[[], None]:
         """Take a slot and return what gives it back; calling that more than once does no harm.
 
-        :raises Overloaded: `streams_exhausted` when all are taken.
+        :raises Overloaded: `too_many_streams` when the caller has their share, `streams_exhausted` when all are taken.
         """
-        if not self._slots.acquire(blocking=False):
-            raise Overloaded(
-                "This server has all the streams open it can carry.", code="streams_exhausted", retry_after=RETRY_AFTER
-            )
-        taken = iter([self._slots.release])
+        user = principal.user_id
+        with self._lock:
+            if self._taken[user] >= max(self._slots // 2, 1):
+                raise _overloaded("too_many_streams", "You have as many streams open as one user may have.")
+            if self._taken.total() >= self._slots:
+                raise _overloaded("streams_exhausted", "This server has all the streams open it can carry.")
+            self._taken[user] += 1
+        taken = iter([user])
 
         def release() -> None:
             # servers may close a response twice; of all callers one gets it
-            for give_back in taken:
-                give_back()
+            for holder in taken:
+                with self._lock:
+                    self._taken -= Counter([holder])
 
         return release
 
@@ -101,6 +112,10 @@ class Prices:
                 yield from events
         except EngineUnavailable:
             return
+
+
+def _overloaded(code: str, detail: str) -> Overloaded:
+    return Overloaded(detail, code=code, retry_after=RETRY_AFTER)
 
 
 def _holds(check: Callable[[], object]) -> bool:

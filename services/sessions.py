@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
@@ -19,6 +20,9 @@ from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids
 from utils.errors import Forbidden, TradingError, Unauthenticated
 from utils.wire import Message
+
+KNOWN_FOR = timedelta(days=60)
+"""How long after a session has expired its user is still known where it was opened."""
 
 _CALLER = (
     select(
@@ -155,6 +159,7 @@ class Sessions:
 
     def _open(self, session: Session, user_id: str, *, is_admin: bool, origin: Origin) -> TokenPair:
         opened = clock.now()
+        _forget_expired(session, user_id, opened)
         session_id = ids.new_id()
         session.execute(
             insert(SessionRow).values(
@@ -197,6 +202,14 @@ def _caller(connection: Connection, claims: Claims) -> Principal:
     if row is None or row.revoked_at is not None or row.expires_at <= clock.now() or not row.is_active:
         raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
     return Principal(user_id=row.id, username=row.username, role=row.role, session_id=claims.session_id)
+
+
+def _forget_expired(session: Session, user_id: str, now: datetime) -> None:
+    """Delete what expired sessions of the user left; the sessions themselves tell for a while where they signed in."""
+    theirs = select(SessionRow.id).where(SessionRow.user_id == user_id, SessionRow.expires_at < now)
+    session.execute(delete(RefreshToken).where(RefreshToken.session_id.in_(theirs)))
+    old = (SessionRow.user_id == user_id) & (SessionRow.expires_at < now - KNOWN_FOR)
+    session.execute(delete(SessionRow).where(old))
 
 
 def _use(session: Session, token_id: str) -> bool:

@@ -118,7 +118,7 @@ def _is_ours(claims: dict[str, Any], kind: Kind) -> bool:
     times = [claims["iat"], claims["exp"]]
     return (
         claims["type"] == kind
-        and all(isinstance(text, str) and text for text in texts)
+        and all(isinstance(text, str) and text.isascii() and text.isprintable() and text for text in texts)
         and all(isinstance(time, int) for time in times)
         and claims["exp"] - claims["iat"] <= LIFETIMES[kind].total_seconds()
         and (kind != "access" or isinstance(claims["is_admin"], bool))

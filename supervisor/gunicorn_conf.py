@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -12,7 +13,6 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from config import Settings
-from supervisor import refusals
 from utils import drain, lifeline, logs
 
 ORPHAN_SECONDS = 3.0
@@ -22,13 +22,16 @@ settings = Settings.from_env()
 
 bind = [f"{settings.host}:{settings.port}"]
 backlog = 2048
-worker_class = "gthread"
+worker_class = "supervisor.web_worker.WebWorker"
 workers = settings.web_workers
 threads = settings.web_threads
 keepalive = 75
 timeout = 60
 graceful_timeout = 25
 preload_app = False
+# Who is in front is told by TRUSTED_PROXIES alone, and never decides what path was asked for.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 # By default it would be opened below the home folder, for every installation of this user the same.
 control_socket_disable = True
 # Heartbeat files on a disk can block a worker while the disk is busy.
@@ -48,9 +51,15 @@ class RoutedLogger(Logger):  # type: ignore[misc]
         self.error_log.propagate = True
         logs.configure(settings, "api")
 
+    def exception(self, msg: str, *args: Any, **options: Any) -> None:
+        """Log what went wrong with its trace; a client that takes nothing is nothing that went wrong here."""
+        if isinstance(sys.exception(), TimeoutError | BlockingIOError):
+            self.info("a client took nothing of its answer and was dropped")
+        else:
+            super().exception(msg, *args, **options)
+
 
 logger_class = RoutedLogger
-refusals.install()
 
 
 def when_ready(_arbiter: Any) -> None:

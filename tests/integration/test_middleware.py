@@ -149,6 +149,12 @@ class TestRequestLog:
         assert (vars(second)["user"], vars(second)["status"]) == ("-", 404)
         assert "canary" not in str(vars(first)) + str(vars(second))
 
+    def test_probes_are_not_worth_a_line(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG, "access")
+        client.get("/health/live")
+        client.get("/health/ready")
+        assert [record.levelname for record in caplog.records if record.name == "access"] == ["DEBUG", "DEBUG"]
+
 
 class TestCors:
     LOCAL = ["http://localhost:3000", "http://127.0.0.1:5173", "https://localhost", "http://[::1]:8080"]

@@ -214,3 +214,23 @@ def test_audit_rows_say_who_and_from_where(client: FlaskClient, database: Databa
         "192.0.2.1",
         "the-request",
     )
+
+
+def test_signing_in_forgets_what_has_expired(app: Flask, database: Database, user: SignedIn, other: SignedIn) -> None:
+    sessions = services_of(app).sessions
+
+    def age(days: int) -> None:
+        moment = clock.now() - timedelta(days=days)
+        with database.write() as session:
+            session.execute(update(models.Session).values(expires_at=moment))
+
+    def rows(table: type[models.Session | models.RefreshToken]) -> int:
+        with database.read() as connection:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+    age(59)
+    sessions.log_in(LogIn(name=user.username, password=PASSWORD), SYSTEM)
+    assert (rows(models.Session), rows(models.RefreshToken)) == (3, 2)  # the other user's token stays
+    age(61)
+    sessions.log_in(LogIn(name=user.username, password=PASSWORD), SYSTEM)
+    assert (rows(models.Session), rows(models.RefreshToken)) == (2, 2)

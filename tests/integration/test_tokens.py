@@ -118,6 +118,8 @@ def test_every_claim_is_required(client: FlaskClient, user: SignedIn, claim: str
         {"sub": None},
         {"sub": {"a": 1}},
         {"sid": ""},
+        {"sid": "\ud800"},
+        {"sub": "\x00"},
         {"sid": ["x"]},
         {"jti": 1},
         {"is_admin": "true"},

@@ -9,23 +9,43 @@ from collections.abc import Generator
 import pytest
 
 from services.prices import Prices
+from services.principals import Principal
 from utils.errors import EngineUnavailable, Overloaded, Unauthenticated
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import StreamEvent, Subscribe
 
 
+def caller(user_id: str = "ada") -> Principal:
+    return Principal(user_id=user_id, username=user_id, role="user", session_id="s")
+
+
 def test_a_slot_is_given_back_once() -> None:
     prices = Prices(OctoBotBridge(FakeEngine()), slots=1)
-    release = prices.take_slot()
+    release = prices.take_slot(caller())
     with pytest.raises(Overloaded):
-        prices.take_slot()
+        prices.take_slot(caller())
     release()
     release()
-    prices.take_slot()
+    prices.take_slot(caller())
     release()
     with pytest.raises(Overloaded):
-        prices.take_slot()
+        prices.take_slot(caller())
+
+
+def test_nobody_holds_more_than_half_of_the_slots() -> None:
+    prices = Prices(OctoBotBridge(FakeEngine()), slots=4)
+    release, _ = [prices.take_slot(caller()) for _ in range(2)]
+    with pytest.raises(Overloaded) as refused:
+        prices.take_slot(caller())
+    assert refused.value.code == "too_many_streams"
+    for _ in range(2):
+        prices.take_slot(caller("bob"))
+    with pytest.raises(Overloaded) as refused:
+        prices.take_slot(caller("eve"))
+    assert refused.value.code == "streams_exhausted"
+    release()
+    prices.take_slot(caller())
 
 
 def test_closing_a_stream_closes_its_subscription() -> None:

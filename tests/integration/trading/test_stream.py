@@ -20,6 +20,7 @@ from config import Settings
 from models import Database
 from services.audit import SYSTEM
 from services.prices import PULSE_SECONDS
+from services.principals import Principal
 from tests.factories import SignedIn, services_of
 from tests.problems import assert_problem, fields
 from utils import drain
@@ -33,7 +34,7 @@ Open = Callable[..., TestResponse]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return replace(settings, web_threads=4)
+    return replace(settings, web_threads=8)
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def open_stream(client: FlaskClient, user: SignedIn) -> Iterator[Open]:
     """Start a stream; every one is closed after the test."""
     opened: list[TestResponse] = []
 
-    def start(query: str = "?symbols=BTC-USDT", **headers: str) -> TestResponse:
+    def start(query: str = "?symbols=BTC-USDT", caller: SignedIn = user, **headers: str) -> TestResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        response = client.get(PATH + query, headers={**user.headers, **named}, buffered=False)
+        response = client.get(PATH + query, headers={**caller.headers, **named}, buffered=False)
         opened.append(response)
         return response
 
@@ -213,10 +214,12 @@ def test_streams_end_when_the_process_does(fast: None, open_stream: Open) -> Non
 # ------------------------------------------------------------------------------------------------ the bound
 
 
-def test_streams_never_take_all_threads(open_stream: Open, client: FlaskClient, user: SignedIn) -> None:
-    first, second = open_stream(), open_stream()  # half of four threads
-    assert (first.status_code, second.status_code) == (200, 200)
-    refused = open_stream()
+def test_streams_never_take_all_threads(
+    open_stream: Open, client: FlaskClient, user: SignedIn, other: SignedIn, admin: SignedIn
+) -> None:
+    first, *_, last = [open_stream(caller=each) for each in (user, user, other, other)]  # half of eight threads
+    assert (first.status_code, last.status_code) == (200, 200)
+    refused = open_stream(caller=admin)
     assert_problem(refused, 503, "streams_exhausted")
     assert int(refused.headers["Retry-After"]) > 0
     assert client.get("/api/market/tickers", headers=user.headers).status_code == 200
@@ -224,9 +227,17 @@ def test_streams_never_take_all_threads(open_stream: Open, client: FlaskClient, 
     first.close()  # the client goes away in the middle
     third = open_stream()
     assert third.status_code == 200
-    second.close()  # and one that never read anything
-    assert open_stream().status_code == 200
-    assert open_stream().status_code == 503
+    last.close()  # and one that never read anything
+    assert open_stream(caller=other).status_code == 200
+    assert open_stream(caller=admin).status_code == 503
+
+
+def test_nobody_takes_the_streams_of_others(open_stream: Open, other: SignedIn) -> None:
+    assert [open_stream().status_code for _ in range(2)] == [200, 200]
+    refused = open_stream()
+    assert_problem(refused, 503, "too_many_streams")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert open_stream(caller=other).status_code == 200
 
 
 def test_refused_streams_take_no_slot(open_stream: Open) -> None:
@@ -263,7 +274,8 @@ def test_bad_queries(open_stream: Open, query: str, header: str | None, field: s
 def test_the_app_gives_streams_half_its_threads(settings: Settings, bridge: OctoBotBridge, database: Database) -> None:
     app = create_app(replace(settings, web_threads=6), bridge=bridge, database=database)
     prices = services_of(app).prices
-    releases = [prices.take_slot() for _ in range(3)]
+    callers = [Principal(user_id=name, username=name, role="user", session_id=name) for name in "abcd"]
+    for caller in callers[:3]:
+        prices.take_slot(caller)
     with pytest.raises(Overloaded):
-        prices.take_slot()
-    assert len(releases) == 3
+        prices.take_slot(callers[3])
