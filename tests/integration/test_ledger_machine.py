@@ -40,7 +40,7 @@ PRICES = {"BTC/USDT": Decimal(50_000), "ETH/USDT": Decimal(2_500), "ETH/BTC": De
 TYPES = (
     "market", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop", "trailing_stop_limit",
 )  # fmt: skip
-STEPS = int(os.environ.get("LEDGER_STEPS", "600"))
+STEPS = int(os.environ.get("LEDGER_STEPS", "400"))
 STEPS_PER_EXAMPLE = 40
 
 symbols = st.sampled_from(sorted(PRICES))
