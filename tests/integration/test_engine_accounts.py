@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from flask import Flask
 from octobot_trading import exchange_data
 
@@ -19,9 +20,11 @@ from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
+from tests.failures import Failures
 from tests.manual_market import ManualMarket
+from utils.errors import StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, CancelOrders, OrderTicket, PlaceOrder
+from utils.wire import Actor, CancelOrder, CancelOrders, OrderTicket, PlaceOrder
 
 
 def test_accounts_that_open_at_once_have_no_feed_of_their_own(host: EngineHost) -> None:
@@ -120,3 +123,27 @@ def test_a_tick_that_touches_many_accounts_lets_requests_through(
     assert lag < took / 3, (took, lag)
     assert differences(database) == []
     assert {order.status for order in rows(database, models.Order)} == {"filled"}
+
+
+def test_an_order_whose_cancel_was_not_stored_still_fills(
+    host: EngineHost, engine_bridge: OctoBotBridge, user: SignedIn, market: ManualMarket, database: Database
+) -> None:
+    market.set_price(SYMBOL, Decimal(50_000))
+    host.tick()
+    actor = Actor(user_id=user.id)
+    ticket = OrderTicket(symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.01"), price=Decimal(45_000))
+    order = engine_bridge.place_order(PlaceOrder(actor=actor, account=user.account_id, ticket=ticket))
+    failures = Failures()
+    failures.install(host.engine._journal)
+    failures.left = 1
+    with pytest.raises(StorageUnavailable):
+        engine_bridge.cancel_order(CancelOrder(actor=actor, account=user.account_id, order_id=order.id))
+
+    async def read_anew() -> None:
+        await asyncio.gather(*host.engine._accounts._reopening)
+
+    host.run(read_anew())
+    market.set_price(SYMBOL, Decimal(44_000))
+    host.tick()
+    assert [row.status for row in rows(database, models.Order)] == ["filled"]
+    assert differences(database, engine_bridge) == []

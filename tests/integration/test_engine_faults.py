@@ -22,6 +22,7 @@ from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
+from tests.failures import Failures
 from tests.manual_market import ManualMarket
 from utils import clock
 from utils.errors import Conflict, EngineFault, EngineTimeout, StorageUnavailable
@@ -271,3 +272,24 @@ def test_a_day_order_does_not_fill_after_its_day(
     trading.put(48_900)
     assert trading.row(database, order).status == "expired"
     assert rows(database, models.Trade) == []
+
+
+def test_a_key_that_waits_takes_over_when_the_first_fails(
+    trading: Trading, database: Database, later: Callable[..., Future[Any]]
+) -> None:
+    trading.in_memory()
+    failures = Failures()
+    failures.install(trading.host.engine._journal)
+    failures.left = 1
+    with trading.busy():
+        first = later(trading.place, type="market", key="same")
+        trading.waiting(1)
+        others = [later(trading.place, type="market", key="same") for _ in range(3)]
+    with pytest.raises(StorageUnavailable):
+        first.result()
+    outcomes = {each.result().id for each in others if each.exception() is None}
+    # the account is being read anew: who comes too early is sent away, and nothing is done
+    assert {type(each.exception()) for each in others} <= {type(None), StorageUnavailable}
+    assert trading.place(type="market", key="same").id in outcomes | {rows(database, models.Order)[0].id}
+    assert len(rows(database, models.Order)) == len(rows(database, models.Trade)) == 1
+    assert differences(database, trading.bridge) == []
