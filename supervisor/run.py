@@ -72,8 +72,9 @@ def _run() -> int:
             [engine, web],
             probe=lambda: is_ready(_reachable(host), port),
             announce=announce,
-            # Whoever comes now shall be refused, not wait for an answer that nobody will give.
-            before_stop=listener.close,
+            # Whoever comes now shall be refused, not wait for an answer that nobody will give. Closing would not do:
+            # the web server has the socket too, and connections would go on queueing until its end resets them.
+            before_stop=lambda: listener.shutdown(socket.SHUT_RDWR),
         )
         supervisor.listen()
         return supervisor.run()
