@@ -22,6 +22,7 @@ from utils.errors import TradingError
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKLOG = 2048
+QUEUE_SECONDS = 0.5
 ORPHAN_SECONDS = 8.0
 """How long the parts of a supervisor that was killed may take to notice it."""
 
@@ -73,8 +74,7 @@ def _run() -> int:
             # While the engine has no socket the answer is known; asking would fill the log with refusals.
             probe=lambda: settings.engine_socket.exists() and is_ready(_reachable(host), port),
             announce=announce,
-            # Whoever comes now shall be refused, not wait for an answer that nobody will give.
-            before_stop=listener.close,
+            before_stop=lambda: refuse(listener),
         )
         supervisor.listen()
         return supervisor.run()
@@ -158,6 +158,27 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
                 f"Port {port} on {host} cannot be used ({error.strerror}); stop what uses it or choose another: PORT="
             ) from error
         yield listener
+
+
+def refuse(listener: socket.socket) -> None:
+    """Refuse whoever comes from now on, instead of letting them wait for an answer that nobody will give.
+
+    Closing would not do: the web server has the socket too, and connections would queue up until its end resets them.
+    """
+    patience = time.monotonic() + QUEUE_SECONDS
+    while _queued(listener) and time.monotonic() < patience:
+        time.sleep(0.001)  # those who came already are about to be accepted
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def _queued(listener: socket.socket) -> int:
+    option: int | None = getattr(socket, "TCP_INFO", None)  # Linux has it
+    if option is None:
+        return 0
+    # struct tcp_info: of a listening socket tcpi_unacked is the length of its queue
+    return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, option, 28)[24:28], sys.byteorder)
 
 
 def is_ready(host: str, port: int) -> bool:

@@ -7,6 +7,7 @@ send nothing after their first byte keep them all. Here the event loop gathers a
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import socket
 import struct
@@ -73,6 +74,15 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         """Serve until the end; called after the fork, which threads would not survive."""
         self._slow_pool = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
         super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection; drain when the supervisor has stopped the listening."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self.alive = False
 
     def enqueue_req(self, conn: TConn) -> None:
         """Gather the next request of `conn`; a thread gets it when it is there."""

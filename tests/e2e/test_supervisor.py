@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,32 @@ def test_signal_drains_in_order_without_dropping_a_request(start: Start, number:
     assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine"]
     assert f"Stopping ({number.name})" in server.output
     assert server.pids() == set()
+
+
+def test_whoever_comes_during_the_drain_is_refused_at_once(start: Start) -> None:
+    server = start()
+    address, ends = server.address, []
+
+    def ask() -> None:
+        try:
+            while True:
+                with urllib.request.urlopen(f"{address}/who", timeout=10):
+                    pass
+        except OSError as error:
+            ends.append(getattr(error, "reason", error))
+
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    slow = threading.Thread(target=server.get, args=("/slow",))
+    slow.start()
+    wait_for((server.directory / "slow.started").exists, 5, server)
+    server.process.terminate()
+    for thread in (*asking, slow):
+        thread.join(15)
+    assert server.wait(10) == 0
+    # one that nobody had accepted at that moment may be reset; without the refusal all of them queue up and are
+    assert sum(isinstance(end, ConnectionRefusedError) for end in ends) > len(asking) // 2, ends
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
