@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
         except subprocess.CalledProcessError as error:
             _say(f"The installation failed (exit {error.returncode}); the lines above say why. Try again with: make")
             return 1
+        _compile()
         for name in wanted:
             _stamp(name).write_text(_digest(name), encoding="ascii")
         BUILDING.unlink()
@@ -75,6 +76,13 @@ def _install(names: list[str]) -> None:
             return
     _say("Falling back to pip; this takes a minute or two")
     subprocess.run([*pip, "install", "--quiet", "--require-hashes", *hashed], check=True)
+
+
+def _compile() -> None:
+    """Compile the backend's own modules: a service may not write here, and PYTHONDONTWRITEBYTECODE may be set."""
+    rooms = [file.parent for file in ROOT.glob("*/__init__.py") if file.parent.name not in {"tests", "benchmarks"}]
+    modules = [*ROOT.glob("*.py"), *rooms]
+    subprocess.run([str(PYTHON), "-m", "compileall", "-q", *map(str, modules)], check=False)
 
 
 def _uv_environment(pip: list[str]) -> dict[str, str]:

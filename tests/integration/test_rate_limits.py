@@ -217,7 +217,6 @@ def test_addresses_that_one_customer_has_are_one(address: str | None, bucket: st
 
 
 @pytest.mark.redis
-@pytest.mark.redis
 class TestRedis:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
