@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -29,17 +28,17 @@ def test_later_units_of_a_failed_line_are_refused_and_other_lines_go_on(
         made.record(action, Actor(user_id=line.user_id), None)
         return made
 
-    async def submit() -> list[Any]:
+    async def submit() -> list[BaseException | None]:
         journal = Journal(database)
         failures = Failures()
         failures.install(journal)
         failures.left, failures.kind = 1, kind
         journal.start()
-        first = await asyncio.gather(journal.submit(unit(mine, "first")), return_exceptions=True)
+        [first] = await asyncio.gather(journal.submit(unit(mine, "first")), return_exceptions=True)
         rest = [journal.submit(unit(mine, "second")), journal.submit(unit(theirs, "third"))]
-        outcomes = first + await asyncio.gather(*rest, return_exceptions=True)
+        outcomes = await asyncio.gather(*rest, return_exceptions=True)
         await journal.stop()
-        return outcomes
+        return [first, *outcomes]
 
     first, second, third = asyncio.run(submit())
     assert (type(first), type(second), third) == (error, StorageUnavailable, None)
