@@ -115,19 +115,20 @@ class Journal:
 
     def _commit(self, units: list[Unit]) -> list[TradingError | None]:
         """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
-        live = [unit for unit in units if not unit.line.broken]
-        failure = self._try(live) if live else None
-        if failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1:
-            return [self._outcome(unit, failure if unit in live else None) for unit in units]
-        return [self._outcome(unit, None if unit.line.broken else self._try([unit])) for unit in units]
-
-    @staticmethod
-    def _outcome(unit: Unit, failure: TradingError | None) -> TradingError | None:
-        if failure is None and unit.line.broken:
-            failure = StorageUnavailable("An earlier change of the account was not stored.", retry_after=RETRY_AFTER)
-        if failure is not None:
-            unit.line.broken = True
-        return failure
+        # Looked at once: the loop may break a line while its unit is being committed, which is committed all the same.
+        live = {unit: None for unit in units if not unit.line.broken}
+        failure = self._try(list(live)) if live else None
+        together = failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1
+        outcomes = []
+        for unit in units:
+            if unit not in live or (not together and unit.line.broken):
+                outcome: TradingError | None = _refused()
+            else:
+                outcome = failure if together else self._try([unit])
+            if outcome is not None:
+                unit.line.broken = True
+            outcomes.append(outcome)
+        return outcomes
 
     def _try(self, units: list[Unit]) -> TradingError | None:
         committing = False
@@ -192,3 +193,7 @@ class Journal:
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+def _refused() -> StorageUnavailable:
+    return StorageUnavailable("An earlier change of the account was not stored.", retry_after=RETRY_AFTER)

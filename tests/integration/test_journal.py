@@ -1,0 +1,46 @@
+"""The journal: what was reckoned on top of a failed change fails with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import models
+from engine.journal import Journal
+from engine.unit import Line, Unit
+from models import Database
+from tests.books import rows
+from tests.factories import SignedIn
+from tests.failures import Failures, Kind
+from utils.errors import EngineFault, StorageUnavailable
+from utils.wire import Actor
+
+
+@pytest.mark.parametrize(("kind", "error"), [("away", StorageUnavailable), ("constraint", EngineFault)])
+def test_later_units_of_a_failed_line_are_refused_and_other_lines_go_on(
+    database: Database, user: SignedIn, other: SignedIn, kind: Kind, error: type[Exception]
+) -> None:
+    mine, theirs = Line(user.account_id, user.id), Line(other.account_id, other.id)
+
+    def unit(line: Line, action: str) -> Unit:
+        made = Unit(line)
+        made.record(action, Actor(user_id=line.user_id), None)
+        return made
+
+    async def submit() -> list[BaseException | None]:
+        journal = Journal(database)
+        failures = Failures()
+        failures.install(journal)
+        failures.left, failures.kind = 1, kind
+        journal.start()
+        [first] = await asyncio.gather(journal.submit(unit(mine, "first")), return_exceptions=True)
+        rest = [journal.submit(unit(mine, "second")), journal.submit(unit(theirs, "third"))]
+        outcomes = await asyncio.gather(*rest, return_exceptions=True)
+        await journal.stop()
+        return [first, *outcomes]
+
+    first, second, third = asyncio.run(submit())
+    assert (type(first), type(second), third) == (error, StorageUnavailable, None)
+    stored = [row.action for row in rows(database, models.AuditEntry)]
+    assert [action for action in stored if action in {"first", "second", "third"}] == ["third"]
