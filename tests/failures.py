@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
+from models import Database
 from utils.errors import StorageUnavailable
 
 Kind = Literal["away", "constraint", "after"]
@@ -41,3 +45,18 @@ class Failures:
         struck = self.left > 0 and any(not unit.is_empty for unit in units)
         self.left -= struck
         return struck
+
+
+class Vanishing:
+    """A database server whose connection breaks after it has committed."""
+
+    is_sqlite = False
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        with self._database.write() as session:
+            yield session
+        raise StorageUnavailable("The answer was lost.")

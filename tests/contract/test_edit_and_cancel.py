@@ -46,6 +46,17 @@ def test_stops_and_trails_can_be_moved(holder: Trader) -> None:
     assert holder.again(trail).average == 45_000
 
 
+def test_an_edited_trail_remembers_the_best_price(holder: Trader) -> None:
+    trail = holder.place("sell", "trailing_stop", trailing_percent="20", amount="0.05")
+    holder.set_price(60_000)
+    holder.set_price(55_000)
+    holder.edit(trail, trailing_percent="10")
+    holder.set_price("54000.01")
+    assert holder.again(trail).status == "accepted"
+    holder.set_price(54_000)
+    assert holder.again(trail).average == 54_000
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [

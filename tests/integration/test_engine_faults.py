@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from sqlalchemy.orm import Session
 
 import models
 from engine.account import Account
@@ -22,7 +21,7 @@ from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
-from tests.failures import Failures
+from tests.failures import Failures, Vanishing
 from tests.manual_market import ManualMarket
 from utils import clock
 from utils.errors import Conflict, EngineFault, EngineTimeout, StorageUnavailable
@@ -210,19 +209,8 @@ def test_a_commit_without_an_answer_is_unknown_and_a_key_finds_it(
     trading.in_memory()
     journal = trading.host.engine._journal
 
-    class Vanishing:
-        """A server whose connection breaks after it has committed."""
-
-        is_sqlite = False
-
-        @contextmanager
-        def write(self) -> Iterator[Session]:
-            with database.write() as session:
-                yield session
-            raise StorageUnavailable("gone")
-
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_database", Vanishing())
+        patch.setattr(journal, "_database", Vanishing(database))
         with pytest.raises(EngineTimeout):
             trading.place(type="market", key="once")
     [stored] = rows(database, models.Order)

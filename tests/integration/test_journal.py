@@ -12,9 +12,15 @@ from engine.unit import Line, Unit
 from models import Database
 from tests.books import rows
 from tests.factories import SignedIn
-from tests.failures import Failures, Kind
-from utils.errors import EngineFault, StorageUnavailable
+from tests.failures import Failures, Kind, Vanishing
+from utils.errors import EngineFault, EngineTimeout, StorageUnavailable
 from utils.wire import Actor
+
+
+def unit(line: Line, action: str) -> Unit:
+    made = Unit(line)
+    made.record(action, Actor(user_id=line.user_id), None)
+    return made
 
 
 @pytest.mark.parametrize(("kind", "error"), [("away", StorageUnavailable), ("constraint", EngineFault)])
@@ -22,11 +28,6 @@ def test_later_units_of_a_failed_line_are_refused_and_other_lines_go_on(
     database: Database, user: SignedIn, other: SignedIn, kind: Kind, error: type[Exception]
 ) -> None:
     mine, theirs = Line(user.account_id, user.id), Line(other.account_id, other.id)
-
-    def unit(line: Line, action: str) -> Unit:
-        made = Unit(line)
-        made.record(action, Actor(user_id=line.user_id), None)
-        return made
 
     async def submit() -> list[BaseException | None]:
         journal = Journal(database)
@@ -44,3 +45,13 @@ def test_later_units_of_a_failed_line_are_refused_and_other_lines_go_on(
     assert (type(first), type(second), third) == (error, StorageUnavailable, None)
     stored = [row.action for row in rows(database, models.AuditEntry)]
     assert [action for action in stored if action in {"first", "second", "third"}] == ["third"]
+
+
+def test_a_batch_whose_commit_was_not_answered_is_not_written_again(
+    database: Database, user: SignedIn, other: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(database)
+    monkeypatch.setattr(journal, "_database", Vanishing(database))
+    units = [unit(Line(each.account_id, each.id), "once") for each in (user, other)]
+    assert [type(outcome) for outcome in journal._commit(units)] == [EngineTimeout, EngineTimeout]
+    assert len([row for row in rows(database, models.AuditEntry) if row.action == "once"]) == 2
