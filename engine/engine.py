@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from config import Settings
@@ -262,8 +264,11 @@ class Engine:
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""
         if self._settings.demo_replay:
-            started = self._records.fact(f"demo.replay_started:{self._settings.demo_replay}", str(time.time()))
-            return ReplayMarket(self._settings.demo_replay, self._settings.demo_replay_speed, float(started))
+            path = Path(self._settings.demo_replay).absolute()
+            # by a digest: a path may be longer than a key
+            key = f"demo.replay_started:{hashlib.sha256(bytes(path)).hexdigest()[:32]}"
+            started = self._records.fact(key, str(time.time()))
+            return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
         seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
         epoch = self._records.fact("demo.epoch", str(int(time.time())))
         return DemoMarket(int(seed), float(epoch))

@@ -31,7 +31,8 @@ KILLS = 4
 
 def recording(path: Path) -> Path:
     """Write minutes that stand at 50,000 and then rise by 20 a minute."""
-    file = path / "BTC_USDT-1m.csv"
+    file = path / ("long-" * 20) / "BTC_USDT-1m.csv"
+    file.parent.mkdir()
     lines = ["timestamp,open,high,low,close,volume"]
     begin = 1_700_000_000 // 60 * 60
     for minute in range(FLAT * 2 + RISE):
