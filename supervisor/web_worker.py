@@ -95,7 +95,6 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         conn.sock.setblocking(False)
         self._gathered[conn] = bytearray(conn.parser.unreader.take_buffered())
         self._memory += len(self._gathered[conn])
-        self._watch(conn, GATHER_SECONDS, self._gather)
         self._gather(conn)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
@@ -154,6 +153,9 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
             return
         if state is Progress.PARTIAL:
+            # most requests come in one piece, and the poller never hears of them
+            if conn not in self._watched:
+                self._watch(conn, GATHER_SECONDS, self._gather)
             self._make_room()
             return
         self._forget(conn)
