@@ -11,7 +11,7 @@ from api.schemas.envelope import PageQuery
 from services.accounts import Account
 from utils.pages import Page
 
-blueprint = Blueprint("accounts", "Portfolios on an exchange, on paper or live")
+blueprint = Blueprint("accounts", "Portfolios on an exchange; on paper in this version")
 
 
 @blueprint.route("/api/accounts", permission="accounts:read")

@@ -60,7 +60,7 @@ def complete(spec: dict[str, Any], app: Flask) -> dict[str, Any]:
         "info": {
             "title": TITLE,
             "version": VERSION,
-            "summary": "Trade through OctoBot, on paper or live, from web frontends, mobile apps and curl.",
+            "summary": "Trade on paper through OctoBot, from web frontends, mobile apps and curl.",
             "description": DESCRIPTION,
             "license": {"name": "GNU General Public License v3.0 or later", "identifier": "GPL-3.0-or-later"},
         },

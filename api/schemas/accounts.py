@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 
 class AccountSchema(Schema):
-    """An account: a portfolio on one exchange, on paper or live."""
+    """An account: a portfolio on one exchange; on paper in this version."""
 
     id = fields.String(required=True)
     name = fields.String(required=True)
