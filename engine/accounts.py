@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from engine.account import Account
 from engine.journal import Journal
-from engine.market import Market
+from engine.markets import Markets
 from engine.records import Records
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
@@ -24,7 +24,7 @@ REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Accounts:
     """Hand out accounts by id."""
 
-    def __init__(self, records: Records, journal: Journal, markets: dict[str, Market], triggers: Triggers) -> None:
+    def __init__(self, records: Records, journal: Journal, markets: Markets, triggers: Triggers) -> None:
         self._records = records
         self._journal = journal
         self._markets = markets
@@ -106,10 +106,9 @@ class Accounts:
 
     async def _from_sql(self, account_id: str) -> Account:
         record = await asyncio.to_thread(self._records.account, account_id)
-        market = self._markets.get(record.exchange)
-        if market is None:
+        if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await Account.open(record, market)
+        return await Account.open(record, self._markets.get(record.exchange))
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

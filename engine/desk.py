@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-import msgspec
-
 from engine import portfolio
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
+from engine.keys import Claim, Keys
 from engine.orders import client_order_id_taken, not_open
-from engine.records import Records, StoredKey
+from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
 from utils import wire
@@ -37,27 +35,13 @@ class Desk:
         self._journal = journal
         self._records = records
         self._triggers = triggers
-        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._keys = Keys(records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
         """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        if command.idempotency_key is None:
-            return await self._place(command, None)
-        slot = (command.actor.user_id, command.idempotency_key)
-        while (first := self._keys.get(slot)) is not None:
-            await asyncio.shield(first)
-        ended = self._keys[slot] = asyncio.get_running_loop().create_future()
-        try:
-            digest = _digest(command)
-            stored = await asyncio.to_thread(self._records.key, *slot)
-            if stored is not None:
-                return await self._replay(stored, digest)
-            return await self._place(command, digest)
-        finally:
-            del self._keys[slot]
-            ended.set_result(None)
+        return await self._keys.once(command, lambda claim: self._place(command, claim))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
@@ -122,15 +106,15 @@ class Desk:
 
     # --------------------------------------------------------------------------------------------- internal
 
-    async def _place(self, command: wire.PlaceOrder, digest: str | None) -> wire.Order:
+    async def _place(self, command: wire.PlaceOrder, claim: Claim | None) -> wire.Order:
         account = await self._accounts.get(command.account)
         client_id = command.ticket.client_order_id
 
         async def change(account: Account, unit: Unit) -> wire.Order:
             order = await account.place(command.ticket, unit)
             unit.record("order.place", command.actor, order.id)
-            if digest is not None and command.idempotency_key is not None:
-                unit.key(command.idempotency_key, digest, order_id=order.id)
+            if claim is not None:
+                unit.key(claim, order_id=order.id)
             return order
 
         try:
@@ -138,7 +122,7 @@ class Desk:
                 return await self._change(account, change)
             return await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
-            await self._record_refusal(command, "order.place", None, refusal, digest)
+            await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
 
     async def _reserving(
@@ -220,31 +204,16 @@ class Desk:
             raise
 
     async def _record_refusal(
-        self, command: wire.Command, action: str, target: str | None, refusal: TradingError, digest: str | None
+        self, command: wire.Command, action: str, target: str | None, refusal: TradingError, claim: Claim | None
     ) -> None:
         """Write the audit row of a refusal and, with a key, the outcome that a repetition is answered with."""
         unit = Unit(Line(command.account, command.actor.user_id))
         unit.record(action, command.actor, target, refusal)
-        if digest is not None and isinstance(command, wire.PlaceOrder) and command.idempotency_key is not None:
-            unit.key(command.idempotency_key, digest, fault=Fault.of(refusal))
+        if claim is not None:
+            unit.key(claim, fault=Fault.of(refusal))
             await self._journal.submit(unit)
         else:
             self._journal.submit(unit).add_done_callback(_forget)
-
-    async def _replay(self, stored: StoredKey, digest: str) -> wire.Order:
-        if stored.request_hash != digest:
-            raise Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
-        if stored.fault is not None:
-            raise stored.fault.error()
-        order = await asyncio.to_thread(self._records.order, stored.order_id or "")
-        if order is None:
-            raise EngineFault("The order of this idempotency key is missing.")
-        return order
-
-
-def _digest(command: wire.PlaceOrder) -> str:
-    body = msgspec.json.encode((command.account, command.ticket), order="deterministic")
-    return hashlib.sha256(body).hexdigest()
 
 
 def _forget(future: asyncio.Future[None]) -> None:

@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,21 @@ from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
 from engine.journal import Journal
 from engine.market import Market
+from engine.markets import Markets
 from engine.octobot_account import bot_config
 from engine.prices import PriceStream
 from engine.records import Records
 from engine.server import Server
-from engine.triggers import Touch, Triggers
+from engine.ticks import Ticks
+from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
-from utils.errors import NotFound, StorageUnavailable, TradingError
+from utils.errors import StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 OCTOBOT_VERSION = version("octobot")
-LEVEL_SECONDS = 1.0
 CHORE_SECONDS = 60.0
 LAG_PROBE_SECONDS = 0.1
-ACCOUNTS_AT_ONCE = 4
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
 
@@ -55,15 +54,14 @@ class Engine:
         self._journal = Journal(self._journal_database)
         self.market = self._open_market(source)
         self.prices = PriceStream(self.market.exchange)
+        self._markets = Markets([self.market])
         self._triggers = Triggers()
-        self._accounts = Accounts(self._records, self._journal, {self.market.exchange: self.market}, self._triggers)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
         self._lag = 0.0
-        self._levels: dict[str, dict[str, Decimal]] = {}
-        self._touches: dict[str, dict[str, Touch]] = {}
-        self._acting: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:
@@ -75,9 +73,9 @@ class Engine:
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
         self.market.listen(self._publish)
-        self.market.listen(self._touch)
+        self.market.listen(self._ticks.touch)
         await self.market.tick()
-        self._spawn(self._store_levels(), "levels")
+        self._spawn(self._ticks.store_levels(), "levels")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._measure_lag(), "lag")
         if ticking:
@@ -87,7 +85,7 @@ class Engine:
 
     async def settle(self) -> None:
         """Wait until what the last tick set off is committed."""
-        await asyncio.gather(*self._acting.values())
+        await self._ticks.settle()
         await self._journal.flush()
 
     async def stop(self) -> None:
@@ -96,7 +94,7 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self._store_levels_once()
+        await self._ticks.store_levels_once()
         await self._journal.stop()
         await self._accounts.close()
         self._database.close()
@@ -135,13 +133,13 @@ class Engine:
             return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
 
     async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return list(self._market(query.exchange or self.market.exchange).instruments.values())
+        return list(self._markets.get(query.exchange or self.market.exchange).instruments.values())
 
     async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._market(query.exchange).tickers(query.symbols)
+        return self._markets.get(query.exchange).tickers(query.symbols)
 
     async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._market(query.exchange).candles, query)
+        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
@@ -151,7 +149,7 @@ class Engine:
             accounts_in_memory=len(self._accounts),
             open_orders=len(self._triggers),
             loop_lag=self._lag,
-            feeds=[self.market.status()],
+            feeds=[market.status() for market in self._markets],
         )
 
     async def _bot_config(self, _query: wire.GetBotConfig) -> wire.BotConfig:
@@ -161,64 +159,14 @@ class Engine:
             exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
         return wire.BotConfig(octobot_version=OCTOBOT_VERSION, config=config)
 
-    def _market(self, exchange: str) -> Market:
-        if exchange != self.market.exchange:
-            raise NotFound(f"The exchange {exchange} is not connected.", code="unknown_exchange")
-        return self.market
-
     def _subscribe(self, query: wire.Subscribe) -> AsyncIterator[wire.StreamEvent | None]:
-        market = self._market(query.exchange)
+        market = self._markets.get(query.exchange)
         for symbol in query.symbols or ():
             market.instrument(symbol)
         return self.prices.subscribe(query.symbols, query.since_id, query.heartbeat)
 
-    # --------------------------------------------------------------------------------------------- ticks
-
     async def _publish(self, quotes: list[Quote]) -> None:
         self.prices.publish([self.market.price(quote) for quote in quotes])
-
-    async def _touch(self, _quotes: list[Quote]) -> None:
-        """Visit the accounts whose orders the quotes touch; the others cost nothing."""
-        moment = clock.now()
-        for symbol in self.market.instruments:
-            price = self.market.quote(symbol).price
-            for account_id, order_id, level in self._triggers.trail(symbol, price):
-                self._levels.setdefault(account_id, {})[order_id] = level
-                self._accounts.trail(account_id, order_id, level)
-            for account_id, order_ids in self._triggers.touched(symbol, price).items():
-                touches = self._touches.setdefault(account_id, {})
-                for order_id in order_ids:
-                    touches.setdefault(order_id, Touch(price, moment))
-        for number, account_id in enumerate(self._touches.keys() - self._acting.keys()):
-            self._acting[account_id] = self._spawn(self._act(account_id), f"act {account_id}")
-            if number % ACCOUNTS_AT_ONCE == 0:
-                await asyncio.sleep(0)  # a crash touches thousands; requests come in between
-
-    async def _act(self, account_id: str) -> None:
-        """Act on what ticks touched, also while this was waiting for the account or the commit."""
-        try:
-            while touches := self._touches.pop(account_id, None):
-                await self.desk.act(account_id, touches)
-        except TradingError as error:
-            # the orders stay in the index: the next tick finds those that it still touches
-            self._touches.pop(account_id, None)
-            _log.warning("orders of account %s could not fill yet: %s", account_id, error.detail)
-        finally:
-            del self._acting[account_id]
-
-    async def _store_levels(self) -> None:
-        while True:
-            await asyncio.sleep(LEVEL_SECONDS)
-            await self._store_levels_once()
-
-    async def _store_levels_once(self) -> None:
-        levels, self._levels = self._levels, {}
-        for account_id, by_order in levels.items():
-            try:
-                await self.desk.store_levels(account_id, by_order)
-            except TradingError as error:
-                _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
-                self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
 
     # ------------------------------------------------------------------------------------------ background
 

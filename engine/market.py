@@ -25,7 +25,7 @@ class Market:
         self._source = source
         self._tick_seconds = tick_seconds
         self._clock = clock
-        self._quotes: dict[str, Quote] = {}
+        self.quotes: dict[str, Quote] = {}
         self._ticked_at: float | None = None
         self._listeners: list[Listener] = []
 
@@ -36,7 +36,7 @@ class Market:
     def quote(self, symbol: str) -> Quote:
         """Return the last quote. :raises NotFound: unknown symbol. :raises EngineUnavailable: before the first tick."""
         self.instrument(symbol)
-        quote = self._quotes.get(symbol)
+        quote = self.quotes.get(symbol)
         if quote is None:
             raise EngineUnavailable(f"There is no price for {symbol} yet.", code="no_market_price", retry_after=1)
         return quote
@@ -89,8 +89,8 @@ class Market:
         """Read every market once and tell the listeners what changed."""
         now = self._clock()
         quotes = [self._source.quote(symbol, now) for symbol in self.instruments]
-        changed = [quote for quote in quotes if not _same(self._quotes.get(quote.symbol), quote)]
-        self._quotes.update((quote.symbol, quote) for quote in changed)
+        changed = [quote for quote in quotes if not _same(self.quotes.get(quote.symbol), quote)]
+        self.quotes.update((quote.symbol, quote) for quote in changed)
         self._ticked_at = now
         for listener in self._listeners:
             try:

@@ -34,10 +34,11 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome that belongs to an idempotency key: an order, or a fault."""
+    """The outcome that belongs to an idempotency key: an order, an answer (JSON), or a fault."""
 
     request_hash: str
     order_id: str | None
+    answer: str | None
     fault: Fault | None
 
 
@@ -102,7 +103,7 @@ class Records:
         if row is None:
             return None
         fault = msgspec.json.decode(row.fault, type=Fault) if row.fault else None
-        return StoredKey(request_hash=row.request_hash, order_id=row.order_id, fault=fault)
+        return StoredKey(request_hash=row.request_hash, order_id=row.order_id, answer=row.answer, fault=fault)
 
     def has_client_order_id(self, account_id: str, client_order_id: str) -> bool:
         """Tell whether the account ever used `client_order_id`."""

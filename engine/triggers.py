@@ -23,25 +23,26 @@ class Triggers:
     """Hold the trigger price of every open order, of accounts in memory or not."""
 
     def __init__(self) -> None:
-        self._books: dict[str, _Book] = {}
-        self._symbols: dict[str, str] = {}
+        self._books: dict[tuple[str, str], _Book] = {}
+        self._places: dict[str, tuple[str, str]] = {}
 
     def __len__(self) -> int:
-        return len(self._symbols)
+        return len(self._places)
 
     def add(self, order: Order) -> None:
         """Watch `order`, replacing what was known of it but for a better trailing level."""
-        book = self._books.setdefault(order.symbol, _Book())
+        place = (order.exchange, order.symbol)
+        book = self._books.setdefault(place, _Book())
         level = book.levels.get(order.id)
         self.remove(order.id)
-        self._symbols[order.id] = order.symbol
+        self._places[order.id] = place
         book.add(order, level)
 
     def remove(self, order_id: str) -> None:
         """Stop watching an order; unknown ids are fine."""
-        symbol = self._symbols.pop(order_id, None)
-        if symbol is not None:
-            self._books[symbol].remove(order_id)
+        place = self._places.pop(order_id, None)
+        if place is not None:
+            self._books[place].remove(order_id)
 
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""
@@ -49,14 +50,14 @@ class Triggers:
             for order_id in [order for order, account in book.accounts.items() if account == account_id]:
                 self.remove(order_id)
 
-    def touched(self, symbol: str, price: Decimal) -> dict[str, list[str]]:
+    def touched(self, exchange: str, symbol: str, price: Decimal) -> dict[str, list[str]]:
         """Return the orders that `price` triggers, by account, in the order of their ids. They stay watched."""
-        book = self._books.get(symbol)
+        book = self._books.get((exchange, symbol))
         return book.touched(price) if book else {}
 
-    def trail(self, symbol: str, price: Decimal) -> list[tuple[str, str, Decimal]]:
+    def trail(self, exchange: str, symbol: str, price: Decimal) -> list[tuple[str, str, Decimal]]:
         """Move the levels of trailing orders to `price` where it is better; return (account, order, level) of each."""
-        book = self._books.get(symbol)
+        book = self._books.get((exchange, symbol))
         return book.trail(price) if book else []
 
 

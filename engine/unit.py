@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.keys import Claim
 from models.records import ledger_row, order_row, trade_row
 from utils import clock, json, wire
 from utils.errors import Fault, TradingError
@@ -98,15 +99,16 @@ class Unit:
             }
         )
 
-    def key(self, key: str, request_hash: str, *, order_id: str | None = None, fault: Fault | None = None) -> None:
-        """Store the outcome of a request that came with an idempotency key."""
+    def key(self, claim: Claim, *, order_id: str | None = None, answer: Any = None, fault: Fault | None = None) -> None:
+        """Store the outcome of a command that came with an idempotency key: its order, its answer or its fault."""
         self.keys.append(
             {
                 "user_id": self.line.user_id,
-                "key": key,
-                "request_hash": request_hash,
+                "key": claim.key,
+                "request_hash": claim.digest,
                 "order_id": order_id,
-                "fault": msgspec.json.encode(fault).decode() if fault else None,
+                "answer": None if answer is None else msgspec.json.encode(answer).decode(),
+                "fault": None if fault is None else msgspec.json.encode(fault).decode(),
                 "created_at": clock.now(),
             }
         )

@@ -1,10 +1,12 @@
 """The tables, one module per noun, and the database they live in."""
 
-from models.accounts import Account, Balance, LedgerEntry
+from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.base import Base
+from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
+from models.risk import KillSwitch, RiskLimits
 from models.users import RefreshToken, Session, User
 
 __all__ = [
@@ -12,14 +14,19 @@ __all__ = [
     "AuditEntry",
     "Balance",
     "Base",
+    "Credential",
     "Database",
+    "EquitySample",
     "Event",
     "EventCounter",
     "IdempotencyKey",
     "Installation",
+    "KillSwitch",
     "LedgerEntry",
     "Order",
+    "Position",
     "RefreshToken",
+    "RiskLimits",
     "Session",
     "Trade",
     "User",

@@ -12,7 +12,11 @@ from models.base import Base
 
 
 class Account(Base):
-    """A portfolio on one exchange, on paper or live. The engine books `starting_balance` when it first opens it."""
+    """A portfolio on one exchange, on paper or live. The engine books `starting_balance` when it first opens it.
+
+    `type` is `spot` or `futures`; a live account trades with the keys of `credential_id`. `deposited` is what was paid
+    in since `reset_at` (the opening when None), in the reference currency; None before the engine opened the account.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (Index("ix_accounts_user_created", "user_id", "created_at", "id"),)
@@ -26,6 +30,9 @@ class Account(Base):
     kind: Mapped[str] = mapped_column(String(16))
     reference_currency: Mapped[str] = mapped_column(String(16))
     starting_balance: Mapped[Decimal]
+    credential_id: Mapped[str | None] = mapped_column(ForeignKey("credentials.id"), index=True)
+    deposited: Mapped[Decimal | None]
+    reset_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(16), default="active")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -59,3 +66,36 @@ class LedgerEntry(Base):
     order_id: Mapped[str | None] = mapped_column(String(36))
     trade_id: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[datetime]
+
+
+class Position(Base):
+    """A position in a perpetual: `amount` in base units, negative when short.
+
+    A row with amount 0 keeps the `leverage` the owner chose. `margin` is locked in the settlement currency;
+    `funded_at` is the last funding moment that was booked.
+    """
+
+    __tablename__ = "positions"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    symbol: Mapped[str] = mapped_column(String(32), primary_key=True)
+    amount: Mapped[Decimal]
+    entry_price: Mapped[Decimal | None]
+    leverage: Mapped[Decimal]
+    margin: Mapped[Decimal]
+    liquidation_price: Mapped[Decimal | None]
+    realized_pnl: Mapped[Decimal]
+    opened_at: Mapped[datetime | None]
+    funded_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class EquitySample(Base):
+    """What an account was worth at a moment, and what had been deposited until then, in its reference currency."""
+
+    __tablename__ = "equity_samples"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[Decimal]
+    deposited: Mapped[Decimal]

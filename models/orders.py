@@ -12,7 +12,12 @@ from models.base import Base
 
 
 class Order(Base):
-    """An order. `trailing_level` is the best price a trailing order has seen; `group_id` joins an OCO pair."""
+    """An order. `trailing_level` is the best price a trailing order has seen; `group_id` joins an OCO pair.
+
+    `parent_id` is the entry of a bracket that an exit belongs to; `take_profit` and `stop_loss` are the exits (JSON)
+    that an entry will place. A live order has `sent_at` before anything is sent, `exchange_order_id` once the exchange
+    has told it, and `replaced_by` when an edit made a new one of it.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -51,6 +56,12 @@ class Order(Base):
     time_in_force: Mapped[str] = mapped_column(String(4))
     reduce_only: Mapped[bool]
     group_id: Mapped[str | None] = mapped_column(String(36))
+    parent_id: Mapped[str | None] = mapped_column(String(36))
+    take_profit: Mapped[str | None]
+    stop_loss: Mapped[str | None]
+    exchange_order_id: Mapped[str | None] = mapped_column(String(64))
+    sent_at: Mapped[datetime | None]
+    replaced_by: Mapped[str | None] = mapped_column(String(36))
     triggered_at: Mapped[datetime | None]
     reject_code: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
@@ -59,10 +70,14 @@ class Order(Base):
 
 
 class Trade(Base):
-    """A fill. `realized_pnl` is in the account's reference currency, after fees."""
+    """A fill. `realized_pnl` is in the account's reference currency, after fees.
+
+    `exchange_trade_id` is the exchange's own id of a live fill: no fill is booked twice.
+    """
 
     __tablename__ = "trades"
     __table_args__ = (
+        Index("uq_trades_exchange_trade", "account_id", "symbol", "exchange_trade_id", unique=True),
         Index("ix_trades_account_created", "account_id", "created_at", "id"),
         Index("ix_trades_user_created", "user_id", "created_at", "id"),
     )
@@ -81,11 +96,12 @@ class Trade(Base):
     fee_currency: Mapped[str | None] = mapped_column(String(16))
     fee_cost: Mapped[Decimal | None]
     realized_pnl: Mapped[Decimal | None]
+    exchange_trade_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 
 class IdempotencyKey(Base):
-    """The outcome of a request that came with a key: the order it made, or the fault (JSON) it was answered with."""
+    """The outcome of a request that came with a key: the order it made, or the answer or fault (JSON) it was given."""
 
     __tablename__ = "idempotency_keys"
 
@@ -93,5 +109,6 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
     order_id: Mapped[str | None] = mapped_column(String(36))
+    answer: Mapped[str | None]
     fault: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(index=True)

@@ -132,7 +132,7 @@ class Trader:
         return self.bridge.preview_order(PreviewOrder(account=self.account, ticket=self.ticket(side, type, **fields)))
 
     def edit(self, order: Order, **changes: Any) -> Order:
-        exact = {name: Decimal(value) for name, value in changes.items()}
+        exact: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         return self.bridge.edit_order(EditOrder(actor=self.actor, account=self.account, order_id=order.id, **exact))
 
     def cancel(self, order_id: str) -> Order:

@@ -47,7 +47,9 @@ class Trading:
         self.host.run(self.host.engine.settle())
 
     def place(self, side: str = "buy", type: str = "limit", *, key: str | None = None, **fields: Any) -> Order:
-        exact = {name: value if name == "time_in_force" else Decimal(value) for name, value in fields.items()}
+        exact: dict[str, Any] = {
+            name: value if name == "time_in_force" else Decimal(value) for name, value in fields.items()
+        }
         ticket = OrderTicket(symbol=SYMBOL, side=side, type=type, **{"amount": Decimal("0.01"), **exact})  # type: ignore[arg-type]
         return self.bridge.place_order(
             PlaceOrder(actor=self._actor, account=self.account, ticket=ticket, idempotency_key=key)
@@ -57,7 +59,7 @@ class Trading:
         return self.bridge.cancel_order(CancelOrder(actor=self._actor, account=self.account, order_id=order.id))
 
     def edit(self, order: Order, **changes: str) -> Order:
-        exact = {name: Decimal(value) for name, value in changes.items()}
+        exact: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         return self.bridge.edit_order(EditOrder(actor=self._actor, account=self.account, order_id=order.id, **exact))
 
     def in_memory(self) -> Account:

@@ -227,7 +227,9 @@ class Ledger(RuleBasedStateMachine):
         price = self._price(order.symbol, at)
         amount = self._amount(order.symbol, order.side, size, price)
         changes = (("amount", amount), ("price", price), ("stop_price", price), ("trailing_percent", abs(at - 1) * 100))
-        chosen = dict(changes[field] for field in fields if getattr(order, changes[field][0]) is not None)
+        chosen: dict[str, Any] = dict(
+            changes[field] for field in fields if getattr(order, changes[field][0]) is not None
+        )
         return EditOrder(actor=self.actor, account=self.account, order_id=order.id, **(chosen or {"amount": amount}))
 
     def _cancel(self, which: int) -> CancelOrder:

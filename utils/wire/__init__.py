@@ -1,0 +1,12 @@
+"""The messages between the API and the engine: frozen, typed, with Decimals and UTC datetimes.
+
+Nouns (`Order`, `Trade`, `Portfolio` …) are what both sides speak of; requests are imperative (`PlaceOrder`); frames
+carry them over the socket.
+"""
+
+from utils.wire.base import *  # noqa: F403
+from utils.wire.frames import *  # noqa: F403
+from utils.wire.market import *  # noqa: F403
+from utils.wire.requests import *  # noqa: F403
+from utils.wire.status import *  # noqa: F403
+from utils.wire.trading import *  # noqa: F403

@@ -1,0 +1,186 @@
+"""What the API asks of the engine, imperative; `ANSWERS` names what each request is answered with."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from utils.wire.base import Message, Request
+from utils.wire.market import Candle, Instrument, Ticker
+from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.trading import Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
+
+
+class Actor(Message, frozen=True, kw_only=True):
+    """Who asks, for the audit log: the user and where the request came from."""
+
+    user_id: str
+    ip: str | None = None
+    request_id: str | None = None
+
+
+class OcoLeg(Message, frozen=True, kw_only=True):
+    """The stop of a one-cancels-the-other pair; with `price` it becomes a stop-limit."""
+
+    stop_price: Decimal
+    price: Decimal | None = None
+
+
+class OrderTicket(Message, frozen=True, kw_only=True):
+    """What a user wants to trade; exactly one of `amount` (base) and `quote_amount` (market buys) is set."""
+
+    symbol: str
+    side: Side
+    type: OrderType
+    amount: Decimal | None = None
+    quote_amount: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing_percent: Decimal | None = None
+    time_in_force: TimeInForce = "gtc"
+    reduce_only: bool = False
+    client_order_id: str | None = None
+    oco: OcoLeg | None = None
+
+
+class Command(Request, frozen=True, kw_only=True):
+    """Base of the requests that change something; `actor` goes to the audit log.
+
+    With `idempotency_key` a repetition is answered with the first one's outcome.
+    """
+
+    actor: Actor
+    account: str
+    idempotency_key: str | None = None
+
+
+class PlaceOrder(Command, frozen=True, kw_only=True):
+    """Place an order."""
+
+    ticket: OrderTicket
+
+
+class PreviewOrder(Request, frozen=True, kw_only=True):
+    """Tell what `ticket` would do, changing nothing."""
+
+    account: str
+    ticket: OrderTicket
+
+
+class EditOrder(Command, frozen=True, kw_only=True):
+    """Change an open order; what is None stays."""
+
+    order_id: str
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing_percent: Decimal | None = None
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """Cancel one open order."""
+
+    order_id: str
+
+
+class CancelOrders(Command, frozen=True, kw_only=True):
+    """Cancel all open orders of an account, of one symbol or side when given."""
+
+    symbol: str | None = None
+    side: Side | None = None
+
+
+class GetPortfolio(Request, frozen=True, kw_only=True):
+    """Value an account now."""
+
+    account: str
+
+
+class GetOpenOrders(Request, frozen=True, kw_only=True):
+    """List the open orders as OctoBot holds them in memory."""
+
+    account: str
+
+
+class GetTrades(Request, frozen=True, kw_only=True):
+    """List the trades OctoBot holds in memory for an account, oldest first."""
+
+    account: str
+
+
+class GetInstruments(Request, frozen=True, kw_only=True):
+    """List the markets of an exchange (None: of all)."""
+
+    exchange: str | None = None
+
+
+class GetTickers(Request, frozen=True, kw_only=True):
+    """Read tickers, of `symbols` or of every market."""
+
+    exchange: str
+    symbols: list[str] | None = None
+
+
+class GetCandles(Request, frozen=True, kw_only=True):
+    """Read at most `limit` candles, ascending; the newest ones unless `since` (epoch ms, inclusive) is given."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    limit: int
+    since: int | None = None
+    until: int | None = None
+
+
+class GetStatus(Request, frozen=True, kw_only=True):
+    """Ask how the engine is."""
+
+
+class GetBotConfig(Request, frozen=True, kw_only=True):
+    """Read the configuration OctoBot runs with."""
+
+
+class Subscribe(Request, frozen=True, kw_only=True):
+    """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
+
+    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    """
+
+    exchange: str
+    symbols: list[str] | None = None
+    since_id: int | None = None
+    heartbeat: float = 15.0
+
+
+AnyRequest = (
+    PlaceOrder
+    | PreviewOrder
+    | EditOrder
+    | CancelOrder
+    | CancelOrders
+    | GetPortfolio
+    | GetOpenOrders
+    | GetTrades
+    | GetInstruments
+    | GetTickers
+    | GetCandles
+    | GetStatus
+    | GetBotConfig
+    | Subscribe
+)
+
+ANSWERS: dict[type[Request], Any] = {
+    PlaceOrder: Order,
+    PreviewOrder: Preview,
+    EditOrder: Order,
+    CancelOrder: Order,
+    CancelOrders: list[Order],
+    GetPortfolio: Portfolio,
+    GetOpenOrders: list[Order],
+    GetTrades: list[Trade],
+    GetInstruments: list[Instrument],
+    GetTickers: list[Ticker],
+    GetCandles: list[Candle],
+    GetStatus: EngineStatus,
+    GetBotConfig: BotConfig,
+}
