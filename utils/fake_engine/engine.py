@@ -25,6 +25,7 @@ from utils.wire import (
     BotConfig,
     CancelOrder,
     CancelOrders,
+    CredentialCheck,
     EditOrder,
     EngineStatus,
     Fee,
@@ -44,6 +45,7 @@ from utils.wire import (
     PreviewOrder,
     StreamEvent,
     Subscribe,
+    VerifyCredential,
 )
 
 
@@ -59,6 +61,7 @@ class FakeEngine:
         self._accounts: dict[str, FakeAccount] = {}
         self._keys: dict[tuple[str, str], tuple[bytes, str | TradingError]] = {}
         self._failure: TradingError | None = None
+        self.credential_check = CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
             PlaceOrder: self._place,
             PreviewOrder: self._preview,
@@ -73,6 +76,7 @@ class FakeEngine:
             GetCandles: self._candles,
             GetStatus: self._status,
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
+            VerifyCredential: lambda _query: self.credential_check,
         }
 
     # ------------------------------------------------------------------------------------------ the transport
