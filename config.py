@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 MIN_SECRET_LENGTH = 32
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
 
+_NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -37,6 +40,9 @@ class Settings:
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    exchanges: tuple[str, ...] = ("demo",)
+    exchange_urls: Mapping[str, str] = field(default_factory=dict)
+    live_trading_enabled: bool = False
     web_workers: int = 2
     web_threads: int = 16
     cors_origins: tuple[str, ...] = ()
@@ -75,6 +81,9 @@ class Settings:
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            exchanges=reader.names("EXCHANGES", "demo"),
+            exchange_urls=reader.urls("EXCHANGE_URLS"),
+            live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
@@ -157,6 +166,32 @@ class _Reader:
         if not low <= parsed <= high:
             raise SettingsError(f"{name}={value!r} is not a number from {low} to {high}")
         return parsed
+
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        found = tuple(
+            dict.fromkeys(part.strip().lower() for part in self.text(name, default).split(",") if part.strip())
+        )
+        for each in found:
+            if not _NAME.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
+        return found
+
+    def urls(self, name: str) -> dict[str, str]:
+        """Return the addresses of `a=http://host,b=https://host:port`."""
+        found = {}
+        for part in filter(None, (part.strip() for part in self.text(name, "").split(","))):
+            exchange, _, url = part.partition("=")
+            parts = urlsplit(url.strip())
+            bare = parts.path in {"", "/"} and not parts.query
+            if (
+                not _NAME.fullmatch(exchange.strip())
+                or parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or not bare
+            ):
+                raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
+            found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
+        return found
 
     def secret(self, name: str, data_dir: Path) -> str:
         if name in self.env:
