@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 DEMO = "demo"
 """The exchange that every installation has."""
@@ -23,7 +24,7 @@ KEY_BYTES = 32
 FIRST_KEY_ID = "k1"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(r"[0-9A-Fa-f]{64}")
-_EXCHANGE = re.compile(r"[a-z0-9]{2,32}")
+_NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -46,12 +47,14 @@ class Settings:
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
-    exchanges: tuple[str, ...] = (DEMO,)
-    allow_withdrawal_keys: bool = False
     demo_seed: str = ""
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    exchanges: tuple[str, ...] = (DEMO,)
+    exchange_urls: Mapping[str, str] = field(default_factory=dict)
+    live_trading_enabled: bool = False
+    allow_withdrawal_keys: bool = False
     web_workers: int = 2
     web_threads: int = 16
     cors_origins: tuple[str, ...] = ()
@@ -87,12 +90,14 @@ class Settings:
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
-            exchanges=reader.names("EXCHANGES", DEMO),
-            allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             demo_seed=reader.text("DEMO_SEED", ""),
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            exchanges=reader.names("EXCHANGES", DEMO),
+            exchange_urls=reader.urls("EXCHANGE_URLS"),
+            live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
+            allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
@@ -201,10 +206,30 @@ class _Reader:
         return parsed
 
     def names(self, name: str, default: str) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(part.strip().lower() for part in self.text(name, default).split(",")))
-        if not all(_EXCHANGE.fullmatch(each) for each in names):
-            raise SettingsError(f"{name}={self.text(name, default)!r} is not a list of names, separated by commas")
-        return names
+        found = tuple(
+            dict.fromkeys(part.strip().lower() for part in self.text(name, default).split(",") if part.strip())
+        )
+        for each in found:
+            if not _NAME.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
+        return found
+
+    def urls(self, name: str) -> dict[str, str]:
+        """Return the addresses of `a=http://host,b=https://host:port`."""
+        found = {}
+        for part in filter(None, (part.strip() for part in self.text(name, "").split(","))):
+            exchange, _, url = part.partition("=")
+            parts = urlsplit(url.strip())
+            bare = parts.path in {"", "/"} and not parts.query
+            if (
+                not _NAME.fullmatch(exchange.strip())
+                or parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or not bare
+            ):
+                raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
+            found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
+        return found
 
     def secret(self, name: str, data_dir: Path, prefix: str = "") -> str:
         if name in self.env:

@@ -38,7 +38,6 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("ENCRYPTION_KEYS", f"k1:{KEY},k1:{OTHER_KEY}"),
         ("ENCRYPTION_KEYS", f"k1:{KEY},k2:{KEY.upper()}"),
         ("EXCHANGES", "binance"),
-        ("EXCHANGES", "demo,,binance"),
         ("EXCHANGES", "demo,../etc"),
         ("PORT", "65536"),
         ("PORT", "-1"),

@@ -21,7 +21,9 @@ IN_WORDS = {"database_url", "secret_key", "encryption_keys"}
 def _as_in_the_environment(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is dataclasses.MISSING else str(value)
 
 
 def test_the_readmes_table_has_exactly_the_settings_and_their_defaults() -> None:
