@@ -93,7 +93,7 @@ class OctoBotAccount:
         builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
         builder.set_bot_id(bot_id)
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
-        with _without_pollers():
+        with without_pollers():
             manager = await builder.build()
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
@@ -214,7 +214,7 @@ _building: list[list[Any]] = []
 
 
 @contextmanager
-def _without_pollers() -> Iterator[None]:
+def without_pollers() -> Iterator[None]:
     """Keep OctoBot from giving an account pollers of its own: 17 tasks, and prices that fill orders by themselves.
 
     Accounts are built side by side; the list comes back when the last build has ended.

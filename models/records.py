@@ -38,6 +38,9 @@ def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
         "reduce_only": order.reduce_only,
         "group_id": order.group_id,
         "triggered_at": order.triggered_at,
+        "exchange_order_id": order.exchange_order_id,
+        "sent_at": order.sent_at,
+        "replaced_by": order.replaced_by,
         "reject_code": order.reject_code,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
@@ -74,6 +77,9 @@ def order_of(row: Row[Any]) -> wire.Order:
         reject_code=row.reject_code,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        sent_at=row.sent_at,
+        exchange_order_id=row.exchange_order_id,
+        replaced_by=row.replaced_by,
     )
 
 
@@ -93,6 +99,7 @@ def trade_row(trade: wire.Trade, user_id: str) -> dict[str, Any]:
         "cost": trade.cost,
         **_fee_columns(trade.fee),
         "realized_pnl": trade.realized_pnl,
+        "exchange_trade_id": trade.exchange_trade_id,
         "created_at": trade.created_at,
     }
 
@@ -113,6 +120,7 @@ def trade_of(row: Row[Any]) -> wire.Trade:
         fee=_fee(row),
         realized_pnl=row.realized_pnl,
         created_at=row.created_at,
+        exchange_trade_id=row.exchange_trade_id,
     )
 
 

@@ -48,7 +48,9 @@ class Fee(Message, frozen=True, kw_only=True):
 class Order(Message, frozen=True, kw_only=True):
     """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled.
 
-    `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
+    `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair. A live
+    order has `sent_at` before anything is sent, `exchange_order_id` once the exchange has told it, and `replaced_by`
+    when an edit made a new one of it.
     """
 
     id: str
@@ -77,10 +79,16 @@ class Order(Message, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     trailing_level: Decimal | None = None
+    sent_at: datetime | None = None
+    exchange_order_id: str | None = None
+    replaced_by: str | None = None
 
 
 class Trade(Message, frozen=True, kw_only=True):
-    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees."""
+    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees.
+
+    `exchange_trade_id` is the exchange's own id of a live fill.
+    """
 
     id: str
     order_id: str
@@ -95,6 +103,7 @@ class Trade(Message, frozen=True, kw_only=True):
     fee: Fee | None
     realized_pnl: Decimal | None
     created_at: datetime
+    exchange_trade_id: str | None = None
 
 
 class Holding(Message, frozen=True, kw_only=True):
