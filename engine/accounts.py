@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from engine.account import Account
 from engine.journal import Journal
+from engine.live.account import LiveAccount
+from engine.live.opening import LiveAccounts
 from engine.markets import Markets
 from engine.records import Records
 from engine.triggers import Triggers
@@ -24,11 +26,14 @@ REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Accounts:
     """Hand out accounts by id."""
 
-    def __init__(self, records: Records, journal: Journal, markets: Markets, triggers: Triggers) -> None:
+    def __init__(
+        self, records: Records, journal: Journal, markets: Markets, triggers: Triggers, live: LiveAccounts
+    ) -> None:
         self._records = records
         self._journal = journal
         self._markets = markets
         self._triggers = triggers
+        self._live = live
         self._open: dict[str, Account] = {}
         self._opening: dict[str, asyncio.Task[Account]] = {}
         self._opening_slots = asyncio.Semaphore(OPENING_AT_ONCE)
@@ -36,6 +41,10 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def live(self) -> list[LiveAccount]:
+        """Return the live accounts in memory."""
+        return [each for each in self._open.values() if isinstance(each, LiveAccount) and not each.line.broken]
 
     async def get(self, account_id: str) -> Account:
         """Return the account, reading it from SQL when it is not in memory.
@@ -97,8 +106,9 @@ class Accounts:
             await self._journal.submit(unit)
         if stale is not None:
             self._triggers.forget(account_id)
-        for order in account.orders.values():
-            self._triggers.add(order)
+        if account.record.mode == "paper":
+            for order in account.orders.values():
+                self._triggers.add(order)
         self._open[account_id] = account
         if stale is not None:
             await stale.octobot.close()
@@ -108,7 +118,8 @@ class Accounts:
         record = await asyncio.to_thread(self._records.account, account_id)
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await Account.open(record, self._markets.get(record.exchange))
+        market = self._markets.get(record.exchange)
+        return await (Account.open(record, market) if record.mode == "paper" else self._live.open(record, market))
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

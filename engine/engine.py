@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,8 @@ from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
 from engine.exchanges import registry
 from engine.journal import Journal
+from engine.live.opening import LiveAccounts
+from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
@@ -47,7 +49,13 @@ JOURNAL_BUSY_SECONDS = 2.0
 class Engine:
     """Run OctoBot for all accounts of one installation."""
 
-    def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: MarketSource | None = None,
+        others: Sequence[MarketSource] = (),
+        timing: Timing | None = None,
+    ) -> None:
         self._settings = settings
         registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
@@ -56,9 +64,11 @@ class Engine:
         self._journal = Journal(self._journal_database)
         self.market = self._open_market(source)
         self.prices = PriceStream(self.market.exchange)
-        self._markets = Markets([self.market])
+        others_markets = [Market(other, settings.demo_tick_seconds) for other in others]
+        self._markets = Markets([self.market, *others_markets])
         self._triggers = Triggers()
-        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
+        self._live = LiveAccounts(settings, self._records, timing)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
@@ -73,10 +83,14 @@ class Engine:
         """
         self._journal.start()
         for order in await asyncio.to_thread(self._records.open_orders):
-            self._triggers.add(order)
+            if order.mode == "paper":
+                self._triggers.add(order)
         self.market.listen(self._publish)
         self.market.listen(self._ticks.touch)
-        await self.market.tick()
+        for market in self._markets:
+            await market.tick()
+        with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
+        self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._ticks.store_levels(), "levels")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._measure_lag(), "lag")
@@ -99,6 +113,7 @@ class Engine:
         await self._ticks.store_levels_once()
         await self._journal.stop()
         await self._accounts.close()
+        await self._live.close()
         self._database.close()
         self._journal_database.close()
         self._settings.engine_socket.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -178,6 +178,9 @@ class Journal:
         ):
             if rows:
                 connection.execute(statement, rows)
+        for order_id in (order_id for unit in units for order_id in unit.released):
+            connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
+            connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from models import Account, Balance, Database, IdempotencyKey, Installation, Order
+from models import Account, Balance, Credential, Database, IdempotencyKey, Installation, Order, Trade
 from models.records import order_of
-from utils import wire
-from utils.errors import Fault, NotFound
+from utils import credentials, wire
+from utils.credentials import ApiKeys
+from utils.errors import Fault, NotFound, NotReady
+from utils.vault import Sealed, Vault
 from utils.wire import Mode
 
 KEY_LIFETIME = timedelta(days=7)
@@ -31,6 +34,8 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
+    exchange_trades: frozenset[tuple[str, str]] = frozenset()
+    """Of a live account: symbol and exchange's id of the fills of its open orders."""
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +65,11 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            fills: list[Any] = []
+            if row.mode == "live" and orders:
+                ids = [order.id for order in orders]
+                query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
+                fills = list(connection.execute(query))
         return AccountRecord(
             id=row.id,
             user_id=row.user_id,
@@ -70,7 +80,28 @@ class Records:
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
         )
+
+    def keys_of(self, account_id: str, vault: Vault) -> ApiKeys:
+        """Return the keys that a live account trades with.
+
+        :raises NotReady: `credential_unreadable` when it has none, or the key ring does not open them.
+        """
+        joined = Account.__table__.join(Credential.__table__, Account.credential_id == Credential.id)
+        with self._database.read() as connection:
+            query = select(Credential.__table__).select_from(joined).where(Account.id == account_id)
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotReady("The account has no exchange keys.", code="credential_unreadable")
+        sealed = Sealed(row.key_id, row.sealed)
+        return credentials.open(vault, sealed, row.user_id, row.exchange, row.id)
+
+    def accounts_with_live_orders(self) -> list[str]:
+        """Return the live accounts that have open orders."""
+        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def open_orders(self, account_id: str | None = None) -> list[wire.Order]:
         """Read all open orders of the installation, or of one account."""

@@ -36,6 +36,7 @@ class Unit:
     events: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +48,10 @@ class Unit:
         self.orders[order.id] = order
         if tell:
             self._event("order", order)
+
+    def release(self, order: wire.Order) -> None:
+        """Give back the idempotency key and the client order id of an order that was never sent."""
+        self.released.append(order.id)
 
     def trade(self, trade: wire.Trade) -> None:
         """Store a fill and tell its owner of it."""

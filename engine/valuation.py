@@ -62,6 +62,13 @@ class Valuation:
         self._get(*got, before[got[0]], worth)
         return realized
 
+    def receive(self, currency: str, amount: Decimal, before: Decimal) -> None:
+        """Follow what came from outside (or went, when negative), at its worth of this moment."""
+        if amount > 0:
+            self._get(currency, amount, before, self.value(currency, amount))
+        elif before + amount == 0:
+            self.entry_prices[currency] = None
+
     def _give(self, currency: str, amount: Decimal, before: Decimal, worth: Decimal | None) -> Decimal | None:
         if currency == self.reference:
             return None

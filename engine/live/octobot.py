@@ -18,6 +18,7 @@ from engine.live.breaker import Breaker
 from engine.live.timing import Timing
 from engine.live.trader import LiveTrader
 from engine.octobot_account import OctoBotAccount, bot_config, without_pollers
+from engine.records import AccountRecord
 from utils import wire
 from utils.credentials import ApiKeys
 from utils.money import ZERO
@@ -32,14 +33,14 @@ class LiveOctoBot(OctoBotAccount):
 
     @classmethod
     async def connect(
-        cls, venue: Venue, keys: ApiKeys, symbols: list[str], reference_currency: str, account_id: str, timing: Timing
+        cls, venue: Venue, keys: ApiKeys, symbols: list[str], record: AccountRecord, timing: Timing
     ) -> LiveOctoBot:
         """Build the account; see the module."""
-        config = bot_config(venue.exchange, symbols, reference_currency)
+        config = bot_config(venue.exchange, symbols, record.reference_currency)
         config["trader"]["enabled"], config["trader-simulator"]["enabled"] = True, False
         builder = trading_api.create_exchange_builder(config, venue.exchange)
         builder.is_real().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
-        builder.set_bot_id(account_id)
+        builder.set_bot_id(record.id)
         trader = LiveTrader(config, builder.exchange_manager)
         trader.timing = timing
         trader.breaker = Breaker(venue.exchange, timing.breaker_failures, timing.breaker_open)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import aiohttp
 import ccxt
@@ -80,16 +80,15 @@ def of_failure(error: BaseException, attempt: Attempt) -> Refusal | Unknown:
     """Return what `error` proves about a request that changes something."""
     if not attempt.sent:
         return _unsent(error)
-    status, readable = attempt.status, attempt.readable
-    if status is None or status >= 500 or not (readable or status in _PROOF):
+    status = attempt.status
+    if status is None or status >= 500 or not (attempt.readable or status in _PROOF):
         return Unknown(reason=type(error).__name__, retry_after=attempt.retry_after)
     if isinstance(error, ccxt.DDoSProtection) or status in {418, 429}:
         return Refusal(code="exchange_rate_limited", again=True, retry_after=attempt.retry_after or 1.0)
     if isinstance(error, ccxt.InvalidNonce):
         return Refusal(code="exchange_clock_skew", again=True)
-    if isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower():
-        return Unknown(reason="duplicate")  # something of this id is there
-    if isinstance(error, ccxt.ExchangeError) or status in _PROOF:
+    # of a duplicate something is there
+    if "duplicate" not in str(error).lower() and (isinstance(error, ccxt.ExchangeError) or status in _PROOF):
         return Refusal(code=code_of(error))
     return Unknown(reason=type(error).__name__, retry_after=attempt.retry_after)
 
@@ -106,12 +105,12 @@ def is_outage(error: BaseException, attempt: Attempt) -> bool:
     return not isinstance(error, ccxt.ExchangeError | ccxt.InvalidNonce)
 
 
-def order_of(raw: Any) -> ExchangeOrder:
+def order_of(raw: dict[str, Any]) -> ExchangeOrder:
     """Return ccxt's order as ours. :raises ValueError: when it has no id or no status that makes sense."""
-    status = raw.get("status") or "open"
+    status: Any = raw.get("status") or "open"
     if status == "canceling":
         status = "open"
-    if not raw.get("id") or status not in {"open", "closed", "canceled", "expired", "rejected"}:
+    if not raw.get("id") or status not in get_args(ExchangeStatus):
         raise ValueError(f"an order without id or status: {status!r}")
     return ExchangeOrder(
         id=str(raw["id"]), client_id=raw.get("clientOrderId") or None, status=status, filled=raw.get("filled")

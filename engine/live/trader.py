@@ -214,4 +214,3 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             raise Unreachable(f"{method}: unreadable")
         self.breaker.succeeded()
         return answer
-
