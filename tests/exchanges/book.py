@@ -82,13 +82,14 @@ class Book:
         amount = ticket.amount
         if amount is None:
             assert ticket.quote_amount is not None
-            amount = ticket.market.floor(ticket.quote_amount / touch)
+            each = touch * (1 + ticket.market.taker) if self._fees == "quote" and ticket.side == "buy" else touch
+            amount = ticket.market.floor(ticket.quote_amount / each)
         meets = ticket.price is None or (ticket.price >= touch if ticket.side == "buy" else ticket.price <= touch)
         if ticket.post_only and meets:
             raise Rejected("would_match")
         moment = self.now()
         order = Order(next(self._order_ids), account, ticket, amount, moment, moment)
-        order = replace(order, reserved=self._reservation(order, amount, touch))
+        order = replace(order, reserved=self._reservation(ticket, amount, touch))
         wallet = self._wallet(account)
         if wallet.free(order.spends) < order.reserved:
             raise Rejected("funds")
@@ -108,6 +109,22 @@ class Book:
         if order is None or order.account != account:
             raise Rejected("unknown")
         return self._close(order, "cancelled")
+
+    @_locked
+    def replace(self, account: str, order_id: int, ticket: Ticket) -> Order:
+        """Cancel an open order and place another one in its stead, or leave it as it is.
+
+        :raises Rejected: as `place` and `cancel` do; then nothing has changed
+        """
+        old = self._open.get(order_id)
+        if old is None or old.account != account:
+            raise Rejected("unknown")
+        quotes = self.quotes[ticket.market.symbol]
+        needed = self._reservation(ticket, ticket.amount or Decimal(0), quotes.ask)
+        if self._wallet(account).free(old.spends) + old.reserved < needed:
+            raise Rejected("funds")
+        self._close(old, "cancelled")
+        return self.place(account, ticket)
 
     @_locked
     def find(self, account: str, client_id: str) -> Order | None:
@@ -224,11 +241,11 @@ class Book:
         if resting >= ticket.market.max_open_orders:
             raise Rejected("too_many")
 
-    def _reservation(self, order: Order, amount: Decimal, touch: Decimal) -> Decimal:
-        if order.side == "sell":
+    def _reservation(self, ticket: Ticket, amount: Decimal, touch: Decimal) -> Decimal:
+        if ticket.side == "sell":
             return amount
-        cost = amount * (order.ticket.price or touch)
-        return cost * (1 + order.market.taker) if self._fees == "quote" else cost
+        cost = amount * (ticket.price or touch)
+        return cost * (1 + ticket.market.taker) if self._fees == "quote" else cost
 
     def _take(self, order: Order, touch: Decimal) -> Order:
         """Trade with what the market offers; then rest or expire."""
@@ -253,7 +270,7 @@ class Book:
         fee_currency = received if self._fees == "received" else market.quote
         fee = places((gain if fee_currency == received else cost) * rate)
         spent = amount if not buys else cost if fee_currency == received else cost + fee
-        reserved = self._reservation(order, order.left - amount, price)
+        reserved = self._reservation(order.ticket, order.left - amount, price)
         wallet = self._wallet(order.account)
         wallet.move(order.spends, locked=reserved - order.reserved, free=order.reserved - reserved - spent)
         wallet.move(received, free=gain - fee if fee_currency == received else gain)
