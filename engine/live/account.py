@@ -18,7 +18,7 @@ from engine.live import states
 from engine.live.booking import LiveBooking
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
-from engine.live.timing import Timing, receive_window
+from engine.live.timing import Timing
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
@@ -190,7 +190,7 @@ class LiveAccount(Account):
     def not_found(self, order_id: str, unit: Unit) -> None:
         """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
         order = self.orders.get(order_id)
-        if order is None or not self.timing.is_past(order, receive_window(order.exchange)):
+        if order is None or not self.timing.is_past(order):
             return
         times, last = self._missing.get(order_id, (0, 0.0))
         now = time.monotonic()

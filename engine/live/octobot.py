@@ -49,6 +49,8 @@ class LiveOctoBot(OctoBotAccount):
             manager = await builder.build()
         manager.exchange_personal_data.orders_manager.enable_order_auto_synchronization = False
         venue.equip(trader.client)
+        if timing.window is not None and "recvWindow" in trader.client.options:
+            trader.client.options["recvWindow"] = int(timing.window * 1000)
         for name, value in credentials(keys).items():
             setattr(trader.client, name, value)
         account = cls(manager)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from engine.exchanges.client import RECEIVE_WINDOW_SECONDS
 from utils import clock, wire
@@ -17,12 +17,14 @@ BOUNDED = frozenset({"binance", "kucoin"})
 class Timing:
     """How long things take at most, and how often is asked.
 
-    `send`: from the committed intent to the last byte of an answer; `lag`: until queries and balances show what
+    `send`: from the committed intent to the last byte of an answer; `window`: until the exchange refuses a request for
+    being late (None: its own); `lag`: until queries and balances show what
     happened; `poll`: between two looks at an account with open orders; `idle`: at another one; `again`: between two
     looks at which an order is not found.
     """
 
     send: float = 3.5
+    window: float | None = None
     query: float = 5.0
     lag: float = 10.0
     poll: float = 2.0
@@ -36,17 +38,13 @@ class Timing:
         begun = order.sent_at or order.created_at
         return self.send - (clock.now() - begun).total_seconds()
 
-    def is_past(self, order: wire.Order, window: float) -> bool:
+    def is_past(self, order: wire.Order) -> bool:
         """Tell whether an order that is not found now was never taken, nor can be taken any more."""
         begun = order.sent_at or order.created_at
+        window = receive_window(order.exchange) if self.window is None else self.window
         return clock.now() > begun + timedelta(seconds=self.send + window + self.lag)
 
 
 def receive_window(exchange: str) -> float:
     """Return how late a request may reach `exchange` and still be taken."""
     return RECEIVE_WINDOW_SECONDS if exchange in BOUNDED else UNBOUNDED_WINDOW_SECONDS
-
-
-def age(moment: datetime) -> float:
-    """Return the seconds since `moment`."""
-    return (clock.now() - moment).total_seconds()
