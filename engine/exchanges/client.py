@@ -28,7 +28,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         "recvWindow": int(RECEIVE_WINDOW_SECONDS * 1000),
     },
-    "kucoin": {"fetchMarkets": {"types": ["spot"], "fetchTickersFees": False}},
 }
 """What a ccxt class must be told beyond `_COMMON`."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}

@@ -110,7 +110,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return Refusal(code="exchange_unavailable", again=True)
         with noting() as attempt:
             try:
-                answer = await asyncio.wait_for(getattr(self.client, method)(*request), seconds)
+                answer = await asyncio.wait_for(self._call(method, request), seconds)
             except FAILURES as error:
                 outcome = of_failure(error, attempt)
                 self._note(outcome, error, attempt)
@@ -121,6 +121,12 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return Unknown(reason="unreadable")
         self.breaker.succeeded()
         return answer
+
+    async def _call(self, method: str, request: tuple[Any, ...]) -> Any:
+        client = self.client
+        if client.options.get("hf", False) is None:
+            await client.load_migration_status()  # KuCoin has two kinds of accounts, with endpoints of their own
+        return await getattr(client, method)(*request)
 
     def _note(self, outcome: Refusal | Unknown, error: BaseException, attempt: Attempt) -> None:
         if isinstance(outcome, Unknown) or outcome.again or is_outage(error, attempt):
@@ -202,7 +208,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             raise Unreachable("breaker open") from error
         with noting() as attempt:
             try:
-                answer = await asyncio.wait_for(getattr(self.client, method)(*request), self.timing.query)
+                answer = await asyncio.wait_for(self._call(method, request), self.timing.query)
             except FAILURES as error:
                 if is_outage(error, attempt):
                     self.breaker.failed(attempt.retry_after)
