@@ -166,6 +166,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "sent_at": None,
+            "exchange_order_id": None,
+            "replaced_by": None,
         }
     },
     "Trade": {
@@ -183,6 +186,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "fee": _FEE,
             "realized_pnl": None,
             "created_at": _BOUGHT,
+            "exchange_trade_id": None,
         }
     },
     "Preview": {

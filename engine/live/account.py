@@ -28,11 +28,10 @@ from utils import clock, wire
 from utils.credentials import ApiKeys
 from utils.errors import Conflict, EngineUnavailable, FieldError, Refused
 from utils.money import ZERO
-from utils.wire import FINAL_STATUSES, OrderStatus, OrderTicket
+from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
 
 SIGHTINGS = 2
 """How often an order must not be found, after the last moment at which it could have arrived."""
-UNCERTAIN = frozenset({"pending_new", "unknown", "pending_cancel"})
 
 
 class LiveAccount(Account):
@@ -126,7 +125,7 @@ class LiveAccount(Account):
         """
         self._check_enabled()
         order = self._open_order(command.order_id)
-        if order.status in UNCERTAIN or order.id in self.in_flight:
+        if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise _pending()
         self.trader.breaker.check()
         changed, _ = self._edited(order, command)
@@ -255,7 +254,9 @@ class LiveAccount(Account):
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        if self.in_flight or any(order.status in UNCERTAIN or order.type == "market" for order in self.orders.values()):
+        if self.in_flight or any(
+            order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values()
+        ):
             self._strange.clear()
             self._reckon()
             return

@@ -83,7 +83,7 @@ def of_failure(error: BaseException, attempt: Attempt) -> Refusal | Unknown:
     status = attempt.status
     if status is None or status >= 500 or not (attempt.readable or status in _PROOF):
         return Unknown(reason=type(error).__name__, retry_after=attempt.retry_after)
-    if isinstance(error, ccxt.DDoSProtection) or status in {418, 429}:
+    if isinstance(error, ccxt.DDoSProtection) or status in {418, 429} or attempt.retry_after is not None:
         return Refusal(code="exchange_rate_limited", again=True, retry_after=attempt.retry_after or 1.0)
     if isinstance(error, ccxt.InvalidNonce):
         return Refusal(code="exchange_clock_skew", again=True)

@@ -36,6 +36,8 @@ Mode = Literal["paper", "live"]
 
 OPEN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "accepted", "partially_filled", "pending_cancel", "unknown")
 FINAL_STATUSES: tuple[OrderStatus, ...] = ("filled", "canceled", "expired", "rejected", "replaced")
+UNCERTAIN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "pending_cancel", "unknown")
+"""An exchange has been, or is being, asked, and has not answered for certain."""
 
 
 class Fee(Message, frozen=True, kw_only=True):
