@@ -17,14 +17,14 @@ from engine.booking import Booking
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
-from engine.rules import LIMIT_ON_TRIGGER, Draft
+from engine.rules import Draft
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from engine.valuation import Valuation
 from utils import clock, wire
 from utils.errors import NotFound
 from utils.money import ZERO
-from utils.wire import OrderStatus, OrderTicket
+from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, OrderStatus, OrderTicket
 
 
 class Account:
@@ -52,6 +52,7 @@ class Account:
             for order in record.orders:
                 await octobot.rest(order, market.quote(order.symbol).price)
                 account.orders[order.id] = order
+                account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
         except BaseException:
             await octobot.close()
@@ -84,7 +85,7 @@ class Account:
         order = orders.new_order(draft, self.record.id, self.record.mode)
         if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
             return await self._booking.fill(order, self.octobot.execute(order, draft.mark), unit)
-        if ticket.type == "limit" and ticket.time_in_force in orders.IMMEDIATE:
+        if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
             return expired
@@ -169,7 +170,7 @@ class Account:
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
-        elif order.time_in_force in orders.IMMEDIATE:
+        elif order.time_in_force in IMMEDIATE:
             await self._close(order, "expired", unit)
         else:
             await self.octobot.cancel(order.id)

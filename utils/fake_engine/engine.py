@@ -21,6 +21,7 @@ from utils.fake_engine.rules import Proposal
 from utils.ids import new_id
 from utils.money import ZERO
 from utils.wire import (
+    IMMEDIATE,
     AnyRequest,
     BotConfig,
     CancelOrder,
@@ -194,7 +195,7 @@ class FakeEngine:
             sign = 1 if ticket.side == "buy" else -1
             free[market.base] += sign * proposal.amount
             free[market.quote] -= sign * cost + fee
-        elif ticket.type == "limit" and ticket.time_in_force not in {"ioc", "fok"}:
+        elif ticket.type == "limit" and ticket.time_in_force not in IMMEDIATE:
             currency, need = needed(ticket, proposal.amount, market, proposal.mark)
             free[currency] -= need
         return free
