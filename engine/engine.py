@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from config import Settings
-from engine import portfolio
 from engine.accounts import Accounts
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
@@ -122,7 +121,7 @@ class Engine:
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
         async with self._accounts.held(query.account) as account:
-            return portfolio.overview(account)
+            return account.overview()
 
     async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
         async with self._accounts.held(query.account) as account:

@@ -26,6 +26,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     mode: Mode
     exchange: str
+    type: str
     reference_currency: str
     starting_balance: Decimal
     totals: dict[str, Decimal]
@@ -65,6 +66,7 @@ class Records:
             user_id=row.user_id,
             mode=row.mode,
             exchange=row.exchange,
+            type=row.type,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
             totals={balance.currency: balance.total for balance in balances},
