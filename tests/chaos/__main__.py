@@ -14,6 +14,7 @@ from pathlib import Path
 
 from models import Database
 from tests import databases
+from tests.chaos.mutants import MUTANTS
 from tests.chaos.storm import Plan, Result, blow
 
 COLUMNS = ("lost", "duplicated", "ghosts", "phantoms", "unfinished", "differences", "unanswered")
@@ -26,7 +27,9 @@ def main() -> int:
     parser.add_argument("--placements", type=int, default=10_000, help="orders placed in each storm")
     parser.add_argument("--kills", type=int, default=50, help="SIGKILLs in each storm, at least")
     parser.add_argument("--clients", type=int, default=24)
-    parser.add_argument("--mutant", default="", help="a fault planted in the product: the storm must find it")
+    parser.add_argument(
+        "--mutant", choices=sorted(MUTANTS), default="", help="a fault planted in the product: the storm must find it"
+    )
     parser.add_argument("--json", type=Path, help="write the results there, too")
     options = parser.parse_args()
     urls = [None, *([url] if (url := os.environ.get("TEST_POSTGRESQL_URL")) else [])]

@@ -14,8 +14,9 @@ from tests.books import differences
 from tests.chaos import findings
 from tests.chaos.findings import Findings
 from tests.chaos.killer import Killer
+from tests.chaos.mutants import PLANTED
 from tests.chaos.traders import Trader, paper_ticket
-from tests.e2e.running import Server, wait_for
+from tests.e2e.running import ROOT, Server, wait_for
 from utils.errors import TradingError
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
@@ -56,6 +57,8 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
         "RATE_LIMIT_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
     }
+    if plan.mutant:
+        settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
     with ExitStack() as cleanup:
         killer = Killer(lambda: _started(directory, settings, cleanup), plan.seed, plan.kills)
         traders = [

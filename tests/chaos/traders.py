@@ -14,8 +14,11 @@ from tests.e2e.client import PASSWORD
 
 PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.05
-AGAIN = {401, 409, 429, 500, 502, 503, 504}
-"""Answers after which the same request is sent again; 409 is a first request with the key that is still under way."""
+TIMEOUT_SECONDS = 15
+IMPATIENT = 0.1
+IMPATIENCE_SECONDS = (0.001, 0.02)
+AGAIN = {401, 429, 500, 502, 503, 504}
+"""Answers after which the same request is sent again; so is any that says when (`Retry-After`)."""
 
 
 @dataclass
@@ -83,17 +86,22 @@ class Trader:
                 body["client_order_id"] = key
             placement = Placement(key, body)
             self.placements.append(placement)
-            self._place(placement)
+            self._place(placement, chance)
             if chance.random() < 0.15:
                 self._cancel(chance.choice(self.placements))
 
-    def _place(self, placement: Placement) -> None:
+    def _place(self, placement: Placement, chance: random.Random) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             answer = self._send(
-                "POST", "/api/trading/orders", json=placement.body, headers={"Idempotency-Key": placement.key}
+                "POST",
+                "/api/trading/orders",
+                json=placement.body,
+                headers={"Idempotency-Key": placement.key},
+                # a phone in a tunnel: the order arrives, its answer does not
+                timeout=chance.uniform(*IMPATIENCE_SECONDS) if chance.random() < IMPATIENT else TIMEOUT_SECONDS,
             )
-            if answer is None or answer.status_code in AGAIN:
+            if answer is None or answer.status_code in AGAIN or "Retry-After" in answer.headers:
                 self.repeats += 1
                 if answer is not None and answer.status_code == 401:
                     self.log_in()
@@ -113,7 +121,7 @@ class Trader:
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response | None:
         try:
             if self._http is None:
-                self._http = httpx.Client(base_url=self.address(), timeout=15)
+                self._http = httpx.Client(base_url=self.address(), timeout=TIMEOUT_SECONDS)
             if self.token:
                 self._http.headers["Authorization"] = f"Bearer {self.token}"
             return self._http.request(method, path, **options)
