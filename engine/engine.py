@@ -23,6 +23,7 @@ from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
 from engine.exchanges import registry
+from engine.exchanges.verification import Verifier
 from engine.journal import Journal
 from engine.market import Market
 from engine.markets import Markets
@@ -120,6 +121,7 @@ class Engine:
             wire.GetCandles: self._candles,
             wire.GetStatus: self._status,
             wire.GetBotConfig: self._bot_config,
+            wire.VerifyCredential: Verifier(self._settings).verify,
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
