@@ -26,6 +26,7 @@ from utils.wire import (
     BotConfig,
     CancelOrder,
     CancelOrders,
+    CredentialCheck,
     EditOrder,
     EngineStatus,
     Fee,
@@ -45,6 +46,7 @@ from utils.wire import (
     PreviewOrder,
     StreamEvent,
     Subscribe,
+    VerifyCredential,
 )
 
 
@@ -60,6 +62,7 @@ class FakeEngine:
         self._accounts: dict[str, FakeAccount] = {}
         self._keys: dict[tuple[str, str], tuple[bytes, str | TradingError]] = {}
         self._failure: TradingError | None = None
+        self.credential_check = CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
             PlaceOrder: self._place,
             PreviewOrder: self._preview,
@@ -74,6 +77,7 @@ class FakeEngine:
             GetCandles: self._candles,
             GetStatus: self._status,
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
+            VerifyCredential: lambda _query: self.credential_check,
         }
 
     # ------------------------------------------------------------------------------------------ the transport

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from utils.wire.base import Message, Request
+from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.status import BotConfig, EngineStatus
 from utils.wire.trading import Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
@@ -166,6 +167,7 @@ AnyRequest = (
     | GetCandles
     | GetStatus
     | GetBotConfig
+    | VerifyCredential
     | Subscribe
 )
 
@@ -183,4 +185,5 @@ ANSWERS: dict[type[Request], Any] = {
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
     GetBotConfig: BotConfig,
+    VerifyCredential: CredentialCheck,
 }
