@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 
+RESET = "reset"
+"""The event after which a client has to read everything anew: ids before it are missing, or belong to a lost past."""
+
 
 class Event(Base):
     """An account event. Ids grow by one per user, without gaps; `payload` is the JSON that clients get."""
