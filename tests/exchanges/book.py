@@ -31,7 +31,7 @@ from tests.exchanges.wallet import Holdings, Wallet
 
 
 def _locked[**P, R](method: Callable[Concatenate[Book, P], R]) -> Callable[Concatenate[Book, P], R]:
-    def run(self: Book, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self: Book, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self.lock:
             return method(self, *args, **kwargs)
 
