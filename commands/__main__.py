@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.group import Commands
+from commands.rotate_keys import rotate_keys
 from commands.verify import verify
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     """
 
 
+main.add_command(rotate_keys)
 main.add_command(verify)
 
 if __name__ == "__main__":
