@@ -37,6 +37,9 @@ class Settings:
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    live_trading_enabled: bool = False
+    max_accounts: int = 20
+    equity_sample_seconds: float = 300.0
     web_workers: int = 2
     web_threads: int = 16
     cors_origins: tuple[str, ...] = ()
@@ -75,6 +78,9 @@ class Settings:
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
+            max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),

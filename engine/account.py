@@ -22,7 +22,7 @@ from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from engine.valuation import Valuation
 from utils import clock, wire
-from utils.errors import NotFound
+from utils.errors import Conflict, NotFound
 from utils.money import ZERO
 from utils.wire import OrderStatus, OrderTicket
 
@@ -63,6 +63,16 @@ class Account:
         """Return the latest trades since the account came into memory, oldest first."""
         return self._booking.trades
 
+    @property
+    def booking(self) -> Booking:
+        """Return the account's books."""
+        return self._booking
+
+    def check_active(self) -> None:
+        """Refuse an account that is archived. :raises Conflict: `account_archived`."""
+        if self.record.status != "active":
+            raise Conflict("The account is archived.", code="account_archived")
+
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)
@@ -78,7 +88,11 @@ class Account:
         return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
-        """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
+        """Place an order.
+
+        :raises Refused: a rule forbids it. :raises NotFound: unknown symbol. :raises Conflict: the account is archived.
+        """
+        self.check_active()
         draft = self.draft(ticket)
         rules.check(draft, self.octobot)
         order = orders.new_order(draft, self.record.id, self.record.mode)

@@ -16,7 +16,7 @@ def overview(account: Account) -> Portfolio:
     reference = account.record.reference_currency
     currencies = {currency: _holding(account, currency) for currency in account.octobot.currencies()}
     total = sum((holding.value for holding in currencies.values() if holding.value is not None), ZERO)
-    deposited = account.record.starting_balance
+    deposited = account.record.starting_balance if account.record.deposited is None else account.record.deposited
     gain = total - deposited
     return Portfolio(
         account=account.record.id,

@@ -28,6 +28,9 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     exchange: str
     reference_currency: str
     starting_balance: Decimal
+    status: str
+    deposited: Decimal | None
+    reset_at: datetime | None
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
@@ -67,6 +70,9 @@ class Records:
             exchange=row.exchange,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
+            status=row.status,
+            deposited=row.deposited,
+            reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
