@@ -14,12 +14,15 @@ from engine.account import Account
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
+from engine.spot import SpotAccount
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
 
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+"""What becomes of an account, by its type."""
 REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -111,7 +114,7 @@ class Accounts:
         record = await asyncio.to_thread(self._records.account, account_id)
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await Account.open(record, self._markets.get(record.exchange))
+        return await KINDS[record.type].open(record, self._markets.get(record.exchange))
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

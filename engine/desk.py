@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from engine import portfolio
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
@@ -101,7 +100,7 @@ class Desk:
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
         async with self._accounts.held(query.account) as account:
-            return portfolio.preview(account, query.ticket)
+            return account.preview(query.ticket)
 
     # ------------------------------------------------------------------------------------------------ ticks
 

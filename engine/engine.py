@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from config import Settings
-from engine import portfolio
 from engine.accounts import Accounts
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
@@ -23,6 +22,8 @@ from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
 from engine.equity import Equities
+from engine.exchanges import registry
+from engine.exchanges.verification import Verifier
 from engine.funding import Funding
 from engine.holdings import Holdings
 from engine.journal import Journal
@@ -51,6 +52,7 @@ class Engine:
 
     def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
         self._settings = settings
+        registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
@@ -128,11 +130,12 @@ class Engine:
             wire.GetCandles: self._candles,
             wire.GetStatus: self._status,
             wire.GetBotConfig: self._bot_config,
+            wire.VerifyCredential: Verifier(self._settings).verify,
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
         async with self._accounts.held(query.account) as account:
-            return portfolio.overview(account)
+            return account.overview()
 
     async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
         async with self._accounts.held(query.account) as account:

@@ -31,10 +31,10 @@ class Funding:
             _check_paper(account)
             value = _value(account, command.currency, command.amount)
             deposited = (account.record.deposited or ZERO) + value
-            await account.booking.deposit(command.currency, command.amount, value, unit)
+            await account.pay_in(command.currency, command.amount, value, unit)
             account.record = replace(account.record, deposited=deposited)
             unit.settle(deposited=deposited)
-            unit.sample(_worth(account), deposited)
+            unit.sample(account.overview().total_value, deposited)
             return wire.Deposit(
                 account=account.record.id,
                 currency=command.currency,
@@ -58,7 +58,7 @@ class Funding:
             _check_paper(account)
             balance, moment = command.starting_balance or account.record.starting_balance, clock.now()
             await _cancel_all(account, command.actor, unit)
-            await account.booking.clear(unit)
+            await account.clear(unit)
             account.record = replace(
                 account.record, starting_balance=balance, deposited=balance, reset_at=moment, totals={}, entry_prices={}
             )
@@ -95,17 +95,12 @@ def _check_paper(account: Account) -> None:
 
 
 def _value(account: Account, currency: str, amount: Decimal) -> Decimal:
-    value = account.valuation.value(currency, amount)
+    value = account.value(currency, amount)
     if value is None:
         detail = f"No market of {account.record.exchange} tells what {currency} is worth."
         error = FieldError(field="currency", code="currency_not_valued", message=detail)
         raise Refused(detail, code="currency_not_valued", errors=(error,))
     return value
-
-
-def _worth(account: Account) -> Decimal:
-    values = (account.valuation.value(each, account.octobot.total(each)) for each in account.octobot.currencies())
-    return sum((value for value in values if value is not None), ZERO)
 
 
 async def _cancel_all(account: Account, actor: wire.Actor, unit: Unit) -> None:

@@ -26,6 +26,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     mode: Mode
     exchange: str
+    type: str
     reference_currency: str
     starting_balance: Decimal
     status: str
@@ -68,6 +69,7 @@ class Records:
             user_id=row.user_id,
             mode=row.mode,
             exchange=row.exchange,
+            type=row.type,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
             status=row.status,

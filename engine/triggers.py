@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sortedcontainers import SortedList
 
-from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
-from utils.wire import Order
+from engine.rules import trailing_trigger
+from utils.wire import CONDITIONAL, TRAILING, Order
 
 
 class Touch(NamedTuple):

@@ -22,11 +22,13 @@ from utils.fake_engine.rules import Proposal
 from utils.ids import new_id
 from utils.money import ZERO
 from utils.wire import (
+    IMMEDIATE,
     AnyRequest,
     ArchiveAccount,
     BotConfig,
     CancelOrder,
     CancelOrders,
+    CredentialCheck,
     DepositFunds,
     EditOrder,
     EngineStatus,
@@ -49,6 +51,7 @@ from utils.wire import (
     ResetAccount,
     StreamEvent,
     Subscribe,
+    VerifyCredential,
 )
 
 
@@ -64,6 +67,7 @@ class FakeEngine:
         self._accounts: dict[str, FakeAccount] = {}
         self._keys = Keys()
         self._failure: TradingError | None = None
+        self.credential_check = CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
             PlaceOrder: self._place,
             PreviewOrder: self._preview,
@@ -85,6 +89,7 @@ class FakeEngine:
             GetCandles: self._candles,
             GetStatus: self._status,
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
+            VerifyCredential: lambda _query: self.credential_check,
         }
 
     # ------------------------------------------------------------------------------------------ the transport
@@ -197,7 +202,7 @@ class FakeEngine:
             sign = 1 if ticket.side == "buy" else -1
             free[market.base] += sign * proposal.amount
             free[market.quote] -= sign * cost + fee
-        elif ticket.type == "limit" and ticket.time_in_force not in {"ioc", "fok"}:
+        elif ticket.type == "limit" and ticket.time_in_force not in IMMEDIATE:
             currency, need = needed(ticket, proposal.amount, market, proposal.mark)
             free[currency] -= need
         return free

@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Message, Request
+from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.status import BotConfig, EngineStatus
 from utils.wire.trading import Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
@@ -195,6 +196,7 @@ AnyRequest = (
     | GetCandles
     | GetStatus
     | GetBotConfig
+    | VerifyCredential
     | Subscribe
 )
 
@@ -216,4 +218,5 @@ ANSWERS: dict[type[Request], Any] = {
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
     GetBotConfig: BotConfig,
+    VerifyCredential: CredentialCheck,
 }
