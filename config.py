@@ -51,6 +51,8 @@ class Settings:
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    max_accounts: int = 20
+    equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     live_trading_enabled: bool = False
@@ -96,6 +98,8 @@ class Settings:
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),

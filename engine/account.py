@@ -24,7 +24,7 @@ from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from utils import clock, wire
-from utils.errors import NotFound
+from utils.errors import Conflict, NotFound
 from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, OrderStatus, OrderTicket, Portfolio, Preview
 
 
@@ -103,7 +103,24 @@ class Account(ABC):
     def _tell(self, order: wire.Order, unit: Unit) -> None:
         """Tell the owner what the account has of the currency that `order` takes from."""
 
+    @abstractmethod
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
+
+    @abstractmethod
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:
+        """Book a deposit that is worth `value`."""
+
+    @abstractmethod
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away, positions included; there are no open orders any more."""
+
     # ----------------------------------------------------------------------------------------------- life
+
+    def check_active(self) -> None:
+        """Refuse an account that is archived. :raises Conflict: `account_archived`."""
+        if self.record.status != "active":
+            raise Conflict("The account is archived.", code="account_archived")
 
     def unit(self) -> Unit:
         """Start a unit of work."""
@@ -116,7 +133,11 @@ class Account(ABC):
         return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
-        """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
+        """Place an order.
+
+        :raises Refused: a rule forbids it. :raises NotFound: unknown symbol. :raises Conflict: the account is archived.
+        """
+        self.check_active()
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         order = orders.new_order(draft, self.record.id, self.record.mode)

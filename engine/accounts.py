@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from engine.account import Account
 from engine.journal import Journal
 from engine.markets import Markets
@@ -128,6 +130,7 @@ class Accounts:
         if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
+            account.record = replace(account.record, deposited=account.record.starting_balance)
             await self._journal.submit(unit)
         if stale is not None:
             self._triggers.forget(account_id)

@@ -21,8 +21,11 @@ from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
+from engine.equity import Equities
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
+from engine.funding import Funding
+from engine.holdings import Holdings
 from engine.journal import Journal
 from engine.market import Market
 from engine.markets import Markets
@@ -61,6 +64,8 @@ class Engine:
         self._triggers = Triggers()
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self.funding = Funding(self.desk)
+        self.equities = Equities(Holdings(self._database), self._markets)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
@@ -84,6 +89,7 @@ class Engine:
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.market.run(), "market")
+            self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
@@ -114,6 +120,10 @@ class Engine:
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
             wire.PreviewOrder: self.desk.preview,
+            wire.DepositFunds: self.funding.deposit,
+            wire.ResetAccount: self.funding.reset,
+            wire.ArchiveAccount: self.funding.archive,
+            wire.GetEquity: self.equities.equity,
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
             wire.GetTrades: self._trades,

@@ -29,6 +29,9 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     reference_currency: str
     starting_balance: Decimal
+    status: str
+    deposited: Decimal | None
+    reset_at: datetime | None
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
@@ -69,6 +72,9 @@ class Records:
             type=row.type,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
+            status=row.status,
+            deposited=row.deposited,
+            reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],

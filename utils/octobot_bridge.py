@@ -14,16 +14,22 @@ import msgspec
 from utils import wire
 from utils.errors import EngineFault, EngineTimeout, EngineUnavailable
 from utils.wire import (
+    AccountState,
     AnyRequest,
+    ArchiveAccount,
     BotConfig,
     CancelOrder,
     CancelOrders,
     Candle,
     CredentialCheck,
+    Deposit,
+    DepositFunds,
     EditOrder,
     EngineStatus,
+    Equity,
     GetBotConfig,
     GetCandles,
+    GetEquity,
     GetInstruments,
     GetOpenOrders,
     GetPortfolio,
@@ -36,6 +42,7 @@ from utils.wire import (
     Portfolio,
     Preview,
     PreviewOrder,
+    ResetAccount,
     StreamEvent,
     Subscribe,
     Ticker,
@@ -102,6 +109,22 @@ class OctoBotBridge:
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
         return self._call(command)
+
+    def deposit(self, command: DepositFunds) -> Deposit:
+        """Pay into a paper account. :raises Refused: `currency_not_valued`. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def reset_account(self, command: ResetAccount) -> AccountState:
+        """Begin a paper account anew. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def archive_account(self, command: ArchiveAccount) -> AccountState:
+        """Let an account trade no more. :raises Conflict: an order could not be canceled."""
+        return self._call(command)
+
+    def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
+        """Return what accounts are worth, in their order; one whose exchange is away says so."""
+        return self._call(GetEquity(accounts=accounts, currency=currency))
 
     def portfolio(self, account: str) -> Portfolio:
         """Return the account's holdings valued at mark prices."""
