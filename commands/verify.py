@@ -7,12 +7,13 @@ from dataclasses import asdict
 
 import click
 
+import migrations
 from commands.group import database_of
 from config import Settings
 from services import verification
 from services.verification import Difference
 from utils import json
-from utils.errors import EngineUnavailable
+from utils.errors import EngineUnavailable, Refused
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 TIMEOUT_SECONDS = 30.0
@@ -30,6 +31,8 @@ def verify(*, as_json: bool, no_engine: bool) -> None:
     """
     settings = Settings.from_env()
     with database_of(settings) as database:
+        if not migrations.is_current(database):
+            raise Refused("The database has another schema than this version; start the server once, or make migrate.")
         found = verification.differences(database, None if no_engine else _engine(settings))
     if as_json:
         click.echo(json.dumps([asdict(difference) for difference in found]).decode())
