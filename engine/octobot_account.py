@@ -97,9 +97,10 @@ class OctoBotAccount:
         builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
         builder.set_bot_id(bot_id)
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
+        # Evaluators wait for these events while an exchange starts; nobody does here, and they are 75 KB an account.
+        builder.exchange_manager.exchange_config.initialize_exchange_event_tree = _nothing
         with _without_pollers():
             manager = await builder.build()
-        # Evaluators wait for these events while an exchange starts; nobody does here, and they take 50 KB an account.
         EventProvider.instance().remove_event_tree(bot_id)
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
@@ -204,6 +205,8 @@ class OctoBotAccount:
             order_id=order.id,
             tag=order.client_order_id,
         )
+        # By default each order logs under a name of its own, and Python keeps every logger's name for good.
+        created.logger_name = type(created).__name__
         return await self._trader.create_order(created, raise_all_creation_error=True)
 
     def _take_fill(self) -> Fill:
@@ -239,6 +242,10 @@ def _without_pollers() -> Iterator[None]:
             _building.clear()
         else:
             _building.pop()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _fill_of(trade: Any) -> Fill:

@@ -47,9 +47,6 @@ def register(source: MarketSource, clock: Clock = time.time) -> None:
 class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
     """A ccxt exchange that asks the registered `MarketSource` instead of a server."""
 
-    timeout_on_exit = 0
-    """Milliseconds that closing waits for connections; there are none."""
-
     def __dir__(self) -> list[str]:
         """Return the names of which ccxt makes a second spelling (`fetchTicker`) whenever it builds an exchange.
 
@@ -78,6 +75,9 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "requiredCredentials": {"apiKey": False, "secret": False},
             },
         )
+
+    async def close(self) -> None:
+        """Do nothing: ccxt would wait for connections to close, and none was ever opened."""
 
     async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the listed markets."""
