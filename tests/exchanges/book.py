@@ -84,9 +84,7 @@ class Book:
             assert ticket.quote_amount is not None
             each = touch * (1 + ticket.market.taker) if self._fees == "quote" and ticket.side == "buy" else touch
             amount = ticket.market.floor(ticket.quote_amount / each)
-        meets = ticket.price is None or (ticket.price >= touch if ticket.side == "buy" else ticket.price <= touch)
-        if ticket.post_only and meets:
-            raise Rejected("would_match")
+        meets = self._meets(ticket)
         moment = self.now()
         order = Order(next(self._order_ids), account, ticket, amount, moment, moment)
         order = replace(order, reserved=self._reservation(ticket, amount, touch))
@@ -119,6 +117,7 @@ class Book:
         old = self._open.get(order_id)
         if old is None or old.account != account:
             raise Rejected("unknown")
+        self._check(account, ticket, replaced=order_id)
         quotes = self.quotes[ticket.market.symbol]
         needed = self._reservation(ticket, ticket.amount or Decimal(0), quotes.ask)
         if self._wallet(account).free(old.spends) + old.reserved < needed:
@@ -233,13 +232,22 @@ class Book:
     def _wallet(self, account: str) -> Wallet:
         return self._wallets.setdefault(account, Wallet())
 
-    def _check(self, account: str, ticket: Ticket) -> None:
+    def _check(self, account: str, ticket: Ticket, replaced: int | None = None) -> None:
+        resting = [o for o in self._open.values() if (o.account, o.market) == (account, ticket.market)]
         known = self._by_client_id.get((account, ticket.client_id))
-        if known in self._open:
+        if known in self._open and known != replaced:
             raise Rejected("duplicate")
-        resting = sum(o.account == account and o.market == ticket.market for o in self._open.values())
-        if resting >= ticket.market.max_open_orders:
+        if len(resting) >= ticket.market.max_open_orders + (replaced is not None):
             raise Rejected("too_many")
+        if ticket.post_only and self._meets(ticket):
+            raise Rejected("would_match")
+
+    def _meets(self, ticket: Ticket) -> bool:
+        """Return whether it finds its match in the market at once."""
+        quotes = self.quotes[ticket.market.symbol]
+        if ticket.price is None:
+            return True
+        return ticket.price >= quotes.ask if ticket.side == "buy" else ticket.price <= quotes.bid
 
     def _reservation(self, ticket: Ticket, amount: Decimal, touch: Decimal) -> Decimal:
         if ticket.side == "sell":
