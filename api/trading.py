@@ -6,6 +6,7 @@ from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
+from api.schemas.preview import PreviewSchema
 from api.schemas.trading import (
     CancelQuery,
     IdempotencyHeaders,
@@ -14,7 +15,6 @@ from api.schemas.trading import (
     OrderQuery,
     OrderSchema,
     OrderTicketSchema,
-    PreviewSchema,
     TradeQuery,
     TradeSchema,
 )

@@ -12,26 +12,29 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import orders, rules
+from engine import brackets, orders, rules
 from engine.booking import Booking
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
+from engine.risk import Gate
 from engine.rules import Draft
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from engine.valuation import Valuation
+from models.records import limits_row
 from utils import clock, wire
 from utils.errors import NotFound
 from utils.money import ZERO
-from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, OrderStatus, OrderTicket
+from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, Instrument, OrderStatus, OrderTicket
 
 
 class Account:
     """Hold one account's open orders and portfolio."""
 
-    def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
+    def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount, gate: Gate) -> None:
         self.record = record
+        self.gate = gate
         self.lock = asyncio.Lock()
         self.line = Line(record.id, record.user_id)
         self.orders: dict[str, wire.Order] = {}
@@ -42,12 +45,12 @@ class Account:
         self._market = market
 
     @classmethod
-    async def open(cls, record: AccountRecord, market: Market) -> Account:
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Account:
         """Build the account in OctoBot with the totals and open orders that SQL has."""
         octobot = await OctoBotAccount.open(
             record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
         )
-        account = cls(record, market, octobot)
+        account = cls(record, market, octobot, gate)
         try:
             for order in record.orders:
                 await octobot.rest(order, market.quote(order.symbol).price)
@@ -64,6 +67,15 @@ class Account:
         """Return the latest trades since the account came into memory, oldest first."""
         return self._booking.trades
 
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return what is held of `instrument`, in base units."""
+        return self.octobot.total(instrument.base)
+
+    def equity(self) -> Decimal:
+        """Return what everything is worth at mark prices."""
+        held = ((currency, self.octobot.total(currency)) for currency in self.octobot.currencies())
+        return sum((self.valuation.value(currency, total) or ZERO for currency, total in held), ZERO)
+
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)
@@ -78,13 +90,22 @@ class Account:
         """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
         return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
 
+    async def set_limits(self, limits: wire.RiskLimits, unit: Unit) -> wire.RiskLimits:
+        """Replace the account's risk limits; they hold for the next order."""
+        self.gate.limits = replace(limits, updated_at=clock.now())
+        unit.limits.append(limits_row(self.gate.limits, self.record.id))
+        return self.gate.limits
+
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
         draft = self.draft(ticket)
         rules.check(draft, self.octobot)
+        await self.gate.admit(draft, self)
         order = orders.new_order(draft, self.record.id, self.record.mode)
-        if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
-            return await self._booking.fill(order, self.octobot.execute(order, draft.mark), unit)
+        if draft.takes:
+            filled = await self._booking.fill(order, self.octobot.execute(order, draft.mark), unit)
+            await self._place_exits(filled, unit)
+            return filled
         if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
@@ -105,8 +126,11 @@ class Account:
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
-            amount = replace(command, price=None, stop_price=None, trailing_percent=None)
+            amount = wire.EditOrder(
+                actor=command.actor, account=command.account, order_id=order.id, amount=command.amount
+            )
             others = [self._edited(other, amount) for other in self._siblings(order)]
+        await self.gate.admit(draft, self, edited=order)
         await self._alter(changed, draft.mark)
         if orders.rests_as_limit(changed) and draft.is_marketable:
             return await self._fill(changed, draft.mark, unit, taker=True)
@@ -133,6 +157,8 @@ class Account:
         if orders.is_expired(order, touch.at):
             await self.cancel(order_id, unit, status="expired")
             return
+        if self.gate.switch is not None:
+            return  # it waits to be canceled
         mark = touch.mark
         price, above = trigger(order)
         if (mark < price) if above else (mark > price):
@@ -166,7 +192,11 @@ class Account:
         at_market = limit is None or rules.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
         currency, needed = orders.needs(order, price, self._market.instrument(order.symbol))
-        if needed > self.octobot.free(currency):
+        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        objection = await self.gate.objection(draft, self, order)
+        if objection is not None:
+            await self._close(order, "canceled", unit, reject_code=objection.code)
+        elif needed > self.octobot.free(currency):
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
@@ -187,7 +217,28 @@ class Account:
     async def _fill(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
         await self._cancel_siblings(order, unit)
         del self.orders[order.id]
-        return await self._booking.fill(order, self.octobot.fill(order.id, price, taker=taker), unit)
+        filled = await self._booking.fill(order, self.octobot.fill(order.id, price, taker=taker), unit)
+        await self._place_exits(filled, unit)
+        return filled
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        """Place the exits of a bracket in the unit of its entry's fill."""
+        if not entry.exits:
+            return
+        market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
+        taking = None
+        for order in brackets.exits(entry, market, entry.filled):
+            currency, needed = orders.needs(order, order.price or ZERO, market)
+            if order.type == "limit" and needed > self.octobot.free(currency):
+                # others took what was there when the entry was placed
+                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
+                continue
+            await self._rest(order, mark, unit)
+            if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
+                taking = order  # the market is beyond it already: take its price, not the limit's
+            self._booking.tell([currency], unit)
+        if taking is not None:
+            await self._fill(taking, mark, unit, taker=True)
 
     async def _close(
         self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None

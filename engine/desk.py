@@ -34,14 +34,14 @@ class Desk:
         self._accounts = accounts
         self._journal = journal
         self._records = records
-        self._triggers = triggers
-        self._keys = Keys(records)
+        self.triggers = triggers
+        self.keys = Keys(records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
         """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        return await self._keys.once(command, lambda claim: self._place(command, claim))
+        return await self.keys.once(command, lambda claim: self._place(command, claim))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
@@ -68,10 +68,20 @@ class Desk:
         account = await self._accounts.get(command.account)
         return await self._change(account, change)
 
+    async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
+        """Replace an account's risk limits."""
+
+        async def change(account: Account, unit: Unit) -> wire.RiskLimits:
+            unit.record("risk_limits.set", command.actor, command.account)
+            return await account.set_limits(command.limits, unit)
+
+        return await self._change(await self._accounts.get(command.account), change)
+
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
         async with self._accounts.held(query.account) as account:
-            return portfolio.preview(account, query.ticket)
+            risks = await account.gate.checks(account.draft(query.ticket), account)
+            return portfolio.preview(account, query.ticket, risks)
 
     # ------------------------------------------------------------------------------------------------ ticks
 
@@ -188,9 +198,9 @@ class Desk:
                 raise EngineFault("The change failed; nothing was done.") from error
             for order in unit.orders.values():
                 if order.status in wire.FINAL_STATUSES:
-                    self._triggers.remove(order.id)
+                    self.triggers.remove(order.id)
                 else:
-                    self._triggers.add(order)
+                    self.triggers.add(order)
             committed = self._journal.submit(unit) if not unit.is_empty else None
         if committed is not None:
             await self._commit(account, committed)

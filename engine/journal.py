@@ -14,14 +14,26 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, delete, insert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from engine.orders import client_order_id_taken
 from engine.unit import Line, Unit
-from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
+from models import (
+    AuditEntry,
+    Balance,
+    Database,
+    Event,
+    EventCounter,
+    IdempotencyKey,
+    KillSwitch,
+    LedgerEntry,
+    Order,
+    RiskLimits,
+    Trade,
+)
 from utils import clock
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError
 
@@ -50,6 +62,8 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
+        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
+        self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
@@ -175,9 +189,12 @@ class Journal:
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),
+            (self._limits, [row for unit in units for row in unit.limits]),
         ):
             if rows:
                 connection.execute(statement, rows)
+        for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
+            connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
@@ -193,6 +210,18 @@ class Journal:
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+_RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
+
+
+def _replacing(statement: Any, table: Any) -> Any:
+    """Let an insert replace the row with the same key."""
+    columns = table.__table__.columns
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in columns if column.primary_key],
+        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+    )
 
 
 def _refused() -> StorageUnavailable:

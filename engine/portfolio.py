@@ -8,7 +8,7 @@ from engine import rules
 from engine.account import Account
 from utils import clock
 from utils.money import HUNDRED, ZERO
-from utils.wire import Fee, Holding, OrderTicket, Portfolio, Position, Preview, Profit
+from utils.wire import Check, Fee, Holding, OrderTicket, Portfolio, Position, Preview, Profit
 
 
 def overview(account: Account) -> Portfolio:
@@ -35,12 +35,12 @@ def overview(account: Account) -> Portfolio:
     )
 
 
-def preview(account: Account, ticket: OrderTicket) -> Preview:
-    """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
+def preview(account: Account, ticket: OrderTicket, risks: list[Check]) -> Preview:
+    """Tell what placing `ticket` would do; `risks` are the gate's checks. :raises NotFound: unknown symbol."""
     draft = account.draft(ticket)
-    checks = rules.checks(draft, account.octobot)
+    checks = [*rules.checks(draft, account.octobot), *risks]
     market = draft.instrument
-    at_mark = ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable)
+    at_mark = draft.takes
     price = draft.mark if at_mark else draft.price
     cost = draft.amount * price
     resting = ticket.type == "limit" and not at_mark

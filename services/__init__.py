@@ -14,6 +14,7 @@ from services.orders import Orders
 from services.passwords import Passwords
 from services.portfolio import Portfolios
 from services.prices import Prices
+from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
@@ -28,6 +29,7 @@ class Services:
     sessions: Sessions
     accounts: Accounts
     orders: Orders
+    risk: Risk
     portfolios: Portfolios
     market: Market
     prices: Prices
@@ -44,6 +46,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
         accounts=accounts,
         orders=Orders(database, bridge, accounts),
+        risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
         market=Market(bridge),
         # streams hold their thread: half of them stays for everything else

@@ -24,6 +24,7 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     EditOrder,
+    ExitLeg,
     Order,
     OrderTicket,
     PlaceOrder,
@@ -66,6 +67,8 @@ class Changes:
     price: Decimal | None = None
     stop_price: Decimal | None = None
     trailing_percent: Decimal | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
 
 
 class Orders:
@@ -113,6 +116,8 @@ class Orders:
                 price=changes.price,
                 stop_price=changes.stop_price,
                 trailing_percent=changes.trailing_percent,
+                take_profit=changes.take_profit,
+                stop_loss=changes.stop_loss,
             )
         )
 
