@@ -23,6 +23,7 @@ SWEEP_SECONDS = 8.0
 """How long an answer waits for the cancels; what takes longer goes on, and is told as open."""
 RETRY_SECONDS = 1.0
 ACCOUNTS_AT_ONCE = 4
+_Sweep = asyncio.Task[list[str] | None]
 
 
 class Switchboard:
@@ -39,7 +40,7 @@ class Switchboard:
         self._triggers: Triggers = desk.triggers
         self._changing = asyncio.Lock()
         self._slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
-        self._sweeping: dict[str, asyncio.Task[list[str]]] = {}
+        self._sweeping: dict[str, _Sweep] = {}
 
     async def load(self) -> None:
         """Read the switches that were engaged before the engine started."""
@@ -117,17 +118,22 @@ class Switchboard:
 
     async def _sweep(self, switch: KillSwitch, accounts: list[str]) -> tuple[list[str], list[str]]:
         """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet."""
-        tasks = [self._sweep_account(account_id, switch) for account_id in accounts]
+        before = self._triggers.by_account()
+        tasks = {self._sweep_account(account_id, switch): account_id for account_id in accounts}
         if not tasks:
             return [], []
         done, _ = await asyncio.wait(tasks, timeout=SWEEP_SECONDS)
-        canceled: list[str] = []
-        for task in done:
-            canceled += task.result()
-        by_account = self._triggers.by_account()
-        return canceled, [order_id for account_id in accounts for order_id in by_account.get(account_id, ())]
+        canceled = {order_id for task in done for order_id in task.result() or ()}
+        now = self._triggers.by_account()
+        still_open: set[str] = set()
+        for task, account_id in tasks.items():
+            still_open.update(now.get(account_id, ()))
+            if task not in done or task.result() is None:
+                # the index misses them while the account is read anew
+                still_open.update(before.get(account_id, ()))
+        return sorted(canceled), sorted(still_open - canceled)
 
-    def _sweep_account(self, account_id: str, switch: KillSwitch) -> asyncio.Task[list[str]]:
+    def _sweep_account(self, account_id: str, switch: KillSwitch) -> _Sweep:
         """Start to cancel the open orders of an account, after the sweep of it that may be under way."""
         task = asyncio.create_task(
             self._cancel(account_id, switch, self._sweeping.get(account_id)), name=f"sweep {account_id}"
@@ -141,7 +147,9 @@ class Switchboard:
         task.add_done_callback(ended)
         return task
 
-    async def _cancel(self, account_id: str, switch: KillSwitch, earlier: asyncio.Task[list[str]] | None) -> list[str]:
+    async def _cancel(
+        self, account_id: str, switch: KillSwitch, earlier: asyncio.Task[list[str] | None] | None
+    ) -> list[str]:
         if earlier is not None:
             await asyncio.wait([earlier])
         command = wire.CancelOrders(actor=wire.Actor(user_id=switch.engaged_by), account=account_id)
@@ -150,7 +158,7 @@ class Switchboard:
                 orders = await self._desk.cancel_all(command)
             except TradingError as error:
                 _log.warning("orders of account %s are not canceled yet: %s", account_id, error.detail)
-                return []
+                return None
         return [order.id for order in orders if order.status in FINAL_STATUSES]
 
     async def _under(self, switch: KillSwitch, *others: str) -> list[str]:
