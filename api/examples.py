@@ -10,6 +10,7 @@ from typing import Any
 USER = "01a1f8c8-ff43-76ec-986e-b7593aa97f43"
 ACCOUNT = "01a1f8c8-ff46-7e86-8313-e3953a8614d8"
 ORDER = "01a1f8c8-ff6a-7515-b3b0-923a264e7b8f"
+CREDENTIAL = "01a1f8c8-ff5c-7a31-8b14-5f0e3c92d7a6"
 _NOON = "2026-11-20T12:00:00Z"
 _BOUGHT = "2026-11-20T12:00:05.586272Z"
 _FEE = {"currency": "USDT", "cost": "0.9"}
@@ -115,6 +116,30 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "reference_currency": "USDT",
             "status": "active",
             "kind": "main",
+            "created_at": _NOON,
+        }
+    },
+    "NewCredential": {
+        "binance": {"name": "My Binance", "exchange": "binance", "api_key": "a" * 60 + "7Q2f", "api_secret": "b" * 64},
+        "kucoin": {
+            "name": "My KuCoin",
+            "exchange": "kucoin",
+            "api_key": "6574cd4a" * 3,
+            "api_secret": "0b1d2f3a-4c5e-6f70-8192-a3b4c5d6e7f8",
+            "password": "correct-horse",
+        },
+    },
+    "Replacement": {"keys": {"api_key": "c" * 60 + "9Xw1", "api_secret": "d" * 64}},
+    "Credential": {
+        "verified": {
+            "id": CREDENTIAL,
+            "name": "My Binance",
+            "exchange": "binance",
+            "key_hint": "7Q2f",
+            "permissions": ["read", "trade"],
+            "status": "verified",
+            "error_code": None,
+            "verified_at": _NOON,
             "created_at": _NOON,
         }
     },

@@ -8,17 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from engine.account import Account
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
 from engine.risk import Gates
+from engine.spot import SpotAccount
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
 
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+"""What becomes of an account, by its type."""
 REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -107,6 +112,7 @@ class Accounts:
         if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
+            account.record = replace(account.record, deposited=account.record.starting_balance)
             await self._journal.submit(unit)
         if stale is not None:
             self._triggers.forget(account_id)
@@ -122,7 +128,7 @@ class Accounts:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
-        return await Account.open(record, market, self._gates.of(record, market))
+        return await KINDS[record.type].open(record, market, self._gates.of(record, market))
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

@@ -12,7 +12,7 @@ from utils import clock, wire
 from utils.errors import FieldError, Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO, is_multiple, plain, round_down
-from utils.wire import CONDITIONAL, ExitLeg, Instrument, OrderTicket, OrderType
+from utils.wire import ExitLeg, Instrument, OrderTicket, OrderType
 
 if TYPE_CHECKING:
     from engine.rules import Draft, Funds
@@ -145,9 +145,7 @@ def _funds(order: Draft, name: str, leg: ExitLeg, funds: Funds) -> Refused | Non
     if order.ticket.side == "buy" or order.instrument.type != "spot" or price is None:
         return None
     market, fee = order.instrument, order.instrument.taker_fee
-    waits = exit_type(name, leg) in CONDITIONAL
-    has = funds.total(market.quote) if waits else funds.free(market.quote)
-    has += order.amount * _entry_price(order) * (ONE - fee)
+    has = funds.free(market.quote) + order.amount * _entry_price(order) * (ONE - fee)
     needed = order.amount * price * (ONE + fee)
     if needed <= has:
         return None

@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from engine import portfolio
+from msgspec.structs import replace
+
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
@@ -77,11 +78,44 @@ class Desk:
 
         return await self._change(await self._accounts.get(command.account), change)
 
+    async def carry_out(
+        self, command: wire.Command, action: str, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> Result:
+        """Do `change` once per idempotency key, its audit row and its answer in the same unit.
+
+        :param action: what the audit log calls it.
+        :raises TradingError: it was refused, before anything was changed.
+        """
+
+        async def work(claim: Claim | None) -> Result:
+            async def recorded(account: Account, unit: Unit) -> Result:
+                answer = await change(account, unit)
+                unit.record(action, command.actor, command.account)
+                if claim is not None:
+                    unit.key(claim, answer=answer)
+                return answer
+
+            account = await self._accounts.get(command.account)
+            try:
+                return await self._change(account, recorded)
+            except FINAL_REFUSALS as refusal:
+                await self._record_refusal(command, action, command.account, refusal, claim)
+                raise
+
+        return await self.keys.once(command, work)
+
+    async def account(self, account_id: str) -> Account:
+        """Return an account. :raises NotFound: unknown account."""
+        return await self._accounts.get(account_id)
+
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
         async with self._accounts.held(query.account) as account:
+            preview = account.preview(query.ticket)
             risks = await account.gate.checks(account.draft(query.ticket), account)
-            return portfolio.preview(account, query.ticket, risks)
+            return replace(
+                preview, checks=[*preview.checks, *risks], ok=preview.ok and all(check.ok for check in risks)
+            )
 
     # ------------------------------------------------------------------------------------------------ ticks
 

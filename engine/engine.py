@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from config import Settings
-from engine import portfolio
 from engine.accounts import Accounts
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
+from engine.equity import Equities
+from engine.exchanges import registry
+from engine.exchanges.verification import Verifier
+from engine.funding import Funding
+from engine.holdings import Holdings
 from engine.journal import Journal
 from engine.market import Market
 from engine.markets import Markets
@@ -50,6 +54,7 @@ class Engine:
 
     def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
         self._settings = settings
+        registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
@@ -63,6 +68,8 @@ class Engine:
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
+        self.funding = Funding(self.desk)
+        self.equities = Equities(Holdings(self._database), self._markets)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
@@ -87,6 +94,7 @@ class Engine:
         self._spawn(self._measure_lag(), "lag")
         if ticking:
             self._spawn(self.market.run(), "market")
+            self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
@@ -121,6 +129,10 @@ class Engine:
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
             wire.PreviewOrder: self.desk.preview,
+            wire.DepositFunds: self.funding.deposit,
+            wire.ResetAccount: self.funding.reset,
+            wire.ArchiveAccount: self.funding.archive,
+            wire.GetEquity: self.equities.equity,
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
             wire.GetTrades: self._trades,
@@ -129,11 +141,12 @@ class Engine:
             wire.GetCandles: self._candles,
             wire.GetStatus: self._status,
             wire.GetBotConfig: self._bot_config,
+            wire.VerifyCredential: Verifier(self._settings).verify,
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
         async with self._accounts.held(query.account) as account:
-            return portfolio.overview(account)
+            return account.overview()
 
     async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
         async with self._accounts.held(query.account) as account:

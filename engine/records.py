@@ -40,8 +40,12 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     mode: Mode
     exchange: str
+    type: str
     reference_currency: str
     starting_balance: Decimal
+    status: str
+    deposited: Decimal | None
+    reset_at: datetime | None
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
@@ -83,8 +87,12 @@ class Records:
             user_id=row.user_id,
             mode=row.mode,
             exchange=row.exchange,
+            type=row.type,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
+            status=row.status,
+            deposited=row.deposited,
+            reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],

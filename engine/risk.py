@@ -21,7 +21,6 @@ import msgspec
 from engine.market import Market
 from engine.records import AccountRecord, Records
 from engine.rules import Draft
-from engine.valuation import Valuation
 from utils import clock, wire
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, plain
@@ -35,13 +34,15 @@ class Holder(Protocol):
 
     record: AccountRecord
     orders: dict[str, wire.Order]
-    valuation: Valuation
 
     def position(self, instrument: Instrument) -> Decimal:
         """Return what is held of `instrument`, in base units, negative when short."""
 
     def equity(self) -> Decimal:
         """Return what the account is worth now."""
+
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return what `amount` of `currency` is worth."""
 
 
 class KillSwitches:
@@ -216,7 +217,7 @@ class Gate:
         return Standing(
             open_orders=sum(max(order.exits, 1) for order in others),
             position_after=holder.position(market) + sign * (draft.amount + sum(waiting.values(), ZERO)),
-            quote_value=holder.valuation.price(market.quote),
+            quote_value=holder.value(market.quote, ONE),
             loss=ZERO if self.limits.max_daily_loss is None else await self._lost(holder),
         )
 
@@ -228,14 +229,12 @@ class Gate:
             value = ZERO
             for currency, amount in opening.items():
                 if amount:
-                    value += amount * await self._price_at(currency, midnight, holder.valuation)
+                    value += amount * await self._price_at(currency, midnight, holder)
             self._opening = midnight, value
-        came_in = sum(
-            (holder.valuation.value(currency, amount) or ZERO for currency, amount in deposited.items()), ZERO
-        )
+        came_in = sum((holder.value(currency, amount) or ZERO for currency, amount in deposited.items()), ZERO)
         return self._opening[1] + came_in - holder.equity()
 
-    async def _price_at(self, currency: str, moment: datetime, valuation: Valuation) -> Decimal:
+    async def _price_at(self, currency: str, moment: datetime, holder: Holder) -> Decimal:
         """Return what one unit was worth at `moment`; zero when no market tells, as in the equity now."""
         reference = self._record.reference_currency
         if currency == reference:
@@ -252,7 +251,7 @@ class Gate:
                 candles = await asyncio.to_thread(self._market.candles, query)
                 if candles:
                     return ONE / candles[0].open if inverse else candles[0].open
-        return valuation.price(currency) or ZERO
+        return holder.value(currency, ONE) or ZERO
 
 
 def reduces(draft: Draft) -> bool:

@@ -147,9 +147,8 @@ class Switchboard:
         task.add_done_callback(ended)
         return task
 
-    async def _cancel(
-        self, account_id: str, switch: KillSwitch, earlier: asyncio.Task[list[str] | None] | None
-    ) -> list[str]:
+    async def _cancel(self, account_id: str, switch: KillSwitch, earlier: _Sweep | None) -> list[str] | None:
+        """Cancel what is open on an account and return the ids, None when that failed."""
         if earlier is not None:
             await asyncio.wait([earlier])
         command = wire.CancelOrders(actor=wire.Actor(user_id=switch.engaged_by), account=account_id)

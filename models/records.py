@@ -136,8 +136,9 @@ def ledger_row(
     kind: str,
     at: datetime,
     trade: wire.Trade | None = None,
+    value: Decimal | None = None,
 ) -> dict[str, Any]:
-    """Return the columns of one ledger entry; `trade` is the fill it comes from."""
+    """Return the columns of one ledger entry; `trade` is the fill it comes from, `value` what it was worth then."""
     return {
         "id": entry_id,
         "account_id": account,
@@ -146,6 +147,7 @@ def ledger_row(
         "kind": kind,
         "order_id": trade.order_id if trade else None,
         "trade_id": trade.id if trade else None,
+        "value": value,
         "created_at": at,
     }
 

@@ -8,7 +8,9 @@ from config import Settings
 from models import Database
 from services.accounts import Accounts
 from services.configuration import Configurations
+from services.credentials import Credentials
 from services.health import Health
+from services.idempotency import Idempotency
 from services.market import Market
 from services.orders import Orders
 from services.passwords import Passwords
@@ -19,6 +21,7 @@ from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
 from utils.octobot_bridge import OctoBotBridge
+from utils.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Services:
     users: Users
     sessions: Sessions
     accounts: Accounts
+    credentials: Credentials
     orders: Orders
     risk: Risk
     portfolios: Portfolios
@@ -45,6 +49,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
         accounts=accounts,
+        credentials=Credentials(
+            database, bridge, Vault.of(settings.encryption_keys), Idempotency(database), settings.exchanges
+        ),
         orders=Orders(database, bridge, accounts),
         risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),

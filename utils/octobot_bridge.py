@@ -14,16 +14,23 @@ import msgspec
 from utils import wire
 from utils.errors import EngineFault, EngineTimeout, EngineUnavailable
 from utils.wire import (
+    AccountState,
     AnyRequest,
+    ArchiveAccount,
     BotConfig,
     CancelOrder,
     CancelOrders,
     Candle,
+    CredentialCheck,
+    Deposit,
+    DepositFunds,
     EditOrder,
     EngageKillSwitch,
     EngineStatus,
+    Equity,
     GetBotConfig,
     GetCandles,
+    GetEquity,
     GetInstruments,
     GetOpenOrders,
     GetPortfolio,
@@ -40,12 +47,14 @@ from utils.wire import (
     Preview,
     PreviewOrder,
     ReleaseKillSwitch,
+    ResetAccount,
     RiskLimits,
     SetRiskLimits,
     StreamEvent,
     Subscribe,
     Ticker,
     Trade,
+    VerifyCredential,
 )
 
 RETRY_AFTER = 2
@@ -127,6 +136,22 @@ class OctoBotBridge:
         """Take orders again. :raises Forbidden: when an admin engaged the switch and a user wants to release it."""
         return self._call(command)
 
+    def deposit(self, command: DepositFunds) -> Deposit:
+        """Pay into a paper account. :raises Refused: `currency_not_valued`. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def reset_account(self, command: ResetAccount) -> AccountState:
+        """Begin a paper account anew. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def archive_account(self, command: ArchiveAccount) -> AccountState:
+        """Let an account trade no more. :raises Conflict: an order could not be canceled."""
+        return self._call(command)
+
+    def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
+        """Return what accounts are worth, in their order; one whose exchange is away says so."""
+        return self._call(GetEquity(accounts=accounts, currency=currency))
+
     def portfolio(self, account: str) -> Portfolio:
         """Return the account's holdings valued at mark prices."""
         return self._call(GetPortfolio(account=account))
@@ -153,6 +178,10 @@ class OctoBotBridge:
 
     def candles(self, query: GetCandles) -> list[Candle]:
         """Return candles, ascending. :raises NotFound: unknown exchange or symbol. :raises Refused: time frame."""
+        return self._call(query)
+
+    def verify_credential(self, query: VerifyCredential) -> CredentialCheck:
+        """Return what an exchange says of sealed keys. :raises ExchangeUnavailable: it cannot be asked now."""
         return self._call(query)
 
     def status(self) -> EngineStatus:

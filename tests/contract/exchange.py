@@ -47,6 +47,9 @@ class Exchange(Protocol):
     def restart(self) -> None:
         """Stop the implementation and start it again on the same storage; skip the test when it has none."""
 
+    def differences(self) -> list[str]:
+        """Return where its books disagree, nowhere when it keeps none."""
+
     def close(self) -> None:
         """Free everything."""
 
@@ -64,6 +67,9 @@ class FakeExchange:
 
     def restart(self) -> None:
         pytest.skip("the fake keeps nothing")
+
+    def differences(self) -> list[str]:
+        return []
 
     def close(self) -> None:
         self._engine.fail_with(None)

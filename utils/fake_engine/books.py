@@ -98,6 +98,10 @@ class FakeAccount:
     entries: dict[str, Decimal] = field(default_factory=dict)
     orders: dict[str, FakeOrder] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    starting_balance: Decimal = DEPOSIT
+    deposited: Decimal = DEPOSIT
+    reset_at: datetime | None = None
+    is_archived: bool = False
 
     def open_orders(self) -> list[FakeOrder]:
         """Return the open orders, oldest first."""
@@ -154,7 +158,7 @@ class FakeAccount:
             if currency != REFERENCE and total > 0:
                 positions.append(self._position(currency, total, price))
         worth = sum((holding.value or ZERO for holding in currencies.values()), ZERO)
-        gain = worth - DEPOSIT
+        gain = worth - self.deposited
         return Portfolio(
             account=self.id,
             mode="paper",
@@ -163,7 +167,7 @@ class FakeAccount:
             total_value=worth,
             open_orders=len(self.open_orders()),
             positions=positions,
-            profit=Profit(amount=gain, percent=gain / DEPOSIT * HUNDRED),
+            profit=Profit(amount=gain, percent=gain / self.deposited * HUNDRED),
             as_of=now,
         )
 

@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from utils.errors import Fault
+from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Message, Request
+from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
 from utils.wire.status import BotConfig, EngineStatus
@@ -143,6 +145,30 @@ class CancelOrders(Command, frozen=True, kw_only=True):
     side: Side | None = None
 
 
+class DepositFunds(Command, frozen=True, kw_only=True):
+    """Pay into a paper account."""
+
+    currency: str
+    amount: Decimal
+
+
+class ResetAccount(Command, frozen=True, kw_only=True):
+    """Begin a paper account anew: no open orders, and nothing but its starting balance, or the one that is given."""
+
+    starting_balance: Decimal | None = None
+
+
+class ArchiveAccount(Command, frozen=True, kw_only=True):
+    """Cancel an account's open orders and let it trade no more; it can still be read."""
+
+
+class GetEquity(Request, frozen=True, kw_only=True):
+    """Tell what accounts are worth in one currency (None: each in its reference currency), from what is stored."""
+
+    accounts: list[str]
+    currency: str | None = None
+
+
 class GetPortfolio(Request, frozen=True, kw_only=True):
     """Value an account now."""
 
@@ -215,6 +241,10 @@ AnyRequest = (
     | EditOrder
     | CancelOrder
     | CancelOrders
+    | DepositFunds
+    | ResetAccount
+    | ArchiveAccount
+    | GetEquity
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
@@ -223,6 +253,7 @@ AnyRequest = (
     | GetCandles
     | GetStatus
     | GetBotConfig
+    | VerifyCredential
     | Subscribe
 )
 
@@ -236,6 +267,10 @@ ANSWERS: dict[type[Request], Any] = {
     EditOrder: Order,
     CancelOrder: Order,
     CancelOrders: list[Order],
+    DepositFunds: Deposit,
+    ResetAccount: AccountState,
+    ArchiveAccount: AccountState,
+    GetEquity: list[Equity],
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
@@ -244,4 +279,5 @@ ANSWERS: dict[type[Request], Any] = {
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
     GetBotConfig: BotConfig,
+    VerifyCredential: CredentialCheck,
 }
