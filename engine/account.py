@@ -23,7 +23,6 @@ from engine.risk import Gate
 from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
-from models.records import limits_row
 from utils import clock, wire
 from utils.errors import Conflict, NotFound
 from utils.money import ZERO
@@ -128,10 +127,6 @@ class Account(ABC):
         """Return what is held of `instrument`, in base units, negative when short."""
         return self.octobot.total(instrument.base)
 
-    def equity(self) -> Decimal:
-        """Return what everything is worth at mark prices."""
-        return self.overview().total_value
-
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)
@@ -141,12 +136,6 @@ class Account(ABC):
     def draft(self, ticket: OrderTicket) -> Draft:
         """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
         return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
-
-    async def set_limits(self, limits: wire.RiskLimits, unit: Unit) -> wire.RiskLimits:
-        """Replace the account's risk limits; they hold for the next order."""
-        self.gate.limits = replace(limits, updated_at=clock.now())
-        unit.limits.append(limits_row(self.gate.limits, self.record.id))
-        return self.gate.limits
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.

@@ -74,7 +74,7 @@ class Desk:
 
         async def change(account: Account, unit: Unit) -> wire.RiskLimits:
             unit.record("risk_limits.set", command.actor, command.account)
-            return await account.set_limits(command.limits, unit)
+            return account.gate.set(command.limits, unit)
 
         return await self._change(await self._accounts.get(command.account), change)
 

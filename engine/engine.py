@@ -27,12 +27,13 @@ from engine.exchanges.verification import Verifier
 from engine.funding import Funding
 from engine.holdings import Holdings
 from engine.journal import Journal
+from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
 from engine.prices import PriceStream
 from engine.records import Records
-from engine.risk import Gates, KillSwitches
+from engine.risk import Gates
 from engine.server import Server
 from engine.switchboard import Switchboard
 from engine.ticks import Ticks

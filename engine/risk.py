@@ -18,13 +18,16 @@ from typing import Protocol
 
 import msgspec
 
+from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.records import AccountRecord, Records
 from engine.rules import Draft
+from engine.unit import Unit
+from models.records import limits_row
 from utils import clock, wire
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, plain
-from utils.wire import PRICED, STOPPED, Check, Instrument, KillSwitch, SwitchScope
+from utils.wire import PRICED, STOPPED, Check, Instrument, KillSwitch, RiskLimits
 
 Verdicts = Iterator[tuple[str, Refused | None]]
 
@@ -38,38 +41,11 @@ class Holder(Protocol):
     def position(self, instrument: Instrument) -> Decimal:
         """Return what is held of `instrument`, in base units, negative when short."""
 
-    def equity(self) -> Decimal:
-        """Return what the account is worth now."""
+    def overview(self) -> wire.Portfolio:
+        """Value the account now."""
 
     def value(self, currency: str, amount: Decimal) -> Decimal | None:
         """Return what `amount` of `currency` is worth."""
-
-
-class KillSwitches:
-    """The switches that are engaged."""
-
-    def __init__(self) -> None:
-        self._engaged: dict[tuple[SwitchScope, str], KillSwitch] = {}
-
-    def __iter__(self) -> Iterator[KillSwitch]:
-        return iter(list(self._engaged.values()))
-
-    def get(self, scope: SwitchScope, target: str) -> KillSwitch | None:
-        """Return a switch, if it is engaged."""
-        return self._engaged.get((scope, target))
-
-    def put(self, scope: SwitchScope, target: str, switch: KillSwitch | None) -> None:
-        """Engage a switch, or release it with None."""
-        if switch is None:
-            self._engaged.pop((scope, target), None)
-        else:
-            self._engaged[scope, target] = switch
-
-    def over(self, account_id: str, user_id: str) -> KillSwitch | None:
-        """Return the widest engaged switch that holds for an account."""
-        if not self._engaged:
-            return None
-        return self.get("installation", "") or self.get("user", user_id) or self.get("account", account_id)
 
 
 class Gates:
@@ -112,6 +88,12 @@ class Gate:
     def switch(self) -> KillSwitch | None:
         """Return the kill switch that holds for the account, if one is engaged."""
         return self._switches.over(self._record.id, self._record.user_id)
+
+    def set(self, limits: RiskLimits, unit: Unit) -> RiskLimits:
+        """Replace the limits; they hold for the next order."""
+        self.limits = msgspec.structs.replace(limits, updated_at=clock.now())
+        unit.limits.append(limits_row(self.limits, self._record.id))
+        return self.limits
 
     async def admit(self, draft: Draft, holder: Holder, edited: wire.Order | None = None) -> None:
         """Hold an order, or the `edited` one as it would be, against everything. :raises Refused: by the first rule."""
@@ -232,7 +214,7 @@ class Gate:
                     value += amount * await self._price_at(currency, midnight, holder)
             self._opening = midnight, value
         came_in = sum((holder.value(currency, amount) or ZERO for currency, amount in deposited.items()), ZERO)
-        return self._opening[1] + came_in - holder.equity()
+        return self._opening[1] + came_in - holder.overview().total_value
 
     async def _price_at(self, currency: str, moment: datetime, holder: Holder) -> Decimal:
         """Return what one unit was worth at `moment`; zero when no market tells, as in the equity now."""

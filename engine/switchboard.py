@@ -10,8 +10,8 @@ from engine.accounts import Accounts
 from engine.desk import Desk
 from engine.journal import Journal
 from engine.keys import Claim
+from engine.kill_switches import KillSwitches
 from engine.records import Records
-from engine.risk import KillSwitches
 from engine.triggers import Triggers
 from engine.unit import Line, Unit
 from utils import clock, wire
@@ -23,7 +23,7 @@ SWEEP_SECONDS = 8.0
 """How long an answer waits for the cancels; what takes longer goes on, and is told as open."""
 RETRY_SECONDS = 1.0
 ACCOUNTS_AT_ONCE = 4
-_Sweep = asyncio.Task[list[str] | None]
+_Sweep = asyncio.Task[list[str]]
 
 
 class Switchboard:
@@ -41,6 +41,8 @@ class Switchboard:
         self._changing = asyncio.Lock()
         self._slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
         self._sweeping: dict[str, _Sweep] = {}
+        self._failed: dict[str, set[str]] = {}
+        """Orders that could not be canceled; the index of triggers misses them while their account is read anew."""
 
     async def load(self) -> None:
         """Read the switches that were engaged before the engine started."""
@@ -119,26 +121,23 @@ class Switchboard:
     async def _sweep(self, switch: KillSwitch, accounts: list[str]) -> tuple[list[str], list[str]]:
         """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet."""
         before = self._triggers.by_account()
-        tasks = {self._sweep_account(account_id, switch): account_id for account_id in accounts}
+        tasks = [self._sweep_account(account_id, switch, before.get(account_id, [])) for account_id in accounts]
         if not tasks:
             return [], []
         done, _ = await asyncio.wait(tasks, timeout=SWEEP_SECONDS)
-        canceled = {order_id for task in done for order_id in task.result() or ()}
+        canceled = {order_id for task in done for order_id in task.result()}
         now = self._triggers.by_account()
-        still_open: set[str] = set()
-        for task, account_id in tasks.items():
-            still_open.update(now.get(account_id, ()))
-            if task not in done or task.result() is None:
-                # the index misses them while the account is read anew
-                still_open.update(before.get(account_id, ()))
+        still_open = {
+            order_id
+            for account_id in accounts
+            for order_id in (*now.get(account_id, ()), *self._failed.get(account_id, ()))
+        }
         return sorted(canceled), sorted(still_open - canceled)
 
-    def _sweep_account(self, account_id: str, switch: KillSwitch) -> _Sweep:
+    def _sweep_account(self, account_id: str, switch: KillSwitch, known: list[str]) -> _Sweep:
         """Start to cancel the open orders of an account, after the sweep of it that may be under way."""
-        task = asyncio.create_task(
-            self._cancel(account_id, switch, self._sweeping.get(account_id)), name=f"sweep {account_id}"
-        )
-        self._sweeping[account_id] = task
+        work = self._cancel(account_id, switch, known, self._sweeping.get(account_id))
+        task = self._sweeping[account_id] = asyncio.create_task(work, name=f"sweep {account_id}")
 
         def ended(_task: Any) -> None:
             if self._sweeping.get(account_id) is task:
@@ -147,22 +146,25 @@ class Switchboard:
         task.add_done_callback(ended)
         return task
 
-    async def _cancel(self, account_id: str, switch: KillSwitch, earlier: _Sweep | None) -> list[str] | None:
-        """Cancel what is open on an account and return the ids, None when that failed."""
+    async def _cancel(self, account_id: str, switch: KillSwitch, known: list[str], earlier: _Sweep | None) -> list[str]:
+        """Cancel what is open on an account and return the ids; note what was open when that fails."""
         if earlier is not None:
             await asyncio.wait([earlier])
         command = wire.CancelOrders(actor=wire.Actor(user_id=switch.engaged_by), account=account_id)
         async with self._slots:
             try:
                 orders = await self._desk.cancel_all(command)
-            except TradingError as error:
-                _log.warning("orders of account %s are not canceled yet: %s", account_id, error.detail)
-                return None
+            except Exception as error:
+                # whatever it is, the others must be canceled
+                _log.warning("orders of account %s are not canceled yet: %s", account_id, error)
+                self._failed.setdefault(account_id, set()).update(known)
+                return []
+        self._failed.pop(account_id, None)
         return [order.id for order in orders if order.status in FINAL_STATUSES]
 
     async def _under(self, switch: KillSwitch, *others: str) -> list[str]:
         """Return the accounts under `switch` that have open orders, or are among `others`."""
-        busy = self._triggers.by_account().keys() | set(others)
+        busy = self._triggers.by_account().keys() | self._failed.keys() | set(others)
         if switch.scope == "account":
             return sorted(busy & {switch.target})
         if switch.scope == "user":
