@@ -93,6 +93,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "stop_loss": {"stop_price": "48000"},
         },
     },
+    "Batch": {
+        "two": {
+            "orders": [
+                {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
+                {"symbol": "ETH/USDT", "side": "buy", "type": "limit", "amount": "0.1", "price": "2000"},
+            ]
+        }
+    },
     "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
     "User": {
         "ada": {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": _NOON}
@@ -288,3 +296,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
+
+EXAMPLES["Placement"] = {"placed": {"status": 201, "data": EXAMPLES["Order"]["filled"]}}

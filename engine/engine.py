@@ -16,6 +16,7 @@ from typing import Any
 
 from config import Settings
 from engine.accounts import Accounts
+from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
@@ -123,6 +124,7 @@ class Engine:
     def _handlers(self) -> dict[type[wire.Request], Any]:
         return {
             wire.PlaceOrder: self.desk.place,
+            wire.PlaceOrders: Batches(self.desk, self._journal).place,
             wire.EditOrder: self.desk.edit,
             wire.SetRiskLimits: self.desk.set_limits,
             wire.EngageKillSwitch: self._switchboard.engage,
