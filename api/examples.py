@@ -124,6 +124,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "reference_currency": "USDT",
             "status": "active",
             "kind": "main",
+            "credential": None,
+            "starting_balance": "10000",
+            "deposited": "10000",
+            "reset_at": None,
+            "created_at": _NOON,
+        }
+    },
+    "NewAccount": {
+        "paper": {"name": "Playground", "starting_balance": "2500"},
+        "live": {"name": "Live", "mode": "live", "exchange": "binance", "credential": CREDENTIAL},
+    },
+    "Rename": {"name": {"name": "Savings"}},
+    "Reset": {"as_before": {}, "with_less": {"starting_balance": "500"}},
+    "NewDeposit": {"cash": {"currency": "USDT", "amount": "1000"}, "coins": {"currency": "BTC", "amount": "0.1"}},
+    "Deposit": {
+        "cash": {
+            "account": ACCOUNT,
+            "currency": "USDT",
+            "amount": "1000",
+            "value": "1000",
+            "total": "11000",
+            "deposited": "11000",
+            "reference_currency": "USDT",
             "created_at": _NOON,
         }
     },

@@ -8,6 +8,7 @@ commits. Errors of the domain are raised before anything is changed.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from datetime import datetime
 from decimal import Decimal
@@ -37,6 +38,9 @@ class Account(ABC):
     def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
         self.record = record
         self.lock = asyncio.Lock()
+        self.used_at = time.monotonic()
+        self.is_closed = False
+        """Whether it has left the memory because it was idle; SQL has all of it."""
         self.line = Line(record.id, record.user_id)
         self.orders: dict[str, wire.Order] = {}
         self.reserved_client_ids: set[str] = set()

@@ -213,12 +213,12 @@ class Desk:
         if order is not None and order.account == command.account:
             raise not_open(order)
 
-    async def _change(self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
+    async def _change(self, found: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.
 
         Errors of the domain come before anything is changed; after any other the account is read anew.
         """
-        async with account.lock:
+        async with self._accounts.changing(found) as account:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
             unit = account.unit()

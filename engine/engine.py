@@ -46,6 +46,7 @@ from utils.errors import StorageUnavailable, TradingError
 _log = logging.getLogger(__name__)
 OCTOBOT_VERSION = version("octobot")
 CHORE_SECONDS = 60.0
+IDLE_PROBE_SECONDS = 5.0
 LAG_PROBE_SECONDS = 0.1
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
@@ -94,6 +95,7 @@ class Engine:
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self._measure_lag(), "lag")
+        self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.market.run(), "market")
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
@@ -213,6 +215,16 @@ class Engine:
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)
+
+    async def _close_idle_accounts(self) -> None:
+        """Keep the accounts in memory to those that are used."""
+        idle_seconds = self._settings.account_idle_minutes * 60.0
+        while True:
+            await asyncio.sleep(IDLE_PROBE_SECONDS)
+            try:
+                await self._accounts.close_idle(idle_seconds=idle_seconds, most=self._settings.accounts_in_memory)
+            except StorageUnavailable as error:
+                _log.warning("idle accounts stay in memory for now: %s", error.detail)
 
     async def _measure_lag(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from config import Settings
 from models import Database
+from services.account_changes import AccountChanges
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
@@ -31,6 +32,7 @@ class Services:
     users: Users
     sessions: Sessions
     accounts: Accounts
+    account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
     risk: Risk
@@ -45,13 +47,20 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     """Wire the services together."""
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
+    idempotency = Idempotency(database)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
         accounts=accounts,
-        credentials=Credentials(
-            database, bridge, Vault.of(settings.encryption_keys), Idempotency(database), settings.exchanges
+        account_changes=AccountChanges(
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            live_trading_enabled=settings.live_trading_enabled,
+            max_accounts=settings.max_accounts,
         ),
+        credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
         risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),

@@ -1,7 +1,8 @@
 """The core of a loopback exchange: accounts, their wallets, orders and trades, exact to the last digit.
 
 Prices move only when a test says so. Takers trade at the price (plus or minus half the spread) as long as there is
-liquidity; a resting order fills at its own price as soon as the market's price reaches it.
+liquidity; a resting order fills at its own price as soon as the market's price reaches it. A client's order id is
+unique among the account's open orders: once that order is closed, both real exchanges take another one under its id.
 
 What a test may call, from any thread:
 
@@ -31,7 +32,7 @@ from tests.exchanges.wallet import Holdings, Wallet
 
 
 def _locked[**P, R](method: Callable[Concatenate[Book, P], R]) -> Callable[Concatenate[Book, P], R]:
-    def run(self: Book, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self: Book, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self.lock:
             return method(self, *args, **kwargs)
 
@@ -48,18 +49,16 @@ class Book:
         now: Callable[[], int],
         *,
         fees: Literal["received", "quote"],
-        unique_ids: Literal["open", "ever"],
     ) -> None:
         """Open the exchange; `now` is its clock in ms.
 
         :param fees: the currency a fee is taken in: the one received, or always the quote currency
-        :param unique_ids: whether a client's order id may come again once its order is closed
         """
         self.lock = threading.RLock()
         self.now = now
         self.lag = 0.0
         self.quotes = {market.symbol: Quotes(market, now()) for market in markets}
-        self._fees, self._unique_ids = fees, unique_ids
+        self._fees = fees
         self._wallets: dict[str, Wallet] = {}
         self._versions: dict[int, list[tuple[float, Order]]] = {}
         self._by_account: dict[str, list[int]] = {}
@@ -83,13 +82,14 @@ class Book:
         amount = ticket.amount
         if amount is None:
             assert ticket.quote_amount is not None
-            amount = ticket.market.floor(ticket.quote_amount / touch)
+            each = touch * (1 + ticket.market.taker) if self._fees == "quote" and ticket.side == "buy" else touch
+            amount = ticket.market.floor(ticket.quote_amount / each)
         meets = ticket.price is None or (ticket.price >= touch if ticket.side == "buy" else ticket.price <= touch)
         if ticket.post_only and meets:
             raise Rejected("would_match")
         moment = self.now()
         order = Order(next(self._order_ids), account, ticket, amount, moment, moment)
-        order = replace(order, reserved=self._reservation(order, amount, touch))
+        order = replace(order, reserved=self._reservation(ticket, amount, touch))
         wallet = self._wallet(account)
         if wallet.free(order.spends) < order.reserved:
             raise Rejected("funds")
@@ -109,6 +109,22 @@ class Book:
         if order is None or order.account != account:
             raise Rejected("unknown")
         return self._close(order, "cancelled")
+
+    @_locked
+    def replace(self, account: str, order_id: int, ticket: Ticket) -> Order:
+        """Cancel an open order and place another one in its stead, or leave it as it is.
+
+        :raises Rejected: as `place` and `cancel` do; then nothing has changed
+        """
+        old = self._open.get(order_id)
+        if old is None or old.account != account:
+            raise Rejected("unknown")
+        quotes = self.quotes[ticket.market.symbol]
+        needed = self._reservation(ticket, ticket.amount or Decimal(0), quotes.ask)
+        if self._wallet(account).free(old.spends) + old.reserved < needed:
+            raise Rejected("funds")
+        self._close(old, "cancelled")
+        return self.place(account, ticket)
 
     @_locked
     def find(self, account: str, client_id: str) -> Order | None:
@@ -219,17 +235,17 @@ class Book:
 
     def _check(self, account: str, ticket: Ticket) -> None:
         known = self._by_client_id.get((account, ticket.client_id))
-        if known is not None and (self._unique_ids == "ever" or known in self._open):
+        if known in self._open:
             raise Rejected("duplicate")
         resting = sum(o.account == account and o.market == ticket.market for o in self._open.values())
         if resting >= ticket.market.max_open_orders:
             raise Rejected("too_many")
 
-    def _reservation(self, order: Order, amount: Decimal, touch: Decimal) -> Decimal:
-        if order.side == "sell":
+    def _reservation(self, ticket: Ticket, amount: Decimal, touch: Decimal) -> Decimal:
+        if ticket.side == "sell":
             return amount
-        cost = amount * (order.ticket.price or touch)
-        return cost * (1 + order.market.taker) if self._fees == "quote" else cost
+        cost = amount * (ticket.price or touch)
+        return cost * (1 + ticket.market.taker) if self._fees == "quote" else cost
 
     def _take(self, order: Order, touch: Decimal) -> Order:
         """Trade with what the market offers; then rest or expire."""
@@ -254,7 +270,7 @@ class Book:
         fee_currency = received if self._fees == "received" else market.quote
         fee = places((gain if fee_currency == received else cost) * rate)
         spent = amount if not buys else cost if fee_currency == received else cost + fee
-        reserved = self._reservation(order, order.left - amount, price)
+        reserved = self._reservation(order.ticket, order.left - amount, price)
         wallet = self._wallet(order.account)
         wallet.move(order.spends, locked=reserved - order.reserved, free=order.reserved - reserved - spent)
         wallet.move(received, free=gain - fee if fee_currency == received else gain)
