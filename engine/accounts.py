@@ -16,6 +16,7 @@ from engine.account import Account
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
+from engine.risk import Gates
 from engine.spot import SpotAccount
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
@@ -33,7 +34,15 @@ REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Accounts:
     """Hand out accounts by id."""
 
-    def __init__(self, records: Records, journal: Journal, markets: Markets, triggers: Triggers) -> None:
+    def __init__(
+        self,
+        records: Records,
+        journal: Journal,
+        markets: Markets,
+        triggers: Triggers,
+        gates: Gates,
+    ) -> None:
+        self._gates = gates
         self._records = records
         self._journal = journal
         self._markets = markets
@@ -46,6 +55,10 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def in_memory(self) -> list[str]:
+        """Return the ids of the accounts that are in memory."""
+        return list(self._open)
 
     async def get(self, account_id: str) -> Account:
         """Return the account, reading it from SQL when it is not in memory.
@@ -146,7 +159,8 @@ class Accounts:
         record = await asyncio.to_thread(self._records.account, account_id)
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await KINDS[record.type].open(record, self._markets.get(record.exchange))
+        market = self._markets.get(record.exchange)
+        return await KINDS[record.type].open(record, market, self._gates.of(record, market))
 
     async def _close_unused(self, account: Account) -> bool:
         """Close an account unless something is under way with it; return whether it was closed."""

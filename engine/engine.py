@@ -16,6 +16,7 @@ from typing import Any
 
 from config import Settings
 from engine.accounts import Accounts
+from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
@@ -27,12 +28,15 @@ from engine.exchanges.verification import Verifier
 from engine.funding import Funding
 from engine.holdings import Holdings
 from engine.journal import Journal
+from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
 from engine.prices import PriceStream
 from engine.records import Records
+from engine.risk import Gates
 from engine.server import Server
+from engine.switchboard import Switchboard
 from engine.ticks import Ticks
 from engine.triggers import Triggers
 from models import Database
@@ -62,8 +66,11 @@ class Engine:
         self.prices = PriceStream(self.market.exchange)
         self._markets = Markets([self.market])
         self._triggers = Triggers()
-        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
+        self._switches = KillSwitches()
+        gates = Gates(self._records, self._switches, settings.max_open_orders)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.funding = Funding(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
@@ -80,11 +87,13 @@ class Engine:
         self._journal.start()
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
+        await self._switchboard.load()
         self.market.listen(self._publish)
         self.market.listen(self._ticks.touch)
         await self.market.tick()
         self._spawn(self._ticks.store_levels(), "levels")
         self._spawn(self._do_chores(), "chores")
+        self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self._measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
@@ -104,6 +113,7 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._switchboard.close()
         await self._ticks.store_levels_once()
         await self._journal.stop()
         await self._accounts.close()
@@ -116,7 +126,11 @@ class Engine:
     def _handlers(self) -> dict[type[wire.Request], Any]:
         return {
             wire.PlaceOrder: self.desk.place,
+            wire.PlaceOrders: Batches(self.desk, self._journal).place,
             wire.EditOrder: self.desk.edit,
+            wire.SetRiskLimits: self.desk.set_limits,
+            wire.EngageKillSwitch: self._switchboard.engage,
+            wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
             wire.PreviewOrder: self.desk.preview,

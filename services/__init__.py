@@ -19,6 +19,7 @@ from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.prices import Prices
+from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
@@ -37,6 +38,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    risk: Risk
     portfolios: Portfolios
     equity: EquityCurves
     performances: Performances
@@ -67,6 +69,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),
