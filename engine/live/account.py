@@ -12,20 +12,18 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine import orders, rules
-from engine.account import Account
 from engine.exchanges.venue import Venue
 from engine.live import states
 from engine.live.booking import LiveBooking
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
-from engine.live.timing import Timing
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
+from engine.spot import SpotAccount
 from engine.triggers import Touch
 from engine.unit import Unit
 from utils import clock, wire
-from utils.credentials import ApiKeys
 from utils.errors import Conflict, EngineUnavailable, FieldError, Refused
 from utils.money import ZERO
 from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
@@ -34,25 +32,18 @@ SIGHTINGS = 2
 """How often an order must not be found, after the last moment at which it could have arrived."""
 
 
-class LiveAccount(Account):
+class LiveAccount(SpotAccount):
     """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
 
     octobot: LiveOctoBot
     _booking: LiveBooking
 
     def __init__(
-        self,
-        record: AccountRecord,
-        market: Market,
-        octobot: LiveOctoBot,
-        venue: Venue,
-        timing: Timing,
-        *,
-        enabled: bool,
+        self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool
     ) -> None:
         super().__init__(record, market, octobot)
         self.venue = venue
-        self.timing = timing
+        self.timing = octobot.trader.timing
         self.in_flight: set[str] = set()
         self.edits: dict[str, wire.Order] = {}
         self._doomed: set[str] = set()
@@ -64,23 +55,21 @@ class LiveAccount(Account):
         self._foreign: dict[str, Decimal] = {}
         self._marks: dict[str, Decimal] = {}
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
-        self.orders.update({order.id: order for order in record.orders})
+        for order in record.orders:
+            self.orders[order.id] = order
+            self.line.statuses[order.id] = order.status
         octobot.orders = self.orders
         self._reckon()
-
-    @classmethod
-    async def connect(
-        cls, record: AccountRecord, market: Market, venue: Venue, keys: ApiKeys, timing: Timing, *, enabled: bool
-    ) -> LiveAccount:
-        """Build the account as SQL has it; the exchange is not asked."""
-        symbols = list(market.instruments)
-        octobot = await LiveOctoBot.connect(venue, keys, symbols, record, timing)
-        return cls(record, market, octobot, venue, timing, enabled=enabled)
 
     @property
     def trader(self) -> LiveTrader:
         """Return the gate to the exchange."""
         return self.octobot.trader
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether it must stay in memory: orders are open, or on their way."""
+        return bool(self.orders or self.in_flight)
 
     def hurry(self) -> None:
         """Have the account looked at now."""
@@ -97,11 +86,11 @@ class LiveAccount(Account):
             await self.octobot.close()
             detail = f"{self.record.exchange} does not tell the balance of the account."
             raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=5) from error
-        for currency, (total, _) in held.items():
-            if total or currency == self.record.reference_currency:
-                self._booking.receive(currency, total, "deposit", unit)
-        if not self._booking.totals:
-            self._booking.receive(self.record.reference_currency, ZERO, "deposit", unit)
+        held.setdefault(self.record.reference_currency, (ZERO, ZERO))
+        worth = [self._booking.receive(currency, total, "deposit", unit) for currency, (total, _) in held.items()]
+        deposited = sum((value for value in worth if value is not None), ZERO)
+        unit.settle(deposited=deposited)
+        unit.sample(deposited, deposited)
         self._reckon()
 
     # ------------------------------------------------------------------------------------------- commands
@@ -111,11 +100,13 @@ class LiveAccount(Account):
 
         :raises Refused: a rule forbids it. :raises EngineUnavailable: the exchange has not answered for a while.
         """
+        self.check_active()
         self._check_enabled()
         _check_kind(ticket)
-        self.trader.breaker.check()
         draft = self.draft(ticket)
-        rules.check(draft, self.octobot)
+        rules.check(draft, self._funds())
+        await self.gate.admit(draft, self)
+        self.trader.breaker.check()
         return self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
 
     async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:  # noqa: ARG002
@@ -128,7 +119,8 @@ class LiveAccount(Account):
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise _pending()
         self.trader.breaker.check()
-        changed, _ = self._edited(order, command)
+        changed, draft = self._edited(order, command)
+        await self.gate.admit(draft, self, edited=order)
         if changed.remaining <= ZERO:
             detail = "The amount must be above what is filled."
             error = FieldError(field="amount", code="invalid_amount", message=detail)
@@ -226,7 +218,7 @@ class LiveAccount(Account):
         self.orders.pop(old.id)
         self._reckon()
         try:
-            rules.check(draft, self.octobot)
+            rules.check(draft, self._funds())
         except Refused:
             return None
         finally:
@@ -340,8 +332,9 @@ class LiveAccount(Account):
 
 def _check_kind(ticket: OrderTicket) -> None:
     """Refuse what exchanges are not asked for. :raises Refused: `type_not_supported_live` and the like."""
-    if ticket.type not in {"market", "limit"} or ticket.oco is not None:
-        field = "oco" if ticket.oco is not None else "type"
+    groups = {"oco": ticket.oco, "take_profit": ticket.take_profit, "stop_loss": ticket.stop_loss}
+    if ticket.type not in {"market", "limit"} or any(groups.values()):
+        field = next((name for name, leg in groups.items() if leg), "type")
         detail, code = "Live accounts take market and limit orders.", "type_not_supported_live"
     elif ticket.time_in_force == "day":
         field, code = "time_in_force", "time_in_force_not_supported_live"

@@ -38,9 +38,10 @@ class LiveBooking(Booking):
         sign = 1 if order.side == "buy" else -1
         moves = {market.base: sign * fill.amount, market.quote: -sign * fill.cost}
         before = {currency: self.total(currency) for currency in moves}
-        trade_id = new_id()
+        made = Fill(new_id(), fill.price, fill.amount, fee)
+        worth = self._valuation.value(market.quote, fill.cost)
         trade = wire.Trade(
-            id=trade_id,
+            id=made.trade_id,
             order_id=order.id,
             account=order.account,
             mode=order.mode,
@@ -51,7 +52,7 @@ class LiveBooking(Booking):
             amount=fill.amount,
             cost=fill.cost,
             fee=fill.fee,
-            realized_pnl=self._valuation.fill(market, order.side, Fill(trade_id, fill.price, fill.amount, fee), before),
+            realized_pnl=self._valuation.fill(market, order.side, made, before),
             created_at=clock.now(),
             exchange_trade_id=fill.id,
         )
@@ -69,20 +70,35 @@ class LiveBooking(Booking):
         unit.trade(trade)
         self._remember(trade)
         for currency, amount in moves.items():
-            self._move(currency, amount, "trade", unit, trade)
-        self._move(fee.currency, -fee.cost, "fee", unit, trade)
+            value = None if worth is None else worth.copy_sign(amount)
+            self._move(currency, amount, "trade", unit, trade=trade, worth=value)
+        self._move(fee.currency, -fee.cost, "fee", unit, trade=trade, worth=self._fee_value(market, made))
         for currency in {*moves, fee.currency}:
             unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
         return order
 
-    def receive(self, currency: str, amount: Decimal, kind: str, unit: Unit) -> None:
-        """Book `amount` (negative: what went away) that came without an order of ours."""
-        self._valuation.receive(currency, amount, self.total(currency))
-        self._move(currency, amount, kind, unit)
+    def receive(self, currency: str, amount: Decimal, kind: str, unit: Unit) -> Decimal | None:
+        """Book `amount` (negative: what went away) that came without an order of ours; return its worth."""
+        worth = self._valuation.value(currency, amount)
+        if amount > 0:
+            self._valuation.get(currency, amount, self.total(currency), worth)
+        elif self.total(currency) + amount == 0:
+            self._valuation.entry_prices[currency] = None
+        self._move(currency, amount, kind, unit, worth=worth)
         unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
+        return worth
 
-    def _move(self, currency: str, amount: Decimal, kind: str, unit: Unit, trade: wire.Trade | None = None) -> None:
-        unit.book(currency, amount, kind, trade)
+    def _move(
+        self,
+        currency: str,
+        amount: Decimal,
+        kind: str,
+        unit: Unit,
+        *,
+        trade: wire.Trade | None = None,
+        worth: Decimal | None = None,
+    ) -> None:
+        unit.book(currency, amount, kind, trade, worth)
         self.totals[currency] = self.total(currency) + amount
 
 

@@ -13,12 +13,12 @@ from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.outcomes import Refusal
 from engine.live.trader import Unreachable
-from engine.orders import IMMEDIATE, not_open
+from engine.orders import not_open
 from engine.records import Records
 from engine.unit import Unit
 from utils import wire
 from utils.errors import EngineTimeout, EngineUnavailable, Refused, TradingError
-from utils.wire import FINAL_STATUSES
+from utils.wire import FINAL_STATUSES, IMMEDIATE
 
 _log = logging.getLogger(__name__)
 FOLLOW_UP_SECONDS = 1.5

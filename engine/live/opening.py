@@ -7,9 +7,11 @@ import asyncio
 from config import Settings
 from engine.exchanges.venue import Venue
 from engine.live.account import LiveAccount
+from engine.live.octobot import LiveOctoBot
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.records import AccountRecord, Records
+from engine.risk import Gate
 from utils.errors import EngineUnavailable
 from utils.vault import Vault
 
@@ -30,7 +32,7 @@ class LiveAccounts:
             raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
         return self._venues.setdefault(exchange, Venue(exchange, self._settings))
 
-    async def open(self, record: AccountRecord, market: Market) -> LiveAccount:
+    async def open(self, record: AccountRecord, market: Market, gate: Gate) -> LiveAccount:
         """Build the account.
 
         :raises EngineUnavailable: its exchange is not connected or has never answered yet. :raises NotReady: its keys
@@ -40,7 +42,10 @@ class LiveAccounts:
         await venue.load()
         keys = await asyncio.to_thread(self._records.keys_of, record.id, self._vault)
         enabled = self._settings.live_trading_enabled
-        return await LiveAccount.connect(record, market, venue, keys, self._timing, enabled=enabled)
+        octobot = await LiveOctoBot.connect(venue, keys, list(market.instruments), record, self._timing)
+        account = LiveAccount(record, market, octobot, venue, enabled=enabled)
+        account.gate = gate
+        return account
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from engine.live.outcomes import ExchangeOrder
-from engine.orders import IMMEDIATE
 from utils import clock, wire
 from utils.money import ZERO
-from utils.wire import OrderStatus
+from utils.wire import IMMEDIATE, OrderStatus
 
 
 def moved(order: wire.Order, state: ExchangeOrder) -> wire.Order:
