@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from engine.account import Account
+from engine.futures.account import FuturesAccount
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
@@ -19,7 +20,7 @@ from utils.errors import EngineUnavailable, NotFound, TradingError
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
-KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount, "futures": FuturesAccount}
 """What becomes of an account, by its type."""
 REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -102,6 +103,8 @@ class Accounts:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
+        for position in account.record.positions:
+            self._triggers.guard(account.record.exchange, position)
         self._open[account_id] = account
         if stale is not None:
             await stale.octobot.close()

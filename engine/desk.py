@@ -17,7 +17,7 @@ from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
-from utils import wire
+from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,14 @@ class Desk:
 
         account = await self._accounts.get(command.account)
         return await self._change(account, change)
+
+    async def close_position(self, command: wire.ClosePosition) -> wire.Order:
+        """Close a position at the market, or answer a repeated key with the first outcome."""
+        return await self._keys.once(command, lambda claim: self._close_position(command, claim))
+
+    async def set_leverage(self, command: wire.SetLeverage) -> wire.Leverage:
+        """Choose the leverage of a market, or answer a repeated key with the first outcome."""
+        return await self._keys.once(command, lambda claim: self._set_leverage(command, claim))
 
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
@@ -124,6 +132,40 @@ class Desk:
             await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
 
+    async def _close_position(self, command: wire.ClosePosition, claim: Claim | None) -> wire.Order:
+        async def change(account: Account, unit: Unit) -> wire.Order:
+            order = await account.place(account.closing(command.symbol), unit)
+            unit.record("position.close", command.actor, order.id)
+            if claim is not None:
+                unit.key(claim, order_id=order.id)
+            return order
+
+        return await self._answered(command, "position.close", claim, change)
+
+    async def _set_leverage(self, command: wire.SetLeverage, claim: Claim | None) -> wire.Leverage:
+        async def change(account: Account, unit: Unit) -> wire.Leverage:
+            leverage = await account.set_leverage(command.symbol, command.leverage, unit)
+            unit.record("position.leverage", command.actor, command.symbol)
+            if claim is not None:
+                unit.key(claim, answer=leverage)
+            return leverage
+
+        return await self._answered(command, "position.leverage", claim, change)
+
+    async def _answered(
+        self,
+        command: wire.ClosePosition | wire.SetLeverage,
+        action: str,
+        claim: Claim | None,
+        change: Callable[[Account, Unit], Awaitable[Result]],
+    ) -> Result:
+        account = await self._accounts.get(command.account)
+        try:
+            return await self._change(account, change)
+        except FINAL_REFUSALS as refusal:
+            await self._record_refusal(command, action, command.symbol, refusal, claim)
+            raise
+
     async def _reserving(
         self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
     ) -> Result:
@@ -176,24 +218,37 @@ class Desk:
         async with account.lock:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
-            unit = account.unit()
-            try:
-                result = await change(account, unit)
-            except TradingError:
-                raise
-            except Exception as error:
-                _log.exception("a change of account %s failed", account.record.id)
-                self._accounts.evict(account)
-                raise EngineFault("The change failed; nothing was done.") from error
-            for order in unit.orders.values():
-                if order.status in wire.FINAL_STATUSES:
-                    self._triggers.remove(order.id)
-                else:
-                    self._triggers.add(order)
-            committed = self._journal.submit(unit) if not unit.is_empty else None
+            if account.is_behind(moment := clock.now()):
+                # apart from the change, which may be refused; when this is not stored, the change is not either
+                _, late = await self._apply(account, lambda account, unit: account.catch_up(moment, unit))
+                if late is not None:
+                    late.add_done_callback(_forget)
+            result, committed = await self._apply(account, change)
         if committed is not None:
             await self._commit(account, committed)
         return result
+
+    async def _apply(
+        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> tuple[Result, asyncio.Future[None] | None]:
+        """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
+        unit = account.unit()
+        try:
+            result = await change(account, unit)
+        except TradingError:
+            raise
+        except Exception as error:
+            _log.exception("a change of account %s failed", account.record.id)
+            self._accounts.evict(account)
+            raise EngineFault("The change failed; nothing was done.") from error
+        for order in unit.orders.values():
+            if order.status in wire.FINAL_STATUSES:
+                self._triggers.remove(order.id)
+            else:
+                self._triggers.add(order)
+        for position in unit.positions.values():
+            self._triggers.guard(account.record.exchange, position)
+        return result, self._journal.submit(unit) if not unit.is_empty else None
 
     async def _commit(self, account: Account, committed: asyncio.Future[None]) -> None:
         try:

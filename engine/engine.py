@@ -21,6 +21,7 @@ from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
+from engine.futures.funding import FundingClock
 from engine.journal import Journal
 from engine.market import Market
 from engine.markets import Markets
@@ -57,6 +58,7 @@ class Engine:
         self._triggers = Triggers()
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self.funding = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
@@ -71,11 +73,14 @@ class Engine:
         self._journal.start()
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
+        for exchange, position in await asyncio.to_thread(self._records.open_positions):
+            self._triggers.guard(exchange, position)
         self.market.listen(self._publish)
         self.market.listen(self._ticks.touch)
         await self.market.tick()
         self._spawn(self._ticks.store_levels(), "levels")
         self._spawn(self._do_chores(), "chores")
+        self._spawn(self.funding.run(), "funding")
         self._spawn(self._measure_lag(), "lag")
         if ticking:
             self._spawn(self.market.run(), "market")
@@ -108,6 +113,8 @@ class Engine:
             wire.EditOrder: self.desk.edit,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
+            wire.ClosePosition: self.desk.close_position,
+            wire.SetLeverage: self.desk.set_leverage,
             wire.PreviewOrder: self.desk.preview,
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
@@ -218,4 +225,4 @@ class Engine:
             return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
         seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
         epoch = self._records.fact("demo.epoch", str(int(time.time())))
-        return DemoMarket(int(seed), float(epoch))
+        return DemoMarket(int(seed), float(epoch), self._settings.demo_funding_seconds)

@@ -21,7 +21,18 @@ from sqlalchemy.exc import IntegrityError
 
 from engine.orders import client_order_id_taken
 from engine.unit import Line, Unit
-from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
+from models import (
+    AuditEntry,
+    Balance,
+    Database,
+    Event,
+    EventCounter,
+    IdempotencyKey,
+    LedgerEntry,
+    Order,
+    Position,
+    Trade,
+)
 from utils import clock
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError
 
@@ -49,6 +60,15 @@ class Journal:
         self._balances = balance_insert.on_conflict_do_update(
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
+        )
+        position_insert = upsert(Position)
+        self._positions = position_insert.on_conflict_do_update(
+            index_elements=["account_id", "symbol"],
+            set_={
+                column.name: position_insert.excluded[column.name]
+                for column in Position.__table__.columns
+                if column.name not in {"account_id", "symbol"}
+            },
         )
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
@@ -156,6 +176,7 @@ class Journal:
     def _write(self, connection: Connection, units: list[Unit]) -> None:
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
+        positions: dict[tuple[str, str], dict[str, Any]] = {}
         trades: list[dict[str, Any]] = []
         ledger: list[dict[str, Any]] = []
         audit: list[dict[str, Any]] = []
@@ -163,6 +184,7 @@ class Journal:
         for unit in units:
             orders.update({row["id"]: row for row in unit.order_rows()})
             balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
+            positions.update({(row["account_id"], row["symbol"]): row for row in unit.positions.values()})
             trades += unit.trade_rows()
             ledger += unit.ledger
             audit += unit.audit
@@ -172,6 +194,7 @@ class Journal:
             (insert(Trade), trades),
             (insert(LedgerEntry), ledger),
             (self._balances, list(balances.values())),
+            (self._positions, list(positions.values())),
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from models import Account, Balance, Database, IdempotencyKey, Installation, Order
+from models import Account, Balance, Database, IdempotencyKey, Installation, Order, Position
 from models.records import order_of
 from utils import wire
 from utils.errors import Fault, NotFound
@@ -32,6 +33,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
+    positions: list[dict[str, Any]] = []
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
         return AccountRecord(
             id=row.id,
             user_id=row.user_id,
@@ -72,6 +75,7 @@ class Records:
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            positions=[dict(position._mapping) for position in positions],
         )
 
     def open_orders(self, account_id: str | None = None) -> list[wire.Order]:
@@ -81,6 +85,16 @@ class Records:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
             return [order_of(row) for row in connection.execute(query)]
+
+    def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read all open positions of the installation, each with its exchange."""
+        query = (
+            select(Account.exchange, *Position.__table__.columns)
+            .join(Account, Account.id == Position.account_id)
+            .where(Position.opened_at.is_not(None))
+        )
+        with self._database.read() as connection:
+            return [(row.exchange, dict(row._mapping)) for row in connection.execute(query)]
 
     def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
         """Read the open day orders that were placed before the UTC day of `moment`."""

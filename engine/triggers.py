@@ -1,15 +1,18 @@
-"""The index of trigger prices: which orders does a price touch? Only those accounts are visited at a tick."""
+"""The index of trigger prices: which orders and positions does a price touch? A tick visits those accounts alone."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
 from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
 from utils.wire import Order
+
+GUARD = "!"
+"""What the name of a guard, which sorts before every order's id, begins with."""
 
 
 class Touch(NamedTuple):
@@ -37,6 +40,15 @@ class Triggers:
         self.remove(order.id)
         self._places[order.id] = place
         book.add(order, level)
+
+    def guard(self, exchange: str, row: dict[str, Any]) -> None:
+        """Watch the liquidation price of a position (a row of SQL), or stop watching when it has none."""
+        name = f"{GUARD}{row['symbol']} {row['account_id']}"
+        self.remove(name)
+        if row["amount"] and row["liquidation_price"] is not None:
+            self._places[name] = place = (exchange, row["symbol"])
+            book = self._books.setdefault(place, _Book())
+            book.watch(name, row["account_id"], row["liquidation_price"], above=row["amount"] < 0)
 
     def remove(self, order_id: str) -> None:
         """Stop watching an order; unknown ids are fine."""
@@ -73,7 +85,6 @@ class _Book:
         self.levels: dict[str, Decimal] = {}
 
     def add(self, order: Order, known_level: Decimal | None) -> None:
-        self.accounts[order.id] = order.account
         if order.type in TRAILING and order.triggered_at is None:
             if order.trailing_level is None:
                 raise ValueError(f"trailing order {order.id} has no level")
@@ -82,11 +93,14 @@ class _Book:
             self.levels[order.id] = best(order.trailing_level, known_level or order.trailing_level)
         self._enter(order)
 
+    def watch(self, name: str, account: str, price: Decimal, *, above: bool) -> None:
+        self.accounts[name] = account
+        self.entries[name] = (above, (price, name))
+        (self.above if above else self.below).add((price, name))
+
     def _enter(self, order: Order) -> None:
         price, above = trigger(order, self.levels.get(order.id))
-        entry = (price, order.id)
-        self.entries[order.id] = (above, entry)
-        (self.above if above else self.below).add(entry)
+        self.watch(order.id, order.account, price, above=above)
 
     def _leave(self, order_id: str) -> None:
         above, entry = self.entries.pop(order_id)

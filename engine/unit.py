@@ -34,13 +34,14 @@ class Unit:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     balances: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    positions: dict[str, dict[str, Any]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
-        return not (self.orders or self.ledger or self.audit or self.keys or self.balances)
+        return not (self.orders or self.ledger or self.audit or self.keys or self.balances or self.positions)
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it."""
@@ -77,6 +78,11 @@ class Unit:
             "entry_price": entry_price,
         }
         self.balances.append(row)
+
+    def position(self, row: dict[str, Any], message: wire.Position) -> None:
+        """Store the position's new state and tell its owner of it."""
+        self.positions[row["symbol"]] = row
+        self._event("position", message)
 
     def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
         """Tell the owner the balances that changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ MOVES = {
     "rejected": set(),
     "replaced": set(),
 }
+DEFAULT_LEVERAGE = Decimal(5)
 NOTHING = Holding(free=ZERO, locked=ZERO, total=ZERO, value=None)
 
 
@@ -97,7 +98,8 @@ def _memory(database: Database, bridge: OctoBotBridge) -> list[str]:
     portfolios = {account.id: bridge.portfolio(account.id) for account in rows(database, models.Account)}
     stored = [order_of(row) for row in rows(database, models.Order) if row.closed_at is None]
     totals = {(row.account_id, row.currency): row.total for row in rows(database, models.Balance)}
-    locks = _locks(stored, {instrument.symbol: instrument for instrument in bridge.instruments()})
+    positions = rows(database, models.Position)
+    locks = _locks(stored, {instrument.symbol: instrument for instrument in bridge.instruments()}, positions)
     for account, portfolio in portfolios.items():
         held = portfolio.currencies
         for currency in held.keys() | {currency for owner, currency in totals if owner == account}:
@@ -116,13 +118,25 @@ def _memory(database: Database, bridge: OctoBotBridge) -> list[str]:
     return found
 
 
-def _locks(orders: list[Order], instruments: dict[str, Instrument]) -> dict[tuple[str, str], Decimal]:
-    """Reckon what open orders need: those that rest at a limit price, the taker fee included."""
+def _locks(
+    orders: list[Order], instruments: dict[str, Instrument], positions: list[Any]
+) -> dict[tuple[str, str], Decimal]:
+    """Reckon what positions lock, and open orders that rest at a limit price, the taker fee included."""
     locks: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    leverages = {(position.account_id, position.symbol): position.leverage for position in positions}
+    for position in positions:
+        locks[position.account_id, instruments[position.symbol].settle or ""] += position.margin
     for order in orders:
         if order.price is None or (order.type != "limit" and order.triggered_at is None):
             continue
         market = instruments[order.symbol]
+        if market.settle is not None:
+            if not order.reduce_only:
+                cost = order.amount * order.price
+                leverage = leverages.get((order.account, order.symbol), DEFAULT_LEVERAGE)
+                margin = (cost / leverage).quantize(Decimal("1e-8"), ROUND_UP)
+                locks[order.account, market.settle] += margin + cost * market.taker_fee
+            continue
         if order.side == "buy":
             locks[order.account, market.quote] += order.amount * order.price * (1 + market.taker_fee)
         else:

@@ -19,6 +19,7 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     Candle,
+    ClosePosition,
     EditOrder,
     EngineStatus,
     GetBotConfig,
@@ -30,11 +31,13 @@ from utils.wire import (
     GetTickers,
     GetTrades,
     Instrument,
+    Leverage,
     Order,
     PlaceOrder,
     Portfolio,
     Preview,
     PreviewOrder,
+    SetLeverage,
     StreamEvent,
     Subscribe,
     Ticker,
@@ -99,6 +102,14 @@ class OctoBotBridge:
 
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
+        return self._call(command)
+
+    def close_position(self, command: ClosePosition) -> Order:
+        """Close a position at the market. :raises NotFound: unknown symbol, or there is none."""
+        return self._call(command)
+
+    def set_leverage(self, command: SetLeverage) -> Leverage:
+        """Choose the leverage of a market. :raises NotFound: unknown symbol. :raises Refused: the margin forbids it."""
         return self._call(command)
 
     def portfolio(self, account: str) -> Portfolio:

@@ -41,7 +41,16 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
 
     def describe(self) -> Any:
         """Return what ccxt wants to know of an exchange."""
-        offered = ("spot", "fetchMarkets", "fetchTicker", "fetchTickers", "fetchOHLCV", "fetchOrderBook")
+        offered = (
+            "spot",
+            "swap",
+            "fetchFundingRate",
+            "fetchMarkets",
+            "fetchTicker",
+            "fetchTickers",
+            "fetchOHLCV",
+            "fetchOrderBook",
+        )
         return self.deep_extend(
             super().describe(),
             {
@@ -126,6 +135,25 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
             if (timestamp := int(trade.at.timestamp() * 1000)) >= (since or 0)
         ]
 
+    async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
+        """Return mark and index price, the funding rate as it stands, and when it is due."""
+        ticker = _ask(lambda source, at: source.ticker(symbol, at))
+        if ticker.funding_rate is None or ticker.next_funding_at is None:
+            raise ccxt.BadSymbol(f"{symbol} is no perpetual.")
+        timestamp, due = (int(moment.timestamp() * 1000) for moment in (ticker.as_of, ticker.next_funding_at))
+        return {
+            "symbol": symbol,
+            "markPrice": _float(ticker.mark_price),
+            "indexPrice": _float(ticker.index_price),
+            "interestRate": None,
+            "timestamp": timestamp,
+            "datetime": self.iso8601(timestamp),
+            "fundingRate": float(ticker.funding_rate),
+            "fundingTimestamp": due,
+            "fundingDatetime": self.iso8601(due),
+            "info": {},
+        }
+
     async def fetch_balance(self, params: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Return nothing: balances are the accounts' affair."""
         return {"free": {}, "used": {}, "total": {}, "info": {}}
@@ -144,13 +172,15 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "last": str(ticker.last),
                 "percentage": str(ticker.change_percent),
                 "baseVolume": str(ticker.volume),
+                "markPrice": _float(ticker.mark_price),
+                "indexPrice": _float(ticker.index_price),
                 "info": {},
             }
         )
 
 
 class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
-    """OctoBot's spot exchange over `DemoClient`, with exact fees."""
+    """OctoBot's spot and futures exchange over `DemoClient`, with exact fees."""
 
     FIX_MARKET_STATUS = True
     """Give OctoBot the tick sizes as numbers of digits, the form its order adapter cuts by."""
@@ -163,7 +193,7 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
     @classmethod
     def get_supported_exchange_types(cls) -> list[Any]:
         """Return the kinds of trading on offer."""
-        return [octobot_enums.ExchangeTypes.SPOT]
+        return [octobot_enums.ExchangeTypes.SPOT, octobot_enums.ExchangeTypes.FUTURE]
 
     @classmethod
     def load_user_inputs_from_class(cls, tentacles_setup_config: Any, tentacle_config: Any) -> Any:  # noqa: ARG003
@@ -172,6 +202,22 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
 
     async def switch_to_account(self, account_type: Any) -> None:
         """Do nothing: there is one kind of account."""
+
+    async def load_pair_contract(self, pair: str) -> None:
+        """Tell OctoBot of a perpetual: isolated margin, one position per market."""
+        contract = self.connector.client.market(pair)
+        kinds = octobot_enums.FutureContractType
+        most = Decimal(str(contract["limits"]["leverage"]["max"]))
+        self.create_pair_contract(
+            pair,
+            current_leverage=most,
+            contract_size=Decimal(str(contract["contractSize"])),
+            margin_type=octobot_enums.MarginType.ISOLATED,
+            contract_type=kinds.LINEAR_PERPETUAL if contract["linear"] else kinds.INVERSE_PERPETUAL,
+            position_mode=octobot_enums.PositionMode.ONE_WAY,
+            maintenance_margin_rate=Decimal(contract["info"]["maintenance_margin_rate"]),
+            maximum_leverage=most,
+        )
 
     def get_trade_fee(
         self,
@@ -190,7 +236,7 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
         columns = octobot_enums.FeePropertyColumns
         return {
             columns.TYPE.value: taker_or_maker,
-            columns.CURRENCY.value: market["quote"],
+            columns.CURRENCY.value: market["settle"] or market["quote"],
             columns.RATE.value: rate,
             columns.COST.value: quantity * price * rate,
             columns.IS_FROM_EXCHANGE.value: False,
@@ -221,21 +267,27 @@ def _levels(levels: tuple[Level, ...]) -> list[list[float]]:
 def _market(instrument: Instrument) -> dict[str, Any]:
     """Return ccxt's form of an instrument; `info` keeps the fee rates as text, for exact fees."""
     base, quote, tick = instrument.base, instrument.quote, float(instrument.price_tick)
-    most = instrument.max_amount
+    tiers = instrument.leverage_tiers
+    most, swap = instrument.max_amount, instrument.type == "swap"
     return {
-        "id": base + quote,
+        "id": f"{base}{quote}-PERP" if swap else base + quote,
         "symbol": instrument.symbol,
         "base": base,
         "quote": quote,
         "baseId": base,
         "quoteId": quote,
+        "settle": instrument.settle,
+        "settleId": instrument.settle,
         "type": instrument.type,
-        "spot": True,
+        "spot": not swap,
         "margin": False,
-        "swap": False,
+        "swap": swap,
         "future": False,
         "option": False,
-        "contract": False,
+        "contract": swap,
+        "contractSize": _float(instrument.contract_size),
+        "linear": instrument.linear,
+        "inverse": None if instrument.linear is None else not instrument.linear,
         "active": True,
         "taker": float(instrument.taker_fee),
         "maker": float(instrument.maker_fee),
@@ -244,6 +296,15 @@ def _market(instrument: Instrument) -> dict[str, Any]:
             "amount": {"min": float(instrument.min_amount), "max": None if most is None else float(most)},
             "price": {"min": tick, "max": None},
             "cost": {"min": float(instrument.min_cost), "max": None},
+            "leverage": {"min": 1.0 if swap else None, "max": _float(instrument.max_leverage)},
         },
-        "info": {"taker": str(instrument.taker_fee), "maker": str(instrument.maker_fee)},
+        "info": {
+            "taker": str(instrument.taker_fee),
+            "maker": str(instrument.maker_fee),
+            "maintenance_margin_rate": str(tiers[0].maintenance_margin_rate) if tiers else None,
+        },
     }
+
+
+def _float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)

@@ -8,7 +8,7 @@ from typing import Any
 from utils.wire.base import Message, Request
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.status import BotConfig, EngineStatus
-from utils.wire.trading import Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
+from utils.wire.trading import Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
 class Actor(Message, frozen=True, kw_only=True):
@@ -90,6 +90,19 @@ class CancelOrders(Command, frozen=True, kw_only=True):
     side: Side | None = None
 
 
+class ClosePosition(Command, frozen=True, kw_only=True):
+    """Close a position at the market: on a spot account, sell what is free of a holding."""
+
+    symbol: str
+
+
+class SetLeverage(Command, frozen=True, kw_only=True):
+    """Choose the leverage of a market."""
+
+    symbol: str
+    leverage: Decimal
+
+
 class GetPortfolio(Request, frozen=True, kw_only=True):
     """Value an account now."""
 
@@ -158,6 +171,8 @@ AnyRequest = (
     | EditOrder
     | CancelOrder
     | CancelOrders
+    | ClosePosition
+    | SetLeverage
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
@@ -175,6 +190,8 @@ ANSWERS: dict[type[Request], Any] = {
     EditOrder: Order,
     CancelOrder: Order,
     CancelOrders: list[Order],
+    ClosePosition: Order,
+    SetLeverage: Leverage,
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
