@@ -10,6 +10,7 @@ from typing import Any
 USER = "01a1f8c8-ff43-76ec-986e-b7593aa97f43"
 ACCOUNT = "01a1f8c8-ff46-7e86-8313-e3953a8614d8"
 ORDER = "01a1f8c8-ff6a-7515-b3b0-923a264e7b8f"
+CREDENTIAL = "01a1f8c8-ff5c-7a31-8b14-5f0e3c92d7a6"
 _NOON = "2026-11-20T12:00:00Z"
 _BOUGHT = "2026-11-20T12:00:05.586272Z"
 _FEE = {"currency": "USDT", "cost": "0.9"}
@@ -31,6 +32,25 @@ _POSITION = {
     "entry_price": "60000",
     "mark_price": "60000",
     "unrealized_pnl": "0",
+    "leverage": None,
+    "margin": None,
+    "liquidation_price": None,
+    "realized_pnl": None,
+    "funding": None,
+}
+_PERPETUAL = {
+    "account": ACCOUNT,
+    "symbol": "BTC/USDT:USDT",
+    "side": "short",
+    "amount": "0.1",
+    "entry_price": "60000",
+    "mark_price": "59000",
+    "unrealized_pnl": "100",
+    "leverage": "10",
+    "margin": "600",
+    "liquidation_price": "65700",
+    "realized_pnl": "-3",
+    "funding": "0.59",
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -102,8 +122,43 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _NOON,
         }
     },
+    "NewCredential": {
+        "binance": {"name": "My Binance", "exchange": "binance", "api_key": "a" * 60 + "7Q2f", "api_secret": "b" * 64},
+        "kucoin": {
+            "name": "My KuCoin",
+            "exchange": "kucoin",
+            "api_key": "6574cd4a" * 3,
+            "api_secret": "0b1d2f3a-4c5e-6f70-8192-a3b4c5d6e7f8",
+            "password": "correct-horse",
+        },
+    },
+    "Replacement": {"keys": {"api_key": "c" * 60 + "9Xw1", "api_secret": "d" * 64}},
+    "Credential": {
+        "verified": {
+            "id": CREDENTIAL,
+            "name": "My Binance",
+            "exchange": "binance",
+            "key_hint": "7Q2f",
+            "permissions": ["read", "trade"],
+            "status": "verified",
+            "error_code": None,
+            "verified_at": _NOON,
+            "created_at": _NOON,
+        }
+    },
     "Balance": {"bought": _BALANCE},
-    "Position": {"bought": _POSITION},
+    "Position": {"bought": _POSITION, "perpetual": _PERPETUAL},
+    "LeverageChange": {"ten": {"leverage": "10"}},
+    "Leverage": {
+        "ten": {
+            "account": ACCOUNT,
+            "symbol": "BTC/USDT:USDT",
+            "leverage": "10",
+            "max_leverage": "100",
+            "margin": "600",
+            "liquidation_price": "65700",
+        }
+    },
     "Portfolio": {
         "bought": {
             **_BALANCE,
@@ -188,7 +243,35 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "min_cost": "5",
             "maker_fee": "0.001",
             "taker_fee": "0.0015",
-        }
+            "settle": None,
+            "contract_size": None,
+            "linear": None,
+            "max_leverage": None,
+            "leverage_tiers": [],
+            "index": None,
+            "funding_seconds": None,
+        },
+        "perpetual": {
+            "symbol": "BTC/USDT:USDT",
+            "exchange": "demo",
+            "type": "swap",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.1",
+            "amount_step": "0.001",
+            "min_amount": "0.001",
+            "max_amount": "1000",
+            "min_cost": "5",
+            "maker_fee": "0.0002",
+            "taker_fee": "0.0005",
+            "settle": "USDT",
+            "contract_size": "1",
+            "linear": True,
+            "max_leverage": "100",
+            "leverage_tiers": [{"max_cost": "250000", "max_leverage": "100", "maintenance_margin_rate": "0.005"}],
+            "index": "BTC/USDT",
+            "funding_seconds": 28800,
+        },
     },
     "Ticker": {
         "btc": {
@@ -203,6 +286,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "change_percent": "0.84",
             "as_of": _BOUGHT,
             "stale": False,
+            "mark_price": None,
+            "index_price": None,
+            "funding_rate": None,
+            "next_funding_at": None,
         }
     },
     "Candle": {

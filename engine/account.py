@@ -19,12 +19,21 @@ from engine import orders, rules
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
-from engine.rules import LIMIT_ON_TRIGGER, Draft, Funds
+from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from utils import clock, wire
 from utils.errors import NotFound
-from utils.wire import Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview
+from utils.wire import (
+    IMMEDIATE,
+    LIMIT_ON_TRIGGER,
+    Instrument,
+    Leverage,
+    OrderStatus,
+    OrderTicket,
+    Portfolio,
+    Preview,
+)
 
 
 class Account(ABC):
@@ -48,6 +57,7 @@ class Account(ABC):
             for order in record.orders:
                 await octobot.rest(order, market.quote(order.symbol).price)
                 account.orders[order.id] = order
+                account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
         except BaseException:
             await octobot.close()
@@ -142,7 +152,7 @@ class Account(ABC):
         order = orders.new_order(draft, self.record.id, self.record.mode)
         if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
             return await self._execute(order, draft.mark, unit)
-        if ticket.type == "limit" and ticket.time_in_force in orders.IMMEDIATE:
+        if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
             return expired
@@ -226,7 +236,7 @@ class Account(ABC):
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
-        elif order.time_in_force in orders.IMMEDIATE:
+        elif order.time_in_force in IMMEDIATE:
             await self._close(order, "expired", unit)
         else:
             await self.octobot.cancel(order.id)

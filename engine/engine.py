@@ -21,6 +21,8 @@ from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource, Quote
 from engine.desk import Desk
+from engine.exchanges import registry
+from engine.exchanges.verification import Verifier
 from engine.futures.funding import FundingClock
 from engine.journal import Journal
 from engine.market import Market
@@ -48,6 +50,7 @@ class Engine:
 
     def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
         self._settings = settings
+        registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
@@ -124,6 +127,7 @@ class Engine:
             wire.GetCandles: self._candles,
             wire.GetStatus: self._status,
             wire.GetBotConfig: self._bot_config,
+            wire.VerifyCredential: Verifier(self._settings).verify,
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:

@@ -7,16 +7,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import rules
-from engine.rules import CONDITIONAL, TRAILING, Draft
+from engine.rules import Draft
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO
-from utils.wire import FINAL_STATUSES, Instrument, Mode, OrderTicket
-
-IMMEDIATE = frozenset({"ioc", "fok"})
-"""Times in force of orders that fill at once or not at all; a simulated fill is never partial."""
+from utils.wire import CONDITIONAL, FINAL_STATUSES, PRICED, STOPPED, TRAILING, Instrument, Mode, OrderTicket
 
 
 def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
@@ -36,8 +32,8 @@ def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
         amount=draft.amount,
         filled=ZERO,
         remaining=draft.amount,
-        price=ticket.price if ticket.type in rules.PRICED else None,
-        stop_price=ticket.stop_price if ticket.type in rules.STOPPED else None,
+        price=ticket.price if ticket.type in PRICED else None,
+        stop_price=ticket.stop_price if ticket.type in STOPPED else None,
         trailing_percent=ticket.trailing_percent if ticket.type in TRAILING else None,
         trailing_level=draft.mark if ticket.type in TRAILING else None,
         average=None,

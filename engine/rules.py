@@ -10,18 +10,19 @@ import msgspec
 
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, is_multiple, plain, round_down
-from utils.wire import Check, Instrument, OrderTicket, OrderType
+from utils.wire import (
+    GROUPABLE,
+    MAX_TRAILING_PERCENT,
+    PRICED,
+    STOPPED,
+    TRAILING,
+    Check,
+    Instrument,
+    OrderTicket,
+)
 
-MARKET_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop", "take_profit", "trailing_stop"})
-LIMIT_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
-CONDITIONAL = MARKET_ON_TRIGGER | LIMIT_ON_TRIGGER
-TRAILING: frozenset[OrderType] = frozenset({"trailing_stop", "trailing_stop_limit"})
-PRICED: frozenset[OrderType] = frozenset({"limit", "stop_limit", "take_profit_limit", "trailing_stop_limit"})
-STOPPED = CONDITIONAL - TRAILING
-GROUPABLE: frozenset[OrderType] = frozenset({"limit", "take_profit", "take_profit_limit"})
 PRICE_BAND = Decimal(10)
 """A price further than this factor from the mark is taken for a typing error."""
-MAX_TRAILING_PERCENT = Decimal(50)
 
 
 class Funds(Protocol):

@@ -11,13 +11,13 @@ from engine.booking import Booking
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
-from engine.rules import CONDITIONAL, Draft
+from engine.rules import Draft
 from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import wire
 from utils.errors import NotFound, Refused
 from utils.money import ZERO, plain, round_down
-from utils.wire import Instrument, Leverage, OrderTicket, Portfolio, Preview
+from utils.wire import CONDITIONAL, Instrument, Leverage, OrderTicket, Portfolio, Preview
 
 
 class SpotAccount(Account):

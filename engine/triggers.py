@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
-from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
-from utils.wire import Order
+from engine.rules import trailing_trigger
+from utils.wire import CONDITIONAL, TRAILING, Order
 
 GUARD = "!"
 """What the name of a guard, which sorts before every order's id, begins with."""

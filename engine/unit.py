@@ -14,14 +14,39 @@ from utils import clock, json, wire
 from utils.errors import Fault, TradingError
 from utils.ids import new_id
 
+REMEMBERED_ENDS = 500
+"""Orders of an account that have ended, and whose status stays in memory."""
+
+
+class ForbiddenMove(RuntimeError):
+    """An order would be stored with a status that its last one cannot lead to: a fault of this program."""
+
 
 @dataclass(eq=False)
 class Line:
-    """The sequence of units of one account in memory; `broken` once one of them could not be committed."""
+    """The sequence of units of one account in memory; `broken` once one of them could not be committed.
+
+    It knows the status each order was last stored with, and lets no order make a move that the table of moves has not.
+    """
 
     account_id: str
     user_id: str
     broken: bool = False
+    statuses: dict[str, wire.OrderStatus] = field(default_factory=dict)
+    ended: dict[str, wire.OrderStatus] = field(default_factory=dict)
+
+    def move(self, order: wire.Order) -> None:
+        """Note the order's new status. :raises ForbiddenMove: when its last one does not lead there."""
+        before = self.statuses.get(order.id) or self.ended.get(order.id, "pending_new")
+        if not wire.may_move(before, order.status):
+            raise ForbiddenMove(f"order {order.id} cannot move from {before} to {order.status}")
+        if order.status not in wire.FINAL_STATUSES:
+            self.statuses[order.id] = order.status
+            return
+        self.statuses.pop(order.id, None)
+        self.ended[order.id] = order.status
+        if len(self.ended) > REMEMBERED_ENDS:
+            del self.ended[next(iter(self.ended))]
 
 
 @dataclass(eq=False)
@@ -44,7 +69,8 @@ class Unit:
         return not (self.orders or self.ledger or self.audit or self.keys or self.balances or self.positions)
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
-        """Store the order's new state and tell its owner of it."""
+        """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
+        self.line.move(order)
         self.orders[order.id] = order
         if tell:
             self._event("order", order)

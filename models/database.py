@@ -19,7 +19,10 @@ RETRY_AFTER = 1
 
 
 class Database:
-    """Hold the pool of one process. On SQLite every connection runs in WAL mode and checks foreign keys."""
+    """Hold the pool of one process. On SQLite every connection runs in WAL mode and checks foreign keys.
+
+    `path` is the file of a SQLite database, None on PostgreSQL.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 16, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
         parsed = make_url(url)
@@ -36,7 +39,7 @@ class Database:
             }
             options["pool_pre_ping"] = True
         self.engine: Engine = create_engine(parsed, **options)
-        self._path = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
         self._file: tuple[int, int] | None = None
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -51,6 +54,17 @@ class Database:
         """
         with _translated(), self.engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection for reading whose queries all see the same moment, row by row instead of all at once.
+
+        :raises StorageUnavailable: when the database cannot be reached or stays locked.
+        """
+        with _translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection.execution_options(yield_per=1000)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -70,10 +84,10 @@ class Database:
 
         :raises StorageUnavailable: until the file is back, or this process is started again.
         """
-        if self._path is None:
+        if self.path is None:
             return
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except OSError as error:
             raise _unavailable() from error
         found = (status.st_dev, status.st_ino)

@@ -8,16 +8,20 @@ from config import Settings
 from models import Database
 from services.accounts import Accounts
 from services.configuration import Configurations
+from services.credentials import Credentials
 from services.health import Health
+from services.idempotency import Idempotency
 from services.market import Market
 from services.orders import Orders
 from services.passwords import Passwords
 from services.portfolio import Portfolios
+from services.positions import Positions
 from services.prices import Prices
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
 from utils.octobot_bridge import OctoBotBridge
+from utils.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +31,10 @@ class Services:
     users: Users
     sessions: Sessions
     accounts: Accounts
+    credentials: Credentials
     orders: Orders
     portfolios: Portfolios
+    positions: Positions
     market: Market
     prices: Prices
     configurations: Configurations
@@ -43,8 +49,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
         accounts=accounts,
+        credentials=Credentials(
+            database, bridge, Vault.of(settings.encryption_keys), Idempotency(database), settings.exchanges
+        ),
         orders=Orders(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
+        positions=Positions(bridge, accounts),
         market=Market(bridge),
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),

@@ -10,6 +10,8 @@ _USER = frozenset(
         "profile:write",
         "accounts:read",
         "accounts:write",
+        "credentials:read",
+        "credentials:write",
         "portfolio:read",
         "orders:read",
         "orders:write",

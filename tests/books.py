@@ -15,20 +15,8 @@ from models import Database
 from models.records import order_of
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Holding, Instrument, Order
+from utils.wire import Holding, Instrument, Order, OrderStatus, may_move
 
-MOVES = {
-    "pending_new": {"accepted", "partially_filled", "filled", "rejected", "unknown"},
-    "accepted": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
-    "partially_filled": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
-    "pending_cancel": {"canceled", "partially_filled", "filled"},
-    "unknown": {"accepted", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected"},
-    "filled": set(),
-    "canceled": set(),
-    "expired": set(),
-    "rejected": set(),
-    "replaced": set(),
-}
 DEFAULT_LEVERAGE = Decimal(5)
 NOTHING = Holding(free=ZERO, locked=ZERO, total=ZERO, value=None)
 
@@ -75,14 +63,14 @@ def _event_gaps(database: Database) -> list[str]:
 
 def _moves(database: Database, orders: dict[str, Any]) -> list[str]:
     """Hold the statuses that the events tell against the table of moves, and the last one against the order's."""
-    found, told = [], dict.fromkeys(orders, "pending_new")
+    found = []
+    told: dict[str, OrderStatus] = dict.fromkeys(orders, "pending_new")
     for event in rows(database, models.Event):
         if event.type != "order":
             continue
         order = msgspec.json.decode(event.payload)
         before, after = told[order["id"]], order["status"]
-        # an edit and a trigger leave an order accepted; one that fills or ends at once is accepted in passing
-        if after not in {before, *MOVES[before]} and not (before == "pending_new" and after in MOVES["accepted"]):
+        if not may_move(before, after):
             found.append(f"order {order['id']}: moved from {before} to {after}")
         told[order["id"]] = after
     return found + [

@@ -20,6 +20,7 @@ from utils.wire import (
     CancelOrders,
     Candle,
     ClosePosition,
+    CredentialCheck,
     EditOrder,
     EngineStatus,
     GetBotConfig,
@@ -42,6 +43,7 @@ from utils.wire import (
     Subscribe,
     Ticker,
     Trade,
+    VerifyCredential,
 )
 
 RETRY_AFTER = 2
@@ -138,6 +140,10 @@ class OctoBotBridge:
 
     def candles(self, query: GetCandles) -> list[Candle]:
         """Return candles, ascending. :raises NotFound: unknown exchange or symbol. :raises Refused: time frame."""
+        return self._call(query)
+
+    def verify_credential(self, query: VerifyCredential) -> CredentialCheck:
+        """Return what an exchange says of sealed keys. :raises ExchangeUnavailable: it cannot be asked now."""
         return self._call(query)
 
     def status(self) -> EngineStatus:

@@ -11,25 +11,21 @@ from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
 from services.orders import Changes, Filters
-from utils.wire import FINAL_STATUSES, OPEN_STATUSES, OcoLeg, OrderTicket
-
-SIDES = ("buy", "sell")
-TYPES = (
-    "market",
-    "limit",
-    "stop",
-    "stop_limit",
-    "take_profit",
-    "take_profit_limit",
-    "trailing_stop",
-    "trailing_stop_limit",
+from utils.wire import (
+    FINAL_STATUSES,
+    GROUPABLE,
+    MAX_TRAILING_PERCENT,
+    OPEN_STATUSES,
+    ORDER_TYPES,
+    PRICED,
+    SIDES,
+    STOPPED,
+    TIMES_IN_FORCE,
+    TRAILING,
+    OcoLeg,
+    OrderTicket,
 )
-TIMES_IN_FORCE = ("gtc", "ioc", "fok", "day")
-MAX_TRAILING_PERCENT = 50
-_PRICED = frozenset({"limit", "stop_limit", "take_profit_limit", "trailing_stop_limit"})
-_STOPPED = frozenset({"stop", "stop_limit", "take_profit", "take_profit_limit"})
-_TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
-_PAIRED = frozenset({"limit", "take_profit", "take_profit_limit"})
+
 ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
 _ACCOUNT = validate.Length(min=1, max=64)
 
@@ -79,7 +75,7 @@ class OrderTicketSchema(_Aliased):
 
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
     side = Word(*SIDES, required=True, metadata={"example": "buy"})
-    type = Word(*TYPES, metadata={"description": "When absent: limit with a price, else market."})
+    type = Word(*ORDER_TYPES, metadata={"description": "When absent: limit with a price, else market."})
     # that an amount is above zero is a rule of the market, and answered as one
     amount = DecimalString(load_default=None, allow_none=True, metadata={"description": "In base units."})
     quote_amount = DecimalString(
@@ -119,7 +115,7 @@ class OrderTicketSchema(_Aliased):
         """Require what the order's type needs and refuse what it has no use for."""
         kind = values["type"]
         faults: dict[str, list[str]] = {}
-        for name, types in (("price", _PRICED), ("stop_price", _STOPPED), ("trailing_percent", _TRAILING)):
+        for name, types in (("price", PRICED), ("stop_price", STOPPED), ("trailing_percent", TRAILING)):
             given = values[name] is not None
             if kind in types and not given:
                 faults[name] = [Coded("required", f"A {kind} order needs it.")]
@@ -131,7 +127,7 @@ class OrderTicketSchema(_Aliased):
             faults["amount"] = [Coded("required", "Say how much.")]
         elif values["amount"] is not None and values["quote_amount"] is not None:
             faults["quote_amount"] = [Coded("ambiguous", "Send either amount or quote_amount.")]
-        if values["oco"] is not None and kind not in _PAIRED:
+        if values["oco"] is not None and kind not in GROUPABLE:
             faults["oco"] = [Coded("not_applicable", f"A {kind} order has none.")]
         if faults:
             raise ValidationError(faults)
@@ -234,7 +230,7 @@ class OrderSchema(Schema):
     exchange = fields.String(required=True)
     symbol = fields.String(required=True)
     side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(TYPES))
+    type = fields.String(required=True, validate=validate.OneOf(ORDER_TYPES))
     status = fields.String(required=True, validate=validate.OneOf([*OPEN_STATUSES, *FINAL_STATUSES]))
     amount = DecimalString(required=True)
     filled = DecimalString(required=True)
@@ -289,7 +285,7 @@ class PreviewSchema(Schema):
 
     symbol = fields.String(required=True)
     side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(TYPES))
+    type = fields.String(required=True, validate=validate.OneOf(ORDER_TYPES))
     amount = DecimalString(required=True, allow_none=True)
     price = DecimalString(required=True, allow_none=True)
     cost = DecimalString(required=True, allow_none=True)

@@ -22,14 +22,13 @@ from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import DEFAULT_LEVERAGE, Position, funding_moments
 from engine.market import Market
 from engine.records import AccountRecord
-from engine.rules import MARKET_ON_TRIGGER
 from engine.triggers import GUARD, Touch
 from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import NotFound
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview, Side
+from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview, Side
 
 
 class FuturesAccount(Account):

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from engine import orders, rules
 from engine.futures.position import Position, initial_margin, tier_of
-from engine.rules import CONDITIONAL, Draft
+from engine.rules import Draft
 from utils import wire
 from utils.clock import now
 from utils.errors import Refused
 from utils.money import ZERO, plain
-from utils.wire import Instrument, Side
+from utils.wire import CONDITIONAL, Instrument, Side
 
 
 class FuturesFunds:

@@ -21,10 +21,12 @@ from utils.fake_engine.rules import Proposal
 from utils.ids import new_id
 from utils.money import ZERO
 from utils.wire import (
+    IMMEDIATE,
     AnyRequest,
     BotConfig,
     CancelOrder,
     CancelOrders,
+    CredentialCheck,
     EditOrder,
     EngineStatus,
     Fee,
@@ -44,6 +46,7 @@ from utils.wire import (
     PreviewOrder,
     StreamEvent,
     Subscribe,
+    VerifyCredential,
 )
 
 
@@ -59,6 +62,7 @@ class FakeEngine:
         self._accounts: dict[str, FakeAccount] = {}
         self._keys: dict[tuple[str, str], tuple[bytes, str | TradingError]] = {}
         self._failure: TradingError | None = None
+        self.credential_check = CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
             PlaceOrder: self._place,
             PreviewOrder: self._preview,
@@ -73,6 +77,7 @@ class FakeEngine:
             GetCandles: self._candles,
             GetStatus: self._status,
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
+            VerifyCredential: lambda _query: self.credential_check,
         }
 
     # ------------------------------------------------------------------------------------------ the transport
@@ -194,7 +199,7 @@ class FakeEngine:
             sign = 1 if ticket.side == "buy" else -1
             free[market.base] += sign * proposal.amount
             free[market.quote] -= sign * cost + fee
-        elif ticket.type == "limit" and ticket.time_in_force not in {"ioc", "fok"}:
+        elif ticket.type == "limit" and ticket.time_in_force not in IMMEDIATE:
             currency, need = needed(ticket, proposal.amount, market, proposal.mark)
             free[currency] -= need
         return free

@@ -12,7 +12,7 @@ from utils.fake_engine.books import FakeAccount, FakeOrder, needed
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
 from utils.ids import new_id
 from utils.money import HUNDRED, ONE
-from utils.wire import Fee, OrderStatus, OrderTicket, Trade
+from utils.wire import IMMEDIATE, Fee, OrderStatus, OrderTicket, Trade
 
 
 class Matching:
@@ -27,7 +27,7 @@ class Matching:
         mark = self._market.mark(order.ticket.symbol)
         if is_marketable(order.ticket, mark):
             self._fill(account, order, mark, INSTRUMENTS[order.ticket.symbol].taker_fee)
-        elif order.ticket.type == "limit" and order.ticket.time_in_force in {"ioc", "fok"}:
+        elif order.ticket.type == "limit" and order.ticket.time_in_force in IMMEDIATE:
             self.close(account, order, "expired")
 
     def tick(self, account: FakeAccount, order: FakeOrder) -> None:
@@ -77,7 +77,7 @@ class Matching:
         market = INSTRUMENTS[order.ticket.symbol]
         if not order.ticket.type.endswith("_limit") or _reaches(order.ticket, mark):
             self._fill(account, order, mark, market.taker_fee)
-        elif order.ticket.time_in_force in {"ioc", "fok"}:
+        elif order.ticket.time_in_force in IMMEDIATE:
             self.close(account, order, "expired")
         else:
             currency, need = needed(order.ticket, order.amount, market, mark)

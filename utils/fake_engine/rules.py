@@ -9,15 +9,15 @@ from decimal import Decimal
 from utils.errors import Conflict, FieldError, Malformed, Refused, TradingError
 from utils.fake_engine.books import FakeAccount, FakeOrder, needed
 from utils.money import ONE, ZERO, is_multiple, round_down
-from utils.wire import Check, Instrument, OrderTicket
+from utils.wire import PRICED, STOPPED, TRAILING, Check, Instrument, OrderTicket
 
 PRICE_FACTOR = 10
 """A limit may lie this many times above or below the mark."""
 
 _FIELDS_OF_TYPE = {
-    "price": {"limit", "stop_limit", "take_profit_limit", "trailing_stop_limit"},
-    "stop_price": {"stop", "stop_limit", "take_profit", "take_profit_limit"},
-    "trailing_percent": {"trailing_stop", "trailing_stop_limit"},
+    "price": PRICED,
+    "stop_price": STOPPED,
+    "trailing_percent": TRAILING,
 }
 
 

@@ -5,6 +5,7 @@ carry them over the socket.
 """
 
 from utils.wire.base import *  # noqa: F403
+from utils.wire.credentials import *  # noqa: F403
 from utils.wire.frames import *  # noqa: F403
 from utils.wire.market import *  # noqa: F403
 from utils.wire.requests import *  # noqa: F403

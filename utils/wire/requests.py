@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from utils.wire.base import Message, Request
+from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.status import BotConfig, EngineStatus
 from utils.wire.trading import Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
@@ -181,6 +182,7 @@ AnyRequest = (
     | GetCandles
     | GetStatus
     | GetBotConfig
+    | VerifyCredential
     | Subscribe
 )
 
@@ -200,4 +202,5 @@ ANSWERS: dict[type[Request], Any] = {
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
     GetBotConfig: BotConfig,
+    VerifyCredential: CredentialCheck,
 }

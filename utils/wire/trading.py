@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from utils.wire.base import Message
 
@@ -34,8 +34,51 @@ OrderStatus = Literal[
 ]
 Mode = Literal["paper", "live"]
 
-OPEN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "accepted", "partially_filled", "pending_cancel", "unknown")
-FINAL_STATUSES: tuple[OrderStatus, ...] = ("filled", "canceled", "expired", "rejected", "replaced")
+SIDES: tuple[Side, ...] = get_args(Side)
+ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
+TIMES_IN_FORCE: tuple[TimeInForce, ...] = get_args(TimeInForce)
+MARKET_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop", "take_profit", "trailing_stop"})
+LIMIT_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
+CONDITIONAL = MARKET_ON_TRIGGER | LIMIT_ON_TRIGGER
+"""Orders that wait for a trigger, and lock no funds before it."""
+TRAILING: frozenset[OrderType] = frozenset({"trailing_stop", "trailing_stop_limit"})
+PRICED: frozenset[OrderType] = LIMIT_ON_TRIGGER | {"limit"}
+"""Orders with a `price`."""
+STOPPED = CONDITIONAL - TRAILING
+"""Orders with a `stop_price`."""
+GROUPABLE: frozenset[OrderType] = frozenset({"limit", "take_profit", "take_profit_limit"})
+"""Orders that can be the first of a one-cancels-the-other pair."""
+IMMEDIATE: frozenset[TimeInForce] = frozenset({"ioc", "fok"})
+"""Times in force of orders that never rest."""
+MAX_TRAILING_PERCENT = 50
+
+MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    "pending_new": frozenset({"accepted", "partially_filled", "filled", "rejected", "unknown"}),
+    "accepted": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
+    "partially_filled": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
+    "pending_cancel": frozenset({"canceled", "partially_filled", "filled"}),
+    "unknown": frozenset(
+        {"accepted", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected", "replaced"}
+    ),
+    "filled": frozenset(),
+    "canceled": frozenset(),
+    "expired": frozenset(),
+    "rejected": frozenset(),
+    "replaced": frozenset(),
+}
+"""Which status may follow which; the engine stores no other move."""
+OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if following)
+FINAL_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if not following)
+
+
+def may_move(before: OrderStatus, after: OrderStatus) -> bool:
+    """Tell whether an order that was last stored (and told) as `before` may be stored as `after`.
+
+    A new order that ends at once was accepted in passing; an edit and a trigger leave an open order's status alone.
+    """
+    if after in MOVES[before] or (before == after and before in OPEN_STATUSES):
+        return True
+    return before == "pending_new" and after in MOVES["accepted"]
 
 
 class Fee(Message, frozen=True, kw_only=True):

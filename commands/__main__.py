@@ -1,0 +1,23 @@
+"""Run one command: `python -m commands <name>`; `--help` lists them."""
+
+from __future__ import annotations
+
+import click
+
+from commands.group import Commands
+from commands.verify import verify
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Look after an installation of Trading Backend.
+
+    Settings come from the environment or a .env file, as for the server. Exit code 0 means done, 1 that it could not
+    be done or that something is wrong, 2 that it was asked wrongly. Errors are one line on stderr.
+    """
+
+
+main.add_command(verify)
+
+if __name__ == "__main__":
+    main(prog_name="python -m commands")
