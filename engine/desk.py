@@ -218,14 +218,16 @@ class Desk:
         async with account.lock:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
+            late = None
             if account.is_behind(moment := clock.now()):
                 # apart from the change, which may be refused; when this is not stored, the change is not either
                 _, late = await self._apply(account, lambda account, unit: account.catch_up(moment, unit))
                 if late is not None:
                     late.add_done_callback(_forget)
             result, committed = await self._apply(account, change)
-        if committed is not None:
-            await self._commit(account, committed)
+        for future in (late, committed):
+            if future is not None:
+                await self._commit(account, future)
         return result
 
     async def _apply(

@@ -23,14 +23,15 @@ class Touch(NamedTuple):
 
 
 class Triggers:
-    """Hold the trigger price of every open order, of accounts in memory or not."""
+    """Hold the trigger price of every open order and position, of accounts in memory or not; count the orders."""
 
     def __init__(self) -> None:
         self._books: dict[tuple[str, str], _Book] = {}
         self._places: dict[str, tuple[str, str]] = {}
+        self._guards = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) - self._guards
 
     def add(self, order: Order) -> None:
         """Watch `order`, replacing what was known of it but for a better trailing level."""
@@ -46,6 +47,7 @@ class Triggers:
         name = f"{GUARD}{row['symbol']} {row['account_id']}"
         self.remove(name)
         if row["amount"] and row["liquidation_price"] is not None:
+            self._guards += 1
             self._places[name] = place = (exchange, row["symbol"])
             book = self._books.setdefault(place, _Book())
             book.watch(name, row["account_id"], row["liquidation_price"], above=row["amount"] < 0)
@@ -54,6 +56,7 @@ class Triggers:
         """Stop watching an order; unknown ids are fine."""
         place = self._places.pop(order_id, None)
         if place is not None:
+            self._guards -= order_id.startswith(GUARD)
             self._books[place].remove(order_id)
 
     def forget(self, account_id: str) -> None:

@@ -204,7 +204,9 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
         """Do nothing: there is one kind of account."""
 
     async def load_pair_contract(self, pair: str) -> None:
-        """Tell OctoBot of a perpetual: isolated margin, one position per market."""
+        """Tell OctoBot of a perpetual, once: isolated margin, one position per market."""
+        if self.has_pair_contract(pair):
+            return  # OctoBot asks again when it likes, which would forget the leverage
         contract = self.connector.client.market(pair)
         kinds = octobot_enums.FutureContractType
         most = Decimal(str(contract["limits"]["leverage"]["max"]))
