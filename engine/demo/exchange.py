@@ -12,9 +12,10 @@ import ccxt.async_support as ccxt_async
 import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
-from engine.demo.source import EXCHANGE, Level, MarketSource
+from engine.demo.forms import float_form, levels_form, market_form
+from engine.demo.source import EXCHANGE, MarketSource
 from utils.errors import NotFound, Refused
-from utils.wire import TIMEFRAMES, Instrument, Ticker
+from utils.wire import TIMEFRAMES, Ticker
 
 Clock = Callable[[], float]
 """Tells the wall clock's time in Unix seconds."""
@@ -69,7 +70,7 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
 
     async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the listed markets."""
-        return [_market(instrument) for instrument in _source()[0].instruments()]
+        return [market_form(instrument) for instrument in _source()[0].instruments()]
 
     async def fetch_ticker(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
         """Return the ticker of a market."""
@@ -102,8 +103,8 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         timestamp = int(book.as_of.timestamp() * 1000)
         return {
             "symbol": symbol,
-            "bids": _levels(book.bids),
-            "asks": _levels(book.asks),
+            "bids": levels_form(book.bids),
+            "asks": levels_form(book.asks),
             "timestamp": timestamp,
             "datetime": self.iso8601(timestamp),
             "nonce": timestamp,
@@ -143,8 +144,8 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         timestamp, due = (int(moment.timestamp() * 1000) for moment in (ticker.as_of, ticker.next_funding_at))
         return {
             "symbol": symbol,
-            "markPrice": _float(ticker.mark_price),
-            "indexPrice": _float(ticker.index_price),
+            "markPrice": float_form(ticker.mark_price),
+            "indexPrice": float_form(ticker.index_price),
             "interestRate": None,
             "timestamp": timestamp,
             "datetime": self.iso8601(timestamp),
@@ -172,8 +173,8 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "last": str(ticker.last),
                 "percentage": str(ticker.change_percent),
                 "baseVolume": str(ticker.volume),
-                "markPrice": _float(ticker.mark_price),
-                "indexPrice": _float(ticker.index_price),
+                "markPrice": float_form(ticker.mark_price),
+                "indexPrice": float_form(ticker.index_price),
                 "info": {},
             }
         )
@@ -204,22 +205,29 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
         """Do nothing: there is one kind of account."""
 
     async def load_pair_contract(self, pair: str) -> None:
-        """Tell OctoBot of a perpetual, once: isolated margin, one position per market."""
-        if self.has_pair_contract(pair):
-            return  # OctoBot asks again when it likes, which would forget the leverage
-        contract = self.connector.client.market(pair)
-        kinds = octobot_enums.FutureContractType
-        most = Decimal(str(contract["limits"]["leverage"]["max"]))
-        self.create_pair_contract(
-            pair,
-            current_leverage=most,
-            contract_size=Decimal(str(contract["contractSize"])),
-            margin_type=octobot_enums.MarginType.ISOLATED,
-            contract_type=kinds.LINEAR_PERPETUAL if contract["linear"] else kinds.INVERSE_PERPETUAL,
-            position_mode=octobot_enums.PositionMode.ONE_WAY,
-            maintenance_margin_rate=Decimal(contract["info"]["maintenance_margin_rate"]),
-            maximum_leverage=most,
-        )
+        """Tell OctoBot of a perpetual."""
+        self.create_pair_contract(pair)
+
+    def create_pair_contract(self, pair: str, *_: Any, **__: Any) -> Any:
+        """Return the contract of a perpetual, made once: isolated margin, one position per market.
+
+        OctoBot's simulator asks for it with terms of its own, which would forget the leverage that was chosen.
+        """
+        if pair not in self.pair_contracts:
+            contract = self.connector.client.market(pair)
+            kinds = octobot_enums.FutureContractType
+            most = Decimal(str(contract["limits"]["leverage"]["max"]))
+            super().create_pair_contract(
+                pair,
+                current_leverage=most,
+                contract_size=Decimal(str(contract["contractSize"])),
+                margin_type=octobot_enums.MarginType.ISOLATED,
+                contract_type=kinds.LINEAR_PERPETUAL if contract["linear"] else kinds.INVERSE_PERPETUAL,
+                position_mode=octobot_enums.PositionMode.ONE_WAY,
+                maintenance_margin_rate=Decimal(contract["info"]["maintenance_margin_rate"]),
+                maximum_leverage=most,
+            )
+        return self.pair_contracts[pair]
 
     def get_trade_fee(
         self,
@@ -260,53 +268,3 @@ def _ask[T](question: Callable[[MarketSource, float], T]) -> T:
         raise ccxt.BadSymbol(error.detail) from error
     except Refused as error:
         raise ccxt.BadRequest(error.detail) from error
-
-
-def _levels(levels: tuple[Level, ...]) -> list[list[float]]:
-    return [[float(level.price), float(level.amount)] for level in levels]
-
-
-def _market(instrument: Instrument) -> dict[str, Any]:
-    """Return ccxt's form of an instrument; `info` keeps the fee rates as text, for exact fees."""
-    base, quote, tick = instrument.base, instrument.quote, float(instrument.price_tick)
-    tiers = instrument.leverage_tiers
-    most, swap = instrument.max_amount, instrument.type == "swap"
-    return {
-        "id": f"{base}{quote}-PERP" if swap else base + quote,
-        "symbol": instrument.symbol,
-        "base": base,
-        "quote": quote,
-        "baseId": base,
-        "quoteId": quote,
-        "settle": instrument.settle,
-        "settleId": instrument.settle,
-        "type": instrument.type,
-        "spot": not swap,
-        "margin": False,
-        "swap": swap,
-        "future": False,
-        "option": False,
-        "contract": swap,
-        "contractSize": _float(instrument.contract_size),
-        "linear": instrument.linear,
-        "inverse": None if instrument.linear is None else not instrument.linear,
-        "active": True,
-        "taker": float(instrument.taker_fee),
-        "maker": float(instrument.maker_fee),
-        "precision": {"amount": float(instrument.amount_step), "price": tick},
-        "limits": {
-            "amount": {"min": float(instrument.min_amount), "max": None if most is None else float(most)},
-            "price": {"min": tick, "max": None},
-            "cost": {"min": float(instrument.min_cost), "max": None},
-            "leverage": {"min": 1.0 if swap else None, "max": _float(instrument.max_leverage)},
-        },
-        "info": {
-            "taker": str(instrument.taker_fee),
-            "maker": str(instrument.maker_fee),
-            "maintenance_margin_rate": str(tiers[0].maintenance_margin_rate) if tiers else None,
-        },
-    }
-
-
-def _float(number: Decimal | None) -> float | None:
-    return None if number is None else float(number)

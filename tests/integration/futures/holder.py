@@ -68,12 +68,12 @@ class Holder(Trader):
         ]
         return row
 
-    def pretend_funded_at(self, moment: datetime) -> None:
+    def pretend_funded_at(self, moment: datetime, symbol: str = SYMBOL) -> None:
         """Put the last booked funding back in time, while the engine is down."""
         with self.exchange._database.write() as session:
             session.execute(
                 update(models.Position)
-                .where(models.Position.account_id == self.account, models.Position.symbol == SYMBOL)
+                .where(models.Position.account_id == self.account, models.Position.symbol == symbol)
                 .values(funded_at=moment)
             )
 
