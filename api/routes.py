@@ -11,6 +11,7 @@ from api import (
     pages,
     portfolio,
     positions,
+    risk,
     stream,
     trading,
 )
@@ -22,6 +23,7 @@ BLUEPRINTS = (
     portfolio.blueprint,
     trading.blueprint,
     positions.blueprint,
+    risk.blueprint,
     market.blueprint,
     stream.blueprint,
     config.blueprint,

@@ -22,6 +22,7 @@ from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import DEFAULT_LEVERAGE, Position, funding_moments
 from engine.market import Market
 from engine.records import AccountRecord
+from engine.risk import Gate
 from engine.triggers import GUARD, Touch
 from engine.unit import Unit
 from utils import clock, wire
@@ -52,9 +53,9 @@ class FuturesAccount(Account):
         return octobot
 
     @classmethod
-    async def open(cls, record: AccountRecord, market: Market) -> Self:
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Self:
         """Build the account in OctoBot as SQL has it."""
-        account = await super().open(record, market)
+        account = await super().open(record, market, gate)
         account._relock()
         return account
 
@@ -62,6 +63,33 @@ class FuturesAccount(Account):
     def trades(self) -> dict[str, wire.Trade]:
         """Return the latest trades since the account came into memory, oldest first."""
         return self._booking.trades
+
+    @property
+    def holds_positions(self) -> bool:
+        """Tell whether a position is open."""
+        return bool(self._open_positions())
+
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return the position in `instrument`, in base units, negative when short."""
+        held = self.positions.get(instrument.symbol)
+        return ZERO if held is None else held.amount
+
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return `amount` of the wallet's currency; None of any other."""
+        return amount if currency == self.record.reference_currency else None
+
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:  # noqa: ARG002
+        """Book a deposit; the wallet has one currency."""
+        await self._booking.deposit(amount, unit)
+
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away, positions included; there are no open orders any more."""
+        for position in self._open_positions():
+            bare = Position(symbol=position.symbol, leverage=position.leverage, updated_at=clock.now())
+            await self.octobot.restore(bare)
+            self._keep(bare, unit)
+        await self._booking.move(-self._wallet, "reset", unit)
+        self._booking.tell(unit)
 
     async def book_opening(self, unit: Unit) -> None:
         """Book the starting balance; done once in the life of an account."""
@@ -146,6 +174,11 @@ class FuturesAccount(Account):
         await self._booking.move(payment, "funding", unit)
         self._keep(position.funded(payment, from_margin, moment), unit)
         self._booking.tell(unit)
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        await super()._place_exits(entry, unit)
+        # an entry that closed something on its way opened less than it filled
+        await self._shrink(self.positions[entry.symbol], unit)
 
     async def _liquidate(self, symbol: str, mark: Decimal, unit: Unit) -> None:
         """Cancel the market's orders and close the position at `mark`; more than its margin cannot be lost."""

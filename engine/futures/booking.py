@@ -26,9 +26,15 @@ class FuturesBooking:
         self.trades: dict[str, wire.Trade] = {}
 
     async def opening(self, amount: Decimal, unit: Unit) -> None:
-        """Book the starting balance as a deposit; done once in the life of an account."""
+        """Book the starting balance as a deposit; done once in the life of an account, and after each reset."""
+        await self.deposit(amount, unit)
+        unit.settle(deposited=amount)
+        unit.sample(amount, amount)
+
+    async def deposit(self, amount: Decimal, unit: Unit) -> None:
+        """Book what was paid in."""
         await self._octobot.deposit(self._currency, amount)
-        unit.book(self._currency, amount, "deposit")
+        self._book(amount, "deposit", unit)
         self.close(unit)
         self.tell(unit)
 
@@ -74,15 +80,15 @@ class FuturesBooking:
         unit.order(filled)
         unit.trade(trade)
         self._remember(trade)
-        unit.book(self._currency, gain, "pnl", trade)
-        unit.book(self._currency, -fee, "fee", trade)
+        self._book(gain, "pnl", unit, trade)
+        self._book(-fee, "fee", unit, trade)
         self.close(unit)
         return filled, after
 
     async def move(self, amount: Decimal, kind: str, unit: Unit) -> None:
         """Book what comes without a trade: `funding`, or what the `insurance` bears of a loss."""
         await self._octobot.move(amount)
-        unit.book(self._currency, amount, kind)
+        self._book(amount, kind, unit)
         self.close(unit)
 
     def close(self, unit: Unit) -> None:
@@ -98,6 +104,9 @@ class FuturesBooking:
         """Store a position and tell its owner of it."""
         at: datetime = clock.now()
         unit.position(position.row(account, market, at), position.message(account, market, None))
+
+    def _book(self, amount: Decimal, kind: str, unit: Unit, trade: wire.Trade | None = None) -> None:
+        unit.book(self._currency, amount, kind, trade, value=amount)
 
     def _remember(self, trade: wire.Trade) -> None:
         self.trades[trade.id] = trade

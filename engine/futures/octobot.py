@@ -83,6 +83,7 @@ class FuturesOctoBotAccount(OctoBotAccount):
 
     async def restore(self, position: Position) -> None:
         """Give OctoBot the contract of a market and the position that the account has in it."""
+        self._manager.exchange_personal_data.positions_manager.positions.pop(position.symbol, None)
         held = await self._position(position.symbol)
         await self.set_leverage(position.symbol, position.leverage)
         if position.entry_price is not None:

@@ -23,8 +23,8 @@ def overview(
     valued = list(positions)
     free, wallet = funds.free(), funds.wallet
     total = wallet + sum((position.unrealized_pnl or ZERO for position in valued), ZERO)
-    gain = total - record.starting_balance
-    deposited = record.starting_balance
+    deposited = record.starting_balance if record.deposited is None else record.deposited
+    gain = total - deposited
     return Portfolio(
         account=record.id,
         mode=record.mode,

@@ -11,7 +11,7 @@ from alembic import op
 from models.base import Money
 
 revision = "0007"
-down_revision = "0002"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

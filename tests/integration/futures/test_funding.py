@@ -30,7 +30,7 @@ def sleep_since(holder: Holder, moment: datetime) -> None:
     host.stop()
     holder.pretend_funded_at(moment)
     host.start()
-    assert host.run(host.engine.funding.wake())
+    assert host.run(host.engine.funding_clock.wake())
     host.run(host.engine.settle())
 
 
@@ -60,7 +60,7 @@ def test_what_was_due_while_the_engine_was_down_is_booked_once_for_every_time(ho
     assert holder.stored().funded_at == last_moment()
     for _ in range(3):
         holder.exchange.restart()
-        holder.exchange._host.run(holder.exchange._host.engine.funding.wake())
+        holder.exchange._host.run(holder.exchange._host.engine.funding_clock.wake())
     assert holder.position.funding == dec("-1.5")
     holder.agrees()
 
@@ -76,9 +76,9 @@ def test_a_funding_that_was_not_stored_is_booked_later(holder: Holder) -> None:
         host.start()
     failures.install(host.engine._journal)
     failures.left, failures.kind = 2, "away"
-    assert not host.run(host.engine.funding.wake()), "the clock knows that it has to try again"
+    assert not host.run(host.engine.funding_clock.wake()), "the clock knows that it has to try again"
     failures.left = 0
-    while not host.run(host.engine.funding.wake()):
+    while not host.run(host.engine.funding_clock.wake()):
         pass
     assert holder.ledger() == [("fee", "-2.5"), ("funding", "-0.5")]
     holder.agrees()
@@ -86,7 +86,7 @@ def test_a_funding_that_was_not_stored_is_booked_later(holder: Holder) -> None:
 
 def test_a_position_opened_after_the_time_pays_nothing_for_it(holder: Holder) -> None:
     holder.place("buy", amount="0.1")
-    holder.exchange._host.run(holder.exchange._host.engine.funding.wake())
+    holder.exchange._host.run(holder.exchange._host.engine.funding_clock.wake())
     assert holder.ledger() == [("fee", "-2.5")]
 
 

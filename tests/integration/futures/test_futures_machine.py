@@ -188,7 +188,7 @@ class FuturesLedger(RuleBasedStateMachine):
         for symbol, row in before.items():
             self.holder.pretend_funded_at(row.funded_at - timedelta(hours=8) * fundings, symbol)
         self.host.start()
-        self.host.run(self.host.engine.funding.wake())
+        self.host.run(self.host.engine.funding_clock.wake())
         self.failures.install(self.host.engine._journal)
 
     # ----------------------------------------------------------------------------------------- invariants
@@ -196,7 +196,7 @@ class FuturesLedger(RuleBasedStateMachine):
     def agree_with_octobot(self) -> None:
         self.failures.left = 0
         self._settle()
-        assert differences(self.database, self.holder.bridge) == []
+        self.holder.agrees()
         for position in self.holder.positions:
             lost = position.liquidation_price
             mark = self.marks[position.symbol]
