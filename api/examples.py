@@ -185,6 +185,87 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "as_of": _BOUGHT,
         }
     },
+    "History": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "points": [
+                {"at": _NOON, "value": "10000", "deposited": "10000", "profit": "0"},
+                {"at": _BOUGHT, "value": "9999.1", "deposited": "10000", "profit": "-0.9"},
+            ],
+        }
+    },
+    "Performance": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "since": _NOON,
+            "until": _BOUGHT,
+            "starting_value": "10000",
+            "ending_value": "9999.1",
+            "net_deposits": "0",
+            "profit": {"amount": "-0.9", "percent": "-0.009"},
+            "realized_pnl": "0",
+            "unrealized_pnl": "-0.9",
+            "fees": {"total": "0.9", "by_currency": {"USDT": "0.9"}},
+            "trades": 1,
+            "closed_trades": 0,
+            "win_rate": None,
+            "profit_factor": None,
+            "best_trade": None,
+            "worst_trade": None,
+            "time_weighted_return": "-0.009",
+            "max_drawdown": "0.009",
+            "sharpe_ratio": None,
+            "sortino_ratio": None,
+            "volatility": None,
+            "basis": {"interval_seconds": 3600, "count": 0, "periods_per_year": 8760, "risk_free_rate": "0"},
+        }
+    },
+    "Allocation": {
+        "bought": {
+            "currency": "USDT",
+            "modes": [
+                {
+                    "mode": "paper",
+                    "value": "9999.1",
+                    "by_asset": [
+                        {"name": "USDT", "amount": "9399.1", "value": "9399.1", "percent": "94"},
+                        {"name": "BTC", "amount": "0.01", "value": "600", "percent": "6"},
+                    ],
+                    "by_account": [{"name": ACCOUNT, "amount": None, "value": "9999.1", "percent": "100"}],
+                    "by_exchange": [{"name": "demo", "amount": None, "value": "9999.1", "percent": "100"}],
+                }
+            ],
+            "missing": [],
+            "as_of": _BOUGHT,
+        }
+    },
+    "Aggregate": {
+        "bought": {
+            "currency": "USDT",
+            "totals": [{"mode": "paper", "accounts": 1, "value": "9999.1", "complete": True}],
+            "accounts": [
+                {
+                    "account": ACCOUNT,
+                    "name": "Paper",
+                    "kind": "main",
+                    "mode": "paper",
+                    "exchange": "demo",
+                    "value": "9999.1",
+                    "deposited": "10000",
+                    "profit": "-0.9",
+                }
+            ],
+            "missing": [],
+            "unvalued": [],
+            "as_of": _BOUGHT,
+        }
+    },
     "Order": {
         "filled": {
             "id": ORDER,
