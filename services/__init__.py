@@ -21,6 +21,7 @@ from services.portfolio import Portfolios
 from services.prices import Prices
 from services.sessions import Sessions
 from services.tokens import Tokens
+from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
@@ -37,6 +38,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    trade_exports: TradeExports
     portfolios: Portfolios
     equity: EquityCurves
     performances: Performances
@@ -67,6 +69,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        trade_exports=TradeExports(database, accounts),
         portfolios=Portfolios(bridge, accounts),
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),
