@@ -63,6 +63,9 @@ class Settings:
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
     rate_limit_per_minute: int = 6000
+    max_open_orders: int = 500
+    accounts_in_memory: int = 2000
+    account_idle_minutes: int = 15
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -107,7 +110,10 @@ class Settings:
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
+            accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
+            account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),

@@ -24,6 +24,13 @@ _BALANCE = {
     "reference_currency": "USDT",
     "total_value": "9999.1",
 }
+_SWITCH = {
+    "scope": "account",
+    "target": ACCOUNT,
+    "engaged_by": USER,
+    "reason": "A bug in my bot",
+    "engaged_at": _BOUGHT,
+}
 _POSITION = {
     "account": ACCOUNT,
     "symbol": "BTC/USDT",
@@ -76,6 +83,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "price": "66000",
             "oco": {"stop_price": "48000"},
         },
+        "bracket": {
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "type": "limit",
+            "amount": "0.002",
+            "price": "55000",
+            "take_profit": {"price": "66000"},
+            "stop_loss": {"stop_price": "48000"},
+        },
+    },
+    "Batch": {
+        "two": {
+            "orders": [
+                {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
+                {"symbol": "ETH/USDT", "side": "buy", "type": "limit", "amount": "0.1", "price": "2000"},
+            ]
+        }
     },
     "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
     "User": {
@@ -270,8 +294,28 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "parent_id": None,
+            "take_profit": None,
+            "stop_loss": None,
+            "exchange_order_id": None,
+            "replaced_by": None,
         }
     },
+    "RiskLimits": {"careful": {"max_order_value": "1000", "max_daily_loss": "250", "price_collar": "10"}},
+    "StoredLimits": {
+        "careful": {
+            "max_order_value": "1000",
+            "max_open_orders": None,
+            "max_position_value": None,
+            "max_daily_loss": "250",
+            "price_collar": "10",
+            "allowed_symbols": None,
+            "updated_at": _BOUGHT,
+        }
+    },
+    "KillSwitchOrder": {"account": {"scope": "account", "account": ACCOUNT, "reason": "A bug in my bot"}},
+    "KillSwitch": {"account": _SWITCH},
+    "KillSwitchState": {"engaged": {**_SWITCH, "engaged": True, "canceled": [ORDER], "open": []}},
     "Trade": {
         "buy": {
             "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",
@@ -356,3 +400,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
+
+EXAMPLES["Placement"] = {"placed": {"status": 201, "data": EXAMPLES["Order"]["filled"]}}

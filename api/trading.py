@@ -8,6 +8,8 @@ from flask import Response
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
+from api.schemas.batch import BatchSchema, PlacementSchema
+from api.schemas.preview import PreviewSchema
 from api.schemas.trading import (
     CancelQuery,
     ExportQuery,
@@ -17,14 +19,14 @@ from api.schemas.trading import (
     OrderQuery,
     OrderSchema,
     OrderTicketSchema,
-    PreviewSchema,
     TradeQuery,
     TradeSchema,
 )
-from services.orders import Changes, Filters
+from middleware.errors import body, status_of
+from services.orders import Changes, Filters, Wish
 from services.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
-from utils.wire import Order, OrderTicket, Preview, Trade
+from utils.wire import Order, OrderTicket, Placement, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders and trades")
 
@@ -53,6 +55,18 @@ def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
     """Tell what placing an order would do now; nothing is changed."""
     account, ticket = body
     return services.orders.preview(principal, account, ticket)
+
+
+@blueprint.route(*(f"{path}/batch" for path in ORDERS), method="POST", permission="orders:write", errors=(409, *ENGINE))
+@blueprint.arguments(BatchSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(207, PlacementSchema, many=True)
+def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dict[str, Any]]:
+    """Place up to 50 orders, one after the other; what is refused leaves the others alone.
+
+    With an `Idempotency-Key`, a batch that was cut off can be sent again: nothing of it is placed twice.
+    """
+    return [outcome(each) for each in services.orders.place_many(principal, actor(), wishes, headers["key"])]
 
 
 @blueprint.route(*ORDERS, permission="orders:read")
@@ -128,3 +142,12 @@ def export_trades(filters: ExportFilters) -> Response:
     lines = services.trade_exports.export(principal, filters)
     headers = {"Content-Disposition": 'attachment; filename="trades.csv"', "Cache-Control": "no-store"}
     return Response(lines, mimetype="text/csv", headers=headers)
+
+
+def outcome(placement: Placement) -> dict[str, Any]:
+    """Return what is told of one order of a batch."""
+    if placement.fault is None:
+        return {"status": 201, "data": placement.order}
+    error = placement.fault.error()
+    status = status_of(error)
+    return {"status": status, "error": body(status, error.code, error.detail, fields=error.errors)}

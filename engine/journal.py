@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -30,8 +30,10 @@ from models import (
     Event,
     EventCounter,
     IdempotencyKey,
+    KillSwitch,
     LedgerEntry,
     Order,
+    RiskLimits,
     Trade,
 )
 from utils import clock
@@ -62,6 +64,8 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
+        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
+        self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         self._samples = upsert(EquitySample).on_conflict_do_nothing()
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
@@ -189,10 +193,13 @@ class Journal:
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),
+            (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
         ):
             if rows:
                 connection.execute(statement, rows)
+        for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
+            connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
@@ -208,6 +215,18 @@ class Journal:
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+_RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
+
+
+def _replacing(statement: Any, table: Any) -> Any:
+    """Let an insert replace the row with the same key."""
+    columns = table.__table__.columns
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in columns if column.primary_key],
+        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+    )
 
 
 def _broken_constraint(error: IntegrityError) -> TradingError:

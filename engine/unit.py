@@ -61,13 +61,17 @@ class Unit:
     events: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    switches: list[dict[str, Any]] = field(default_factory=list)
+    """Kill switches; those whose `engaged_at` is None are released."""
     account: dict[str, Any] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
-        return not (self.orders or self.ledger or self.audit or self.keys or self.balances or self.account)
+        changes = (self.orders, self.ledger, self.audit, self.keys, self.balances, self.account)
+        return not any((*changes, self.limits, self.switches))
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""

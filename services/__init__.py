@@ -19,6 +19,7 @@ from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.prices import Prices
+from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.trade_export import TradeExports
@@ -39,6 +40,7 @@ class Services:
     credentials: Credentials
     orders: Orders
     trade_exports: TradeExports
+    risk: Risk
     portfolios: Portfolios
     equity: EquityCurves
     performances: Performances
@@ -70,6 +72,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
         trade_exports=TradeExports(database, accounts),
+        risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),

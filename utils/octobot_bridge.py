@@ -25,6 +25,7 @@ from utils.wire import (
     Deposit,
     DepositFunds,
     EditOrder,
+    EngageKillSwitch,
     EngineStatus,
     Equity,
     GetBotConfig,
@@ -37,12 +38,18 @@ from utils.wire import (
     GetTickers,
     GetTrades,
     Instrument,
+    KillSwitchState,
     Order,
+    Placement,
     PlaceOrder,
+    PlaceOrders,
     Portfolio,
     Preview,
     PreviewOrder,
+    ReleaseKillSwitch,
     ResetAccount,
+    RiskLimits,
+    SetRiskLimits,
     StreamEvent,
     Subscribe,
     Ticker,
@@ -108,6 +115,25 @@ class OctoBotBridge:
 
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
+        return self._call(command)
+
+    def place_orders(self, command: PlaceOrders) -> list[Placement]:
+        """Place a batch, one order after the other; each has its own outcome.
+
+        :raises Refused: `idempotency_key_reused` when the key belongs to another request.
+        """
+        return self._call(command)
+
+    def set_risk_limits(self, command: SetRiskLimits) -> RiskLimits:
+        """Replace an account's risk limits; they hold when this answers."""
+        return self._call(command)
+
+    def engage_kill_switch(self, command: EngageKillSwitch) -> KillSwitchState:
+        """Refuse new orders and cancel the open ones; tells which are canceled and which are not yet."""
+        return self._call(command)
+
+    def release_kill_switch(self, command: ReleaseKillSwitch) -> KillSwitchState:
+        """Take orders again. :raises Forbidden: when an admin engaged the switch and a user wants to release it."""
         return self._call(command)
 
     def deposit(self, command: DepositFunds) -> Deposit:

@@ -7,7 +7,7 @@ what it belongs to: moved to another row it does not open.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -49,8 +49,8 @@ class Vault:
             return key_id
         raise NotReady("ENCRYPTION_KEYS is empty.", code=UNREADABLE)
 
-    def __contains__(self, key_id: str) -> bool:
-        return key_id in self._ring
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ring)
 
     def seal(self, secret: bytes, context: bytes) -> Sealed:
         """Return `secret` sealed under the first key, bound to `context`. :raises NotReady: the ring is empty."""

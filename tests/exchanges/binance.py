@@ -8,9 +8,9 @@ Real: HMAC-SHA256 signatures over the query and the body as sent (-1022), `times
 the key's format, keys and their permissions (-2014, -2015), unknown and missing parameters of orders (-1102, -1104),
 client ids (-1100; unique among the account's open orders only, as at Binance: an id whose order is closed may come
 again, and a query by it answers the latest), the filters PRICE_FILTER, LOT_SIZE, NOTIONAL and PERCENT_PRICE_BY_SIDE
-(-1013) and MAX_NUM_ORDERS (-2010), LIMIT, LIMIT_MAKER and MARKET (by quantity or quote quantity), GTC, IOC and FOK, cancel and
-replace, fees in what is received. Futures and margin are there and empty. Not there: stop orders, order lists, user
-data streams; ccxt refuses such orders itself, since `exchangeInfo` does not list their types.
+(-1013) and MAX_NUM_ORDERS (-2010), LIMIT, LIMIT_MAKER and MARKET (by quantity or quote quantity), GTC, IOC and FOK,
+cancel and replace, fees in what is received. Futures and margin are there and empty. Not there: stop orders, order
+lists, user data streams; ccxt refuses such orders itself, since `exchangeInfo` does not list their types.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class LoopbackBinance(Loopback):
     name: ClassVar[str] = "binance"
 
     def new_book(self, markets: Sequence[Market] | None) -> Book:
-        """Fees are taken from what is received; a client id may come again once its order is closed."""
-        return Book(list(markets or default_markets()), self.now, fees="received", unique_ids="open")
+        """Fees are taken from what is received."""
+        return Book(list(markets or default_markets()), self.now, fees="received")
 
     def routes(self) -> Sequence[Route[Any]]:
         """Return the endpoints that ccxt's class calls."""

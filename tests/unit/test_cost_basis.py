@@ -179,10 +179,14 @@ def test_parts_of_a_lot_add_up_to_the_last_digit() -> None:
     books = Books("fifo")
     books.trade("buy", "3", "33.333333333333333333")
     books.trade("buy", "0.7", "10")
-    sold = [books.trade("sell", "1", "7"), books.trade("sell", "1", "7"), books.trade("sell", "1.7", "11.11")]
+    sold = [
+        books.trade("sell", "1", "7"),
+        books.trade("sell", "1", "7"),
+        books.trade("sell", "1.7", "11.11", fee=("USDT", "1")),
+    ]
     parts = [part for each in sold for part in each.disposals]
     assert sum(part.cost_basis or 0 for part in parts) == dec("99.999999999999999999") + 7
-    assert [sum(part.proceeds or 0 for part in each.disposals) for each in sold] == [7, 7, dec("18.887")]
+    assert [sum(part.proceeds or 0 for part in each.disposals) for each in sold] == [7, 7, dec("17.887")]
     assert [part.amount for part in parts] == [1, 1, 1, dec("0.7")]
 
 
@@ -214,3 +218,12 @@ def test_a_trade_that_moves_one_currency_alone_is_not_an_exchange() -> None:
     books = Books("fifo")
     entries = [Entry("USDT", dec(-5), "fee", dec(-5))]
     assert books.basis.trade(Sides("BTC", "USDT", "buy", START), entries, "fifo") is None
+
+
+def test_what_thirds_leave_over_goes_to_the_last_lot() -> None:
+    books = Books("fifo")
+    for _ in range(3):
+        books.trade("buy", "1", "1")
+    parts = books.trade("sell", "3", "4", fee=("USDT", "2")).disposals
+    third = dec("3.333333333333333333")
+    assert [part.proceeds for part in parts] == [third, third, third + dec("1e-18")]

@@ -212,7 +212,7 @@ class FakeEngine:
         order = self._find(account, command.order_id)
         changes = {
             name: value
-            for name in ("amount", "price", "stop_price", "trailing_percent")
+            for name in ("amount", "price", "stop_price", "trailing_percent", "take_profit", "stop_loss")
             if (value := getattr(command, name)) is not None
         }
         for name in changes:
