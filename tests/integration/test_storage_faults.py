@@ -32,7 +32,7 @@ from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
-from utils.errors import StorageUnavailable
+from utils.errors import EngineTimeout, StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.wire import Actor, Order, OrderTicket, PlaceOrder
 
@@ -57,13 +57,13 @@ def place(host: EngineHost, engine_bridge: OctoBotBridge, market: ManualMarket, 
 
 
 def until_it_works(work: Callable[[], Order]) -> Order:
-    """Do it again, as a client does that is told to come back."""
+    """Do it again, as a client does that is told to come back, or that got no answer and has a key."""
     end = time.monotonic() + BACK_SECONDS
     while True:
         try:
             return work()
-        except StorageUnavailable as error:
-            assert error.retry_after
+        except (StorageUnavailable, EngineTimeout) as error:
+            assert error.retry_after or isinstance(error, EngineTimeout)
             assert time.monotonic() < end, "it does not come back"
             time.sleep(0.1)
 
