@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 2 --dist loadgroup
 COMPILE := .venv/bin/uv pip compile --quiet --python $(VENV) --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run test check bench migrate lock clean env env-dev
+.PHONY: help run test check bench chaos migrate lock clean env env-dev
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -30,6 +30,9 @@ check: env-dev ## Style, types, import rules, OpenAPI drift and all tests
 	.venv/bin/lint-imports
 	$(VENV) -m scripts.openapi --check
 	@$(MAKE) --no-print-directory test
+
+chaos: env-dev ## Kill parts of the product at random while it trades; a table of what was lost, doubled or invented
+	$(VENV) -m tests.chaos $(CHAOS_ARGS)
 
 bench: env-dev ## Measure; tables on the screen, JSON in benchmarks/results
 	$(VENV) -m benchmarks $(BENCH_ARGS)

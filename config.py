@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
+
+DEMO = "demo"
+"""The exchange that every installation has."""
 
 MIN_SECRET_LENGTH = 32
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
 
+KEY_BYTES = 32
+"""AES-256."""
+
+FIRST_KEY_ID = "k1"
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+_NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -30,6 +43,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
+    encryption_keys: str = field(default="", repr=False)
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
@@ -37,12 +51,21 @@ class Settings:
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    max_accounts: int = 20
+    equity_sample_seconds: float = 300.0
+    exchanges: tuple[str, ...] = (DEMO,)
+    exchange_urls: Mapping[str, str] = field(default_factory=dict)
+    live_trading_enabled: bool = False
+    allow_withdrawal_keys: bool = False
     web_workers: int = 2
     web_threads: int = 16
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
     rate_limit_per_minute: int = 6000
+    max_open_orders: int = 500
+    accounts_in_memory: int = 2000
+    account_idle_minutes: int = 15
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -68,6 +91,7 @@ class Settings:
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
+            encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
@@ -75,12 +99,21 @@ class Settings:
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
+            exchanges=reader.names("EXCHANGES", DEMO),
+            exchange_urls=reader.urls("EXCHANGE_URLS"),
+            live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
+            allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
+            accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
+            account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),
@@ -91,10 +124,13 @@ class Settings:
     def check(self) -> None:
         """Refuse what must never run.
 
-        :raises SettingsError: on an unsafe secret, debug with a non-loopback address, half an admin, or a recording
-            that is not there.
+        :raises SettingsError: on an unsafe secret or key ring, no demo exchange, debug with a non-loopback address,
+            half an admin, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
+        key_ring(self.encryption_keys)
+        if DEMO not in self.exchanges:
+            raise SettingsError(f"EXCHANGES lacks {DEMO}, on which every new user's paper account trades; add it")
         if self.debug and self.host not in {"127.0.0.1", "localhost", "::1"}:
             raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
         if bool(self.admin_username) != bool(self.admin_password):
@@ -118,6 +154,27 @@ def check_secret(name: str, value: str) -> None:
     letters = value.lower()
     if len(set(letters)) < 8 or any(word * (len(letters) // len(word)) == letters for word in KNOWN_SECRETS):
         raise SettingsError(f"{name} is a known or repetitive value; {mend}")
+
+
+def key_ring(text: str) -> dict[str, bytes]:
+    """Return the keys that `text` lists as `id:hex,id:hex`: the first seals, all of them open.
+
+    :raises SettingsError: when there is none, or one is malformed, short, known or there twice; never with the key.
+    """
+    name = "ENCRYPTION_KEYS"
+    ring: dict[str, bytes] = {}
+    for number, entry in enumerate(text.split(","), start=1):
+        key_id, _, key = entry.strip().partition(":")
+        if not _KEY_ID.fullmatch(key_id) or not _KEY.fullmatch(key):
+            raise SettingsError(f"{name}: entry {number} is not an id, a colon and {2 * KEY_BYTES} hexadecimal digits")
+        check_secret(name, key)
+        value = bytes.fromhex(key)
+        if len(set(value)) < KEY_BYTES // 2 or len({(b - a) % 256 for a, b in pairwise(value)}) == 1:
+            raise SettingsError(f"{name}: the key {key_id} is a known or repetitive value")
+        if key_id in ring or value in ring.values():
+            raise SettingsError(f"{name}: the key {key_id} is there twice")
+        ring[key_id] = value
+    return ring
 
 
 @dataclass(frozen=True)
@@ -158,20 +215,46 @@ class _Reader:
             raise SettingsError(f"{name}={value!r} is not a number from {low} to {high}")
         return parsed
 
-    def secret(self, name: str, data_dir: Path) -> str:
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        found = tuple(
+            dict.fromkeys(part.strip().lower() for part in self.text(name, default).split(",") if part.strip())
+        )
+        for each in found:
+            if not _NAME.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
+        return found
+
+    def urls(self, name: str) -> dict[str, str]:
+        """Return the addresses of `a=http://host,b=https://host:port`."""
+        found = {}
+        for part in filter(None, (part.strip() for part in self.text(name, "").split(","))):
+            exchange, _, url = part.partition("=")
+            parts = urlsplit(url.strip())
+            bare = parts.path in {"", "/"} and not parts.query
+            if (
+                not _NAME.fullmatch(exchange.strip())
+                or parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or not bare
+            ):
+                raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
+            found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
+        return found
+
+    def secret(self, name: str, data_dir: Path, prefix: str = "") -> str:
         if name in self.env:
             return self.env[name].strip()
-        return _stored_secret(data_dir / name.lower())
+        return _stored_secret(data_dir / name.lower(), prefix)
 
 
-def _stored_secret(path: Path) -> str:
+def _stored_secret(path: Path, prefix: str) -> str:
     """Read the secret kept in `path`, creating it (mode 0600) on first use; safe against two starters at once."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(MIN_SECRET_LENGTH))
+            file.write(prefix + secrets.token_hex(MIN_SECRET_LENGTH))
         try:
             os.link(fresh, path)
         except FileExistsError:

@@ -37,6 +37,7 @@ PARAMETERS = {
     "account_id": "The id of an account.",
     "base": "The currency that is traded.",
     "client_order_id": "The id that the client gave the order.",
+    "credential_id": "The id of a credential.",
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",

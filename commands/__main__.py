@@ -6,6 +6,7 @@ import click
 
 from commands.backup import backup, restore
 from commands.group import Commands
+from commands.rotate_keys import rotate_keys
 from commands.verify import verify
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """
 
 
-for command in (verify, backup, restore):
+for command in (verify, backup, restore, rotate_keys):
     main.add_command(command)
 
 if __name__ == "__main__":

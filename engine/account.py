@@ -1,5 +1,6 @@
 """One account in memory: the gate through which all its orders pass, and what prices make of them.
 
+What orders cost, and what a fill books, depends on the kind of account: `engine.spot` and others fill in the hooks.
 Every coroutine that changes something is called with the account's lock held and fills a `Unit` that the caller
 commits. Errors of the domain are raised before anything is changed.
 """
@@ -7,69 +8,132 @@ commits. Errors of the domain are raised before anything is changed.
 from __future__ import annotations
 
 import asyncio
+import time
+from abc import ABC, abstractmethod
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 from msgspec.structs import replace
 
-from engine import orders, rules
-from engine.booking import Booking
+from engine import brackets, orders, rules
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
-from engine.rules import LIMIT_ON_TRIGGER, Draft
+from engine.risk import Gate
+from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
-from engine.valuation import Valuation
 from utils import clock, wire
-from utils.errors import NotFound
+from utils.errors import Conflict, NotFound
 from utils.money import ZERO
-from utils.wire import OrderStatus, OrderTicket
+from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, Instrument, OrderStatus, OrderTicket, Portfolio, Preview
 
 
-class Account:
-    """Hold one account's open orders and portfolio."""
+class Account(ABC):
+    """Hold one account's open orders; its kind knows of money."""
+
+    gate: Gate
 
     def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
         self.record = record
         self.lock = asyncio.Lock()
+        self.used_at = time.monotonic()
+        self.is_closed = False
+        """Whether it has left the memory because it was idle; SQL has all of it."""
         self.line = Line(record.id, record.user_id)
         self.orders: dict[str, wire.Order] = {}
         self.reserved_client_ids: set[str] = set()
         self.octobot = octobot
-        self.valuation = Valuation(record.reference_currency, market, dict(record.entry_prices))
-        self._booking = Booking(octobot, market, self.valuation)
         self._market = market
 
     @classmethod
-    async def open(cls, record: AccountRecord, market: Market) -> Account:
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Self:
         """Build the account in OctoBot with the totals and open orders that SQL has."""
-        octobot = await OctoBotAccount.open(
-            record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
-        )
+        octobot = await cls._open_octobot(record, market)
         account = cls(record, market, octobot)
+        account.gate = gate
         try:
             for order in record.orders:
                 await octobot.rest(order, market.quote(order.symbol).price)
                 account.orders[order.id] = order
+                account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
         except BaseException:
             await octobot.close()
             raise
         return account
 
+    # ------------------------------------------------------------------------- what each kind of account knows
+
+    @classmethod
+    @abstractmethod
+    async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
+        """Build the account in OctoBot with the totals that SQL has."""
+
     @property
+    @abstractmethod
     def trades(self) -> dict[str, wire.Trade]:
         """Return the latest trades since the account came into memory, oldest first."""
-        return self._booking.trades
+
+    @abstractmethod
+    async def book_opening(self, unit: Unit) -> None:
+        """Book the starting balance; done once in the life of an account."""
+
+    @abstractmethod
+    def overview(self) -> Portfolio:
+        """Value the account now."""
+
+    @abstractmethod
+    def preview(self, ticket: OrderTicket) -> Preview:
+        """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
+
+    @abstractmethod
+    def _funds(self, *, without: wire.Order | None = None) -> Funds:
+        """Return what the account can pay, as if the open order `without` were not there."""
+
+    @abstractmethod
+    def _affords(self, order: wire.Order, price: Decimal) -> bool:
+        """Tell whether a triggered order, which has locked nothing so far, can be paid at `price`."""
+
+    @abstractmethod
+    async def _execute(self, order: wire.Order, price: Decimal, unit: Unit) -> wire.Order:
+        """Fill a new order at `price` as taker, book it, and return the filled order."""
+
+    @abstractmethod
+    async def _settle(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
+        """Fill an order that OctoBot holds, book it, and return the filled order."""
+
+    @abstractmethod
+    def _tell(self, order: wire.Order, unit: Unit) -> None:
+        """Tell the owner what the account has of the currency that `order` takes from."""
+
+    @abstractmethod
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
+
+    @abstractmethod
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:
+        """Book a deposit that is worth `value`."""
+
+    @abstractmethod
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away, positions included; there are no open orders any more."""
+
+    # ----------------------------------------------------------------------------------------------- life
+
+    def check_active(self) -> None:
+        """Refuse an account that is archived. :raises Conflict: `account_archived`."""
+        if self.record.status != "active":
+            raise Conflict("The account is archived.", code="account_archived")
+
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return what is held of `instrument`, in base units, negative when short."""
+        return self.octobot.total(instrument.base)
 
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)
-
-    async def book_opening(self, unit: Unit) -> None:
-        """Book the starting balance; done once in the life of an account."""
-        await self._booking.opening(self.record.reference_currency, self.record.starting_balance, unit)
 
     # ------------------------------------------------------------------------------------------- commands
 
@@ -78,13 +142,20 @@ class Account:
         return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
-        """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
+        """Place an order.
+
+        :raises Refused: a rule forbids it. :raises NotFound: unknown symbol. :raises Conflict: the account is archived.
+        """
+        self.check_active()
         draft = self.draft(ticket)
-        rules.check(draft, self.octobot)
+        rules.check(draft, self._funds())
+        await self.gate.admit(draft, self)
         order = orders.new_order(draft, self.record.id, self.record.mode)
-        if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
-            return await self._booking.fill(order, self.octobot.execute(order, draft.mark), unit)
-        if ticket.type == "limit" and ticket.time_in_force in orders.IMMEDIATE:
+        if draft.takes:
+            filled = await self._execute(order, draft.mark, unit)
+            await self._place_exits(filled, unit)
+            return filled
+        if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
             return expired
@@ -92,7 +163,7 @@ class Account:
         second = orders.oco_stop(draft, order)
         if second is not None:
             await self._rest(second, draft.mark, unit)
-        self._booking.tell([draft.needs()[0]], unit)
+        self._tell(order, unit)
         return order
 
     async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:
@@ -104,8 +175,11 @@ class Account:
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
-            amount = replace(command, price=None, stop_price=None, trailing_percent=None)
+            amount = wire.EditOrder(
+                actor=command.actor, account=command.account, order_id=order.id, amount=command.amount
+            )
             others = [self._edited(other, amount) for other in self._siblings(order)]
+        await self.gate.admit(draft, self, edited=order)
         await self._alter(changed, draft.mark)
         if orders.rests_as_limit(changed) and draft.is_marketable:
             return await self._fill(changed, draft.mark, unit, taker=True)
@@ -113,7 +187,7 @@ class Account:
         for other, other_draft in others:
             await self._alter(other, other_draft.mark)
             unit.order(other)
-        self._booking.tell([draft.needs()[0]], unit)
+        self._tell(changed, unit)
         return changed
 
     async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:
@@ -132,6 +206,8 @@ class Account:
         if orders.is_expired(order, touch.at):
             await self.cancel(order_id, unit, status="expired")
             return
+        if self.gate.switch is not None:
+            return  # it waits to be canceled
         mark = touch.mark
         price, above = trigger(order)
         if (mark < price) if above else (mark > price):
@@ -164,17 +240,20 @@ class Account:
         limit = order.price if order.type in LIMIT_ON_TRIGGER else None
         at_market = limit is None or rules.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
-        currency, needed = orders.needs(order, price, self._market.instrument(order.symbol))
-        if needed > self.octobot.free(currency):
+        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        objection = await self.gate.objection(draft, self, order)
+        if objection is not None:
+            await self._close(order, "canceled", unit, reject_code=objection.code)
+        elif not self._affords(order, price):
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
-        elif order.time_in_force in orders.IMMEDIATE:
+        elif order.time_in_force in IMMEDIATE:
             await self._close(order, "expired", unit)
         else:
             await self.octobot.cancel(order.id)
             await self._rest(order, mark, unit)
-            self._booking.tell([currency], unit)
+            self._tell(order, unit)
 
     # ------------------------------------------------------------------------------------------ execution
 
@@ -186,7 +265,27 @@ class Account:
     async def _fill(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
         await self._cancel_siblings(order, unit)
         del self.orders[order.id]
-        return await self._booking.fill(order, self.octobot.fill(order.id, price, taker=taker), unit)
+        filled = await self._settle(order, price, unit, taker=taker)
+        await self._place_exits(filled, unit)
+        return filled
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        """Place the exits of a bracket in the unit of its entry's fill."""
+        if not entry.exits:
+            return
+        market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
+        taking = None
+        for order in brackets.exits(entry, market, entry.filled):
+            if order.type == "limit" and not self._affords(order, order.price or ZERO):
+                # others took what was there when the entry was placed
+                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
+                continue
+            await self._rest(order, mark, unit)
+            if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
+                taking = order  # the market is beyond it already: take its price, not the limit's
+            self._tell(order, unit)
+        if taking is not None:
+            await self._fill(taking, mark, unit, taker=True)
 
     async def _close(
         self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None
@@ -195,7 +294,7 @@ class Account:
         del self.orders[order.id]
         closed = replace(order, status=status, reject_code=reject_code, updated_at=clock.now())
         unit.order(closed)
-        self._booking.tell([self._lock_of(order)[0]], unit)
+        self._tell(order, unit)
         return closed
 
     async def _cancel_siblings(self, order: wire.Order, unit: Unit) -> None:
@@ -211,7 +310,7 @@ class Account:
         """Return what an open order would become. :raises Refused: a rule forbids it."""
         changed = orders.edited(order, command)
         draft = self.draft(orders.ticket_of(changed))
-        rules.check(draft, _Released(self.octobot, *self._lock_of(order)))
+        rules.check(draft, self._funds(without=order))
         return changed, draft
 
     async def _alter(self, changed: wire.Order, mark: Decimal) -> None:
@@ -224,23 +323,3 @@ class Account:
             return self.orders[order_id]
         except KeyError:
             raise NotFound("There is no such order.", code="order_not_found") from None
-
-    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
-        """Return the currency an open order takes from, and what of it is locked now."""
-        currency, needed = orders.needs(order, order.price or ZERO, self._market.instrument(order.symbol))
-        return currency, needed if orders.rests_as_limit(order) else ZERO
-
-
-class _Released:
-    """The account's funds as they would be without the lock of one order."""
-
-    def __init__(self, octobot: OctoBotAccount, currency: str, amount: Decimal) -> None:
-        self._octobot = octobot
-        self._currency = currency
-        self._amount = amount
-
-    def free(self, currency: str) -> Decimal:
-        return self._octobot.free(currency) + (self._amount if currency == self._currency else ZERO)
-
-    def total(self, currency: str) -> Decimal:
-        return self._octobot.total(currency)

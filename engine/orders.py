@@ -7,16 +7,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import rules
-from engine.rules import CONDITIONAL, TRAILING, Draft
+from engine.rules import Draft
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO
-from utils.wire import FINAL_STATUSES, Instrument, Mode, OrderTicket
-
-IMMEDIATE = frozenset({"ioc", "fok"})
-"""Times in force of orders that fill at once or not at all; a simulated fill is never partial."""
+from utils.wire import CONDITIONAL, FINAL_STATUSES, PRICED, STOPPED, TRAILING, Instrument, Mode, OrderTicket
 
 
 def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
@@ -36,8 +32,8 @@ def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
         amount=draft.amount,
         filled=ZERO,
         remaining=draft.amount,
-        price=ticket.price if ticket.type in rules.PRICED else None,
-        stop_price=ticket.stop_price if ticket.type in rules.STOPPED else None,
+        price=ticket.price if ticket.type in PRICED else None,
+        stop_price=ticket.stop_price if ticket.type in STOPPED else None,
         trailing_percent=ticket.trailing_percent if ticket.type in TRAILING else None,
         trailing_level=draft.mark if ticket.type in TRAILING else None,
         average=None,
@@ -50,6 +46,8 @@ def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
         reject_code=None,
         created_at=moment,
         updated_at=moment,
+        take_profit=ticket.take_profit,
+        stop_loss=ticket.stop_loss,
     )
 
 
@@ -87,6 +85,8 @@ def ticket_of(order: wire.Order) -> OrderTicket:
         trailing_percent=order.trailing_percent,
         time_in_force=order.time_in_force,
         reduce_only=order.reduce_only,
+        take_profit=order.take_profit,
+        stop_loss=order.stop_loss,
     )
 
 
@@ -107,7 +107,23 @@ def edited(order: wire.Order, command: wire.EditOrder) -> wire.Order:
             raise Refused(detail, code="not_editable", errors=(error,))
         changes[field] = value
     amount = changes.get("amount", order.amount)
-    return replace(order, **changes, remaining=amount - order.filled, updated_at=clock.now())
+    return replace(
+        order, **changes, **_edited_exits(order, command), remaining=amount - order.filled, updated_at=clock.now()
+    )
+
+
+def _edited_exits(order: wire.Order, command: wire.EditOrder) -> dict[str, wire.ExitLeg]:
+    changes = {}
+    for field in ("take_profit", "stop_loss"):
+        leg = getattr(command, field)
+        if leg is None:
+            continue
+        if order.parent_id is not None or order.group_id is not None:
+            detail = f"This order is an exit itself and has no {field}."
+            error = FieldError(field=field, code="not_editable", message=detail)
+            raise Refused(detail, code="not_editable", errors=(error,))
+        changes[field] = leg
+    return changes
 
 
 def needs(order: wire.Order, price: Decimal, market: Instrument) -> tuple[str, Decimal]:

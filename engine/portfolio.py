@@ -5,28 +5,31 @@ from __future__ import annotations
 from decimal import Decimal
 
 from engine import rules
-from engine.account import Account
+from engine.octobot_account import OctoBotAccount
+from engine.records import AccountRecord
+from engine.rules import Draft, Funds
+from engine.valuation import Valuation
 from utils import clock
 from utils.money import HUNDRED, ZERO
-from utils.wire import Fee, Holding, OrderTicket, Portfolio, Position, Preview, Profit
+from utils.wire import Fee, Holding, Portfolio, Position, Preview, Profit
 
 
-def overview(account: Account) -> Portfolio:
-    """Value `account` now."""
-    reference = account.record.reference_currency
-    currencies = {currency: _holding(account, currency) for currency in account.octobot.currencies()}
+def overview(record: AccountRecord, octobot: OctoBotAccount, valuation: Valuation, open_orders: int) -> Portfolio:
+    """Value a spot account now."""
+    reference = record.reference_currency
+    currencies = {currency: _holding(octobot, valuation, currency) for currency in octobot.currencies()}
     total = sum((holding.value for holding in currencies.values() if holding.value is not None), ZERO)
-    deposited = account.record.starting_balance
+    deposited = record.starting_balance if record.deposited is None else record.deposited
     gain = total - deposited
     return Portfolio(
-        account=account.record.id,
-        mode=account.record.mode,
+        account=record.id,
+        mode=record.mode,
         currencies=currencies,
         reference_currency=reference,
         total_value=total,
-        open_orders=len(account.orders),
+        open_orders=open_orders,
         positions=[
-            _position(account, currency, holding.total)
+            _position(record, valuation, currency, holding.total)
             for currency, holding in currencies.items()
             if currency != reference and holding.total
         ],
@@ -35,11 +38,10 @@ def overview(account: Account) -> Portfolio:
     )
 
 
-def preview(account: Account, ticket: OrderTicket) -> Preview:
-    """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
-    draft = account.draft(ticket)
-    checks = rules.checks(draft, account.octobot)
-    market = draft.instrument
+def preview(draft: Draft, funds: Funds) -> Preview:
+    """Tell what placing an order on a spot account would do."""
+    checks = rules.checks(draft, funds)
+    ticket, market = draft.ticket, draft.instrument
     at_mark = ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable)
     price = draft.mark if at_mark else draft.price
     cost = draft.amount * price
@@ -55,24 +57,24 @@ def preview(account: Account, ticket: OrderTicket) -> Preview:
         cost=cost,
         fee=Fee(currency=market.quote, cost=fee),
         balance_after={
-            market.base: account.octobot.free(market.base) + sign * draft.amount,
-            market.quote: account.octobot.free(market.quote) - sign * cost - fee,
+            market.base: funds.free(market.base) + sign * draft.amount,
+            market.quote: funds.free(market.quote) - sign * cost - fee,
         },
         checks=checks,
         ok=all(check.ok for check in checks),
     )
 
 
-def _holding(account: Account, currency: str) -> Holding:
-    free, total = account.octobot.free(currency), account.octobot.total(currency)
-    return Holding(free=free, locked=total - free, total=total, value=account.valuation.value(currency, total))
+def _holding(octobot: OctoBotAccount, valuation: Valuation, currency: str) -> Holding:
+    free, total = octobot.free(currency), octobot.total(currency)
+    return Holding(free=free, locked=total - free, total=total, value=valuation.value(currency, total))
 
 
-def _position(account: Account, currency: str, total: Decimal) -> Position:
-    mark, entry = account.valuation.price(currency), account.valuation.entry_prices.get(currency)
+def _position(record: AccountRecord, valuation: Valuation, currency: str, total: Decimal) -> Position:
+    mark, entry = valuation.price(currency), valuation.entry_prices.get(currency)
     return Position(
-        account=account.record.id,
-        symbol=f"{currency}/{account.record.reference_currency}",
+        account=record.id,
+        symbol=f"{currency}/{record.reference_currency}",
         side="long",
         amount=total,
         entry_price=entry,

@@ -7,31 +7,38 @@ from decimal import Decimal
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
+from engine import brackets
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, is_multiple, plain, round_down
-from utils.wire import Check, Instrument, OrderTicket, OrderType
+from utils.wire import (
+    GROUPABLE,
+    MAX_TRAILING_PERCENT,
+    PRICED,
+    STOPPED,
+    TRAILING,
+    Check,
+    Instrument,
+    OcoLeg,
+    OrderTicket,
+)
 
-MARKET_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop", "take_profit", "trailing_stop"})
-LIMIT_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
-CONDITIONAL = MARKET_ON_TRIGGER | LIMIT_ON_TRIGGER
-TRAILING: frozenset[OrderType] = frozenset({"trailing_stop", "trailing_stop_limit"})
-PRICED: frozenset[OrderType] = frozenset({"limit", "stop_limit", "take_profit_limit", "trailing_stop_limit"})
-STOPPED = CONDITIONAL - TRAILING
-GROUPABLE: frozenset[OrderType] = frozenset({"limit", "take_profit", "take_profit_limit"})
 PRICE_BAND = Decimal(10)
 """A price further than this factor from the mark is taken for a typing error."""
-MAX_TRAILING_PERCENT = Decimal(50)
 
 
 class Funds(Protocol):
-    """What an account has of each currency."""
+    """What an account can pay; each kind of account has its own rules about that."""
 
     def free(self, currency: str) -> Decimal:
-        """Return what is not locked by open orders."""
+        """Return what is not locked."""
 
-    def total(self, currency: str) -> Decimal:
-        """Return everything."""
+    def reduce_only(self, order: Draft) -> Refused | None:
+        """Hold an order that may only reduce against what there is to reduce."""
+
+    def covers(self, order: Draft) -> Refused | None:
+        """Hold what the order needs against what there is."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +53,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     def is_marketable(self) -> bool:
         """Tell whether a limit would trade at once at the mark price."""
         return is_marketable(self.ticket.side, self.ticket.price, self.mark)
+
+    @property
+    def takes(self) -> bool:
+        """Tell whether the order trades at once."""
+        return self.ticket.type == "market" or (self.ticket.type == "limit" and self.is_marketable)
 
     @property
     def price(self) -> Decimal:
@@ -122,27 +134,32 @@ def verdicts(order: Draft, funds: Funds) -> Iterator[tuple[str, Refused | None]]
     yield "price_range", _price_range(order)
     yield "trigger_side", _trigger_side(order)
     yield "min_cost", _min_cost(order)
-    yield "reduce_only", _reduce_only(order)
-    yield "funds", _funds(order, funds)
+    yield "reduce_only", funds.reduce_only(order)
+    yield "funds", funds.covers(order)
+    if order.ticket.oco is not None:
+        yield "oco.min_cost", _oco_min_cost(order, order.ticket.oco)
+        yield "oco.funds", _oco_funds(order, order.ticket.oco, funds)
+    yield from brackets.verdicts(order, funds)
 
 
-def _refuse(code: str, field: str, detail: str) -> Refused:
+def refuse(code: str, field: str, detail: str) -> Refused:
+    """Return the refusal of one field."""
     return Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))
 
 
 def _fields(order: Draft) -> Refused | None:
     ticket = order.ticket
     if ticket.type in PRICED and ticket.price is None:
-        return _refuse("price_required", "price", f"A {ticket.type} order needs a price.")
+        return refuse("price_required", "price", f"A {ticket.type} order needs a price.")
     if ticket.type in STOPPED and ticket.stop_price is None:
-        return _refuse("stop_price_required", "stop_price", f"A {ticket.type} order needs a stop_price.")
+        return refuse("stop_price_required", "stop_price", f"A {ticket.type} order needs a stop_price.")
     percent = ticket.trailing_percent
     if ticket.type in TRAILING and (percent is None or not ZERO < percent <= MAX_TRAILING_PERCENT):
-        return _refuse("invalid_trailing_percent", "trailing_percent", "trailing_percent must be above 0, at most 50.")
+        return refuse("invalid_trailing_percent", "trailing_percent", "trailing_percent must be above 0, at most 50.")
     if ticket.quote_amount is not None and (ticket.type, ticket.side) != ("market", "buy"):
-        return _refuse("quote_amount_not_allowed", "quote_amount", "quote_amount is for market buys alone.")
+        return refuse("quote_amount_not_allowed", "quote_amount", "quote_amount is for market buys alone.")
     if ticket.oco is not None and (ticket.type not in GROUPABLE or (ticket.type == "limit" and order.is_marketable)):
-        return _refuse("oco_not_allowed", "oco", "oco goes with a resting limit or take-profit order.")
+        return refuse("oco_not_allowed", "oco", "oco goes with a resting limit or take-profit order.")
     return None
 
 
@@ -151,11 +168,11 @@ def _amount(order: Draft) -> Refused | None:
     field = "amount" if ticket.amount is not None else "quote_amount"
     given = ticket.amount if ticket.amount is not None else ticket.quote_amount
     if given is None or given <= 0:
-        return _refuse("invalid_amount", field, f"{field} must be above 0.")
+        return refuse("invalid_amount", field, f"{field} must be above 0.")
     if order.amount < market.min_amount:
-        return _refuse("below_min_amount", field, f"The smallest amount is {plain(market.min_amount)} {market.base}.")
+        return refuse("below_min_amount", field, f"The smallest amount is {plain(market.min_amount)} {market.base}.")
     if market.max_amount is not None and order.amount > market.max_amount:
-        return _refuse("above_max_amount", field, f"The largest amount is {plain(market.max_amount)} {market.base}.")
+        return refuse("above_max_amount", field, f"The largest amount is {plain(market.max_amount)} {market.base}.")
     return None
 
 
@@ -163,7 +180,7 @@ def _precision(order: Draft) -> Refused | None:
     market, ticket = order.instrument, order.ticket
     if not is_multiple(order.amount, market.amount_step):
         detail = f"The amount must be a multiple of {plain(market.amount_step)} {market.base}."
-        return _refuse("invalid_precision", "amount", detail)
+        return refuse("invalid_precision", "amount", detail)
     prices: list[tuple[str, Decimal | None]] = []
     if ticket.type in PRICED:
         prices.append(("price", ticket.price))
@@ -174,7 +191,7 @@ def _precision(order: Draft) -> Refused | None:
     for field, price in prices:
         if price is not None and not is_multiple(price, market.price_tick):
             detail = f"{field} must be a multiple of {plain(market.price_tick)} {market.quote}."
-            return _refuse("invalid_precision", field, detail)
+            return refuse("invalid_precision", field, detail)
     return None
 
 
@@ -188,7 +205,7 @@ def _price_range(order: Draft) -> Refused | None:
     }
     for field, price in prices.items():
         if price is not None and not low <= price <= high:
-            return _refuse("price_out_of_range", field, f"{field} is too far from the mark price {plain(order.mark)}.")
+            return refuse("price_out_of_range", field, f"{field} is too far from the mark price {plain(order.mark)}.")
     return None
 
 
@@ -211,34 +228,30 @@ def _is_beyond(price: Decimal, mark: Decimal, *, above: bool) -> bool:
 
 def _wrong_side(field: str, above: bool, mark: Decimal) -> Refused:
     side = "above" if above else "below"
-    return _refuse("stop_price_wrong_side", field, f"{field} must be {side} the mark price {plain(mark)}.")
+    return refuse("stop_price_wrong_side", field, f"{field} must be {side} the mark price {plain(mark)}.")
 
 
 def _min_cost(order: Draft) -> Refused | None:
     market = order.instrument
     if order.cost < market.min_cost:
         field = "amount" if order.ticket.amount is not None else "quote_amount"
-        return _refuse("below_min_cost", field, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
+        return refuse("below_min_cost", field, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
     return None
 
 
-def _reduce_only(order: Draft) -> Refused | None:
-    if order.ticket.reduce_only and order.ticket.side == "buy":
-        return _refuse("reduce_only_spot", "reduce_only", "On a spot market only a sale can reduce a position.")
-    return None
+def _oco_min_cost(order: Draft, leg: OcoLeg) -> Refused | None:
+    market = order.instrument
+    if order.amount * (leg.price or leg.stop_price) >= market.min_cost:
+        return None
+    return refuse("below_min_cost", "oco", f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
 
 
-def _funds(order: Draft, funds: Funds) -> Refused | None:
-    currency, needed = order.needs()
-    # What waits for a trigger locks nothing, but must be affordable at all.
-    conditional = order.ticket.type in CONDITIONAL
-    has = funds.total(currency) if conditional else funds.free(currency)
-    if needed > has:
-        field = "quote_amount" if order.ticket.quote_amount is not None else "amount"
-        return _refuse(
-            "insufficient_funds", field, f"The order needs {plain(needed)} {currency}; {plain(has)} are free."
-        )
-    return None
+def _oco_funds(order: Draft, leg: OcoLeg, funds: Funds) -> Refused | None:
+    # a pair locks once, for the first order; a stop that buys is the dearer one
+    ticket = replace(order.ticket, type="stop" if leg.price is None else "stop_limit", oco=None)
+    stop = replace(order, ticket=replace(ticket, price=leg.price, stop_price=leg.stop_price))
+    refusal = funds.covers(stop)
+    return None if refusal is None else refuse(refusal.code, "oco", refusal.detail)
 
 
 def trailing_trigger(side: str, level: Decimal, percent: Decimal) -> Decimal:

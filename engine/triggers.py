@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sortedcontainers import SortedList
 
-from engine.rules import CONDITIONAL, TRAILING, trailing_trigger
-from utils.wire import Order
+from engine.rules import trailing_trigger
+from utils.wire import CONDITIONAL, TRAILING, Order
 
 
 class Touch(NamedTuple):
@@ -43,6 +43,14 @@ class Triggers:
         place = self._places.pop(order_id, None)
         if place is not None:
             self._books[place].remove(order_id)
+
+    def by_account(self) -> dict[str, list[str]]:
+        """Return the ids of all open orders, by account."""
+        found: dict[str, list[str]] = {}
+        for book in self._books.values():
+            for order_id, account_id in book.accounts.items():
+                found.setdefault(account_id, []).append(order_id)
+        return found
 
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""

@@ -14,14 +14,39 @@ from utils import clock, json, wire
 from utils.errors import Fault, TradingError
 from utils.ids import new_id
 
+REMEMBERED_ENDS = 500
+"""Orders of an account that have ended, and whose status stays in memory."""
+
+
+class ForbiddenMove(RuntimeError):
+    """An order would be stored with a status that its last one cannot lead to: a fault of this program."""
+
 
 @dataclass(eq=False)
 class Line:
-    """The sequence of units of one account in memory; `broken` once one of them could not be committed."""
+    """The sequence of units of one account in memory; `broken` once one of them could not be committed.
+
+    It knows the status each order was last stored with, and lets no order make a move that the table of moves has not.
+    """
 
     account_id: str
     user_id: str
     broken: bool = False
+    statuses: dict[str, wire.OrderStatus] = field(default_factory=dict)
+    ended: dict[str, wire.OrderStatus] = field(default_factory=dict)
+
+    def move(self, order: wire.Order) -> None:
+        """Note the order's new status. :raises ForbiddenMove: when its last one does not lead there."""
+        before = self.statuses.get(order.id) or self.ended.get(order.id, "pending_new")
+        if not wire.may_move(before, order.status):
+            raise ForbiddenMove(f"order {order.id} cannot move from {before} to {order.status}")
+        if order.status not in wire.FINAL_STATUSES:
+            self.statuses[order.id] = order.status
+            return
+        self.statuses.pop(order.id, None)
+        self.ended[order.id] = order.status
+        if len(self.ended) > REMEMBERED_ENDS:
+            del self.ended[next(iter(self.ended))]
 
 
 @dataclass(eq=False)
@@ -36,14 +61,21 @@ class Unit:
     events: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    switches: list[dict[str, Any]] = field(default_factory=list)
+    """Kill switches; those whose `engaged_at` is None are released."""
+    account: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
-        return not (self.orders or self.ledger or self.audit or self.keys or self.balances)
+        changes = (self.orders, self.ledger, self.audit, self.keys, self.balances, self.account)
+        return not any((*changes, self.limits, self.switches))
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
-        """Store the order's new state and tell its owner of it."""
+        """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
+        self.line.move(order)
         self.orders[order.id] = order
         if tell:
             self._event("order", order)
@@ -53,8 +85,18 @@ class Unit:
         self.trades.append(trade)
         self._event("trade", trade)
 
-    def book(self, currency: str, amount: Decimal, kind: str, trade: wire.Trade | None = None) -> None:
-        """Add a ledger entry; nothing is booked for zero."""
+    def book(
+        self,
+        currency: str,
+        amount: Decimal,
+        kind: str,
+        trade: wire.Trade | None = None,
+        value: Decimal | None = None,
+    ) -> None:
+        """Add a ledger entry; nothing is booked for zero.
+
+        :param value: what `amount` is worth in the account's reference currency, None when no market tells.
+        """
         if amount:
             self.ledger.append(
                 ledger_row(
@@ -65,6 +107,7 @@ class Unit:
                     kind=kind,
                     at=clock.now(),
                     trade=trade,
+                    value=value,
                 )
             )
 
@@ -77,6 +120,15 @@ class Unit:
             "entry_price": entry_price,
         }
         self.balances.append(row)
+
+    def settle(self, **columns: Any) -> None:
+        """Change columns of the account itself."""
+        self.account.update(columns, id=self.line.account_id, updated_at=clock.now())
+
+    def sample(self, value: Decimal, deposited: Decimal) -> None:
+        """Note what the account is worth after this unit, and what was deposited until then."""
+        row = {"account_id": self.line.account_id, "at": clock.now(), "value": value, "deposited": deposited}
+        self.samples.append(row)
 
     def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
         """Tell the owner the balances that changed."""

@@ -33,6 +33,7 @@ STATUSES: dict[type[TradingError], int] = {
     errors.NotReady: 503,
     errors.EngineUnavailable: 503,
     errors.EngineTimeout: 504,
+    errors.ExchangeUnavailable: 503,
     errors.BridgeError: 502,
     TradingError: 500,
 }

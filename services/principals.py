@@ -10,6 +10,8 @@ _USER = frozenset(
         "profile:write",
         "accounts:read",
         "accounts:write",
+        "credentials:read",
+        "credentials:write",
         "portfolio:read",
         "orders:read",
         "orders:write",
@@ -36,6 +38,11 @@ class Principal:
     username: str
     role: str
     session_id: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Tell whether the caller administers the installation."""
+        return self.role == "admin"
 
     @property
     def permissions(self) -> frozenset[str]:

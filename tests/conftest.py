@@ -21,6 +21,7 @@ from tests import databases
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
 from tests.openapi_client import ValidatingClient
+from tests.settings import ENCRYPTION_KEYS
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 # every answer in the suite is held against the OpenAPI document
@@ -49,6 +50,7 @@ def settings(database: Database, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         database_url=database.engine.url.render_as_string(hide_password=False),
         secret_key=SECRET,
+        encryption_keys=ENCRYPTION_KEYS,
         rate_limit_enabled=False,
     )
 

@@ -13,7 +13,8 @@
     └── BridgeError          the way to OctoBot
         ├── EngineUnavailable   nothing was done; try again after `retry_after` seconds
         ├── EngineTimeout       no answer in time: the outcome is unknown
-        └── EngineFault         the engine failed in an unforeseen way
+        ├── EngineFault         the engine failed in an unforeseen way
+        └── ExchangeUnavailable the exchange cannot be asked; nothing was done
 
 Every error travels over the bridge as a `Fault` and comes back as the same class.
 """
@@ -131,6 +132,12 @@ class EngineFault(BridgeError):
     """The engine failed in an unforeseen way; its log has the trace."""
 
     code = "engine_fault"
+
+
+class ExchangeUnavailable(BridgeError):
+    """The exchange cannot be reached, or does not want to be asked now; nothing was done."""
+
+    code = "exchange_unreachable"
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

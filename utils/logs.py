@@ -154,6 +154,7 @@ def _is_worth_it(record: logging.LogRecord) -> bool:
 def _secrets(settings: Settings) -> Iterable[str]:
     yield settings.secret_key
     yield settings.admin_password
+    yield from (entry.rpartition(":")[2].strip() for entry in settings.encryption_keys.split(","))
     for url in (settings.database_url, settings.redis_url):
         password = urlsplit(url).password
         if password:

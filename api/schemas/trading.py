@@ -6,30 +6,27 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
+from api.schemas.brackets import StoredExitSchema, exit_leg
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
 from services.orders import Changes, Filters
-from utils.wire import FINAL_STATUSES, OPEN_STATUSES, OcoLeg, OrderTicket
-
-SIDES = ("buy", "sell")
-TYPES = (
-    "market",
-    "limit",
-    "stop",
-    "stop_limit",
-    "take_profit",
-    "take_profit_limit",
-    "trailing_stop",
-    "trailing_stop_limit",
+from utils.wire import (
+    FINAL_STATUSES,
+    GROUPABLE,
+    MAX_TRAILING_PERCENT,
+    OPEN_STATUSES,
+    ORDER_TYPES,
+    PRICED,
+    SIDES,
+    STOPPED,
+    TIMES_IN_FORCE,
+    TRAILING,
+    OcoLeg,
+    OrderTicket,
 )
-TIMES_IN_FORCE = ("gtc", "ioc", "fok", "day")
-MAX_TRAILING_PERCENT = 50
-_PRICED = frozenset({"limit", "stop_limit", "take_profit_limit", "trailing_stop_limit"})
-_STOPPED = frozenset({"stop", "stop_limit", "take_profit", "take_profit_limit"})
-_TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
-_PAIRED = frozenset({"limit", "take_profit", "take_profit_limit"})
+
 ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
 _ACCOUNT = validate.Length(min=1, max=64)
 
@@ -79,7 +76,7 @@ class OrderTicketSchema(_Aliased):
 
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
     side = Word(*SIDES, required=True, metadata={"example": "buy"})
-    type = Word(*TYPES, metadata={"description": "When absent: limit with a price, else market."})
+    type = Word(*ORDER_TYPES, metadata={"description": "When absent: limit with a price, else market."})
     # that an amount is above zero is a rule of the market, and answered as one
     amount = DecimalString(load_default=None, allow_none=True, metadata={"description": "In base units."})
     quote_amount = DecimalString(
@@ -98,6 +95,8 @@ class OrderTicketSchema(_Aliased):
         validate=validate.Regexp(r"[A-Za-z0-9_.:-]{1,48}\Z", error="Use 1 to 48 letters, digits and _ . : -"),
     )
     oco = fields.Nested(OcoSchema, load_default=None, allow_none=True)
+    take_profit = exit_leg("Placed when the order fills: `price` a limit, `stop_price` a trigger.", load_default=None)
+    stop_loss = exit_leg("Placed when the order fills: a stop at `stop_price`, at best `price`.", load_default=None)
     account = fields.String(
         load_default=None,
         allow_none=True,
@@ -119,7 +118,7 @@ class OrderTicketSchema(_Aliased):
         """Require what the order's type needs and refuse what it has no use for."""
         kind = values["type"]
         faults: dict[str, list[str]] = {}
-        for name, types in (("price", _PRICED), ("stop_price", _STOPPED), ("trailing_percent", _TRAILING)):
+        for name, types in (("price", PRICED), ("stop_price", STOPPED), ("trailing_percent", TRAILING)):
             given = values[name] is not None
             if kind in types and not given:
                 faults[name] = [Coded("required", f"A {kind} order needs it.")]
@@ -131,7 +130,7 @@ class OrderTicketSchema(_Aliased):
             faults["amount"] = [Coded("required", "Say how much.")]
         elif values["amount"] is not None and values["quote_amount"] is not None:
             faults["quote_amount"] = [Coded("ambiguous", "Send either amount or quote_amount.")]
-        if values["oco"] is not None and kind not in _PAIRED:
+        if values["oco"] is not None and kind not in GROUPABLE:
             faults["oco"] = [Coded("not_applicable", f"A {kind} order has none.")]
         if faults:
             raise ValidationError(faults)
@@ -150,6 +149,8 @@ class OrderChangesSchema(_Aliased):
     price = DecimalString(positive=True, allow_none=True)
     stop_price = DecimalString(positive=True, allow_none=True)
     trailing_percent = _trailing()
+    take_profit = exit_leg("Replaces the exit that waits for the order to fill.")
+    stop_loss = exit_leg("Replaces the exit that waits for the order to fill.")
 
     @validates_schema
     def check_any(self, values: dict[str, Any], **_: Any) -> None:
@@ -234,7 +235,7 @@ class OrderSchema(Schema):
     exchange = fields.String(required=True)
     symbol = fields.String(required=True)
     side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(TYPES))
+    type = fields.String(required=True, validate=validate.OneOf(ORDER_TYPES))
     status = fields.String(required=True, validate=validate.OneOf([*OPEN_STATUSES, *FINAL_STATUSES]))
     amount = DecimalString(required=True)
     filled = DecimalString(required=True)
@@ -255,6 +256,11 @@ class OrderSchema(Schema):
     trailing_level = DecimalString(
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
+    parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
+    take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    stop_loss = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    exchange_order_id = fields.String(required=True, allow_none=True)
+    replaced_by = fields.String(required=True, allow_none=True)
 
 
 class TradeSchema(Schema):
@@ -273,27 +279,3 @@ class TradeSchema(Schema):
     fee = fields.Nested(FeeSchema, required=True, allow_none=True)
     realized_pnl = DecimalString(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
-
-
-class CheckSchema(Schema):
-    """A rule the order was held against."""
-
-    name = fields.String(required=True)
-    ok = fields.Boolean(required=True)
-    code = fields.String(required=True, allow_none=True)
-    message = fields.String(required=True, allow_none=True)
-
-
-class PreviewSchema(Schema):
-    """What placing an order would do now."""
-
-    symbol = fields.String(required=True)
-    side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(TYPES))
-    amount = DecimalString(required=True, allow_none=True)
-    price = DecimalString(required=True, allow_none=True)
-    cost = DecimalString(required=True, allow_none=True)
-    fee = fields.Nested(FeeSchema, required=True, allow_none=True)
-    balance_after = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
-    checks = fields.List(fields.Nested(CheckSchema), required=True)
-    ok = fields.Boolean(required=True)

@@ -12,22 +12,8 @@ from sqlalchemy import JSON, Connection, and_, cast, func, or_, select
 from models import Event, EventCounter, IdempotencyKey, Order
 from models.events import RESET
 from services.verification.difference import Difference
+from utils.wire import OrderStatus, may_move
 
-MOVES: dict[str, set[str]] = {
-    "pending_new": {"accepted", "partially_filled", "filled", "rejected", "unknown"},
-    "accepted": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
-    "partially_filled": {"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"},
-    "pending_cancel": {"canceled", "partially_filled", "filled"},
-    "unknown": {
-        *("accepted", "partially_filled", "filled", "pending_cancel"),
-        *("canceled", "expired", "rejected", "replaced"),
-    },
-    "filled": set(),
-    "canceled": set(),
-    "expired": set(),
-    "rejected": set(),
-    "replaced": set(),
-}
 """What may become of an order; whatever is not here is impossible."""
 
 
@@ -73,12 +59,10 @@ def moves(connection: Connection) -> Iterator[Difference]:
         .order_by(Order.id, told.c.id)
     )
     for order_id, rows in groupby(connection.execute(query), attrgetter("id")):
-        before = "pending_new"
+        before: OrderStatus = "pending_new"
         for row in rows:
             after = row.told or before
-            # an edit and a trigger leave an order accepted; one that fills or ends at once is accepted in passing
-            at_once = before == "pending_new" and after in MOVES["accepted"]
-            if after not in {before, *MOVES[before]} and not at_once:
+            if not may_move(before, after):
                 yield _moved(row, order_id, f"moved from {before} to {after}")
             before = after
         if before != row.status:

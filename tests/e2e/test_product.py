@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
-import models
 from models import Database
-from tests.books import differences, rows
+from tests.books import differences
 from tests.databases import Factory
 from tests.e2e.client import Client
 from tests.e2e.running import Server, wait_for
@@ -26,7 +20,6 @@ from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 Start = Callable[..., Server]
 FLAT, RISE = 300, 600
-KILLS = 4
 
 
 def recording(path: Path) -> Path:
@@ -136,67 +129,6 @@ def test_killed_as_a_whole_it_comes_back_and_open_orders_still_fill(
     )
     assert filled[0]["average"] == order["price"]
     assert differences(database, bridge_of(server)) == []
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_no_order_is_lost_or_doubled_when_parts_are_killed(start: Start, database: Database, seed: int) -> None:
-    server = start()
-    clients = [Client(server.address).sign_up() for _ in range(4)]
-    for client in clients:
-        client.call("GET", "/api/portfolio")
-    done = threading.Event()
-    kills: list[int] = []
-
-    def kill_parts() -> None:
-        random_ = random.Random(seed)
-        # No further: on a busy machine an engine needs longer to get up than another kill takes to come.
-        while len(kills) < KILLS and not done.wait(random_.uniform(0.3, 2.0)):
-            others = sorted(server.pids() - {server.process.pid})
-            if others:
-                kills.append(random_.choice(others))
-                with suppress(ProcessLookupError):
-                    os.kill(kills[-1], signal.SIGKILL)
-
-    def trade(client: Client) -> list[str]:
-        random_ = random.Random(seed)
-        ids: list[str] = []
-        while len(kills) < KILLS:
-            ids.append(_place_until_answered(client, f"key-{len(ids)}", random_))
-        return ids
-
-    killer = threading.Thread(target=kill_parts)
-    killer.start()
-    with ThreadPoolExecutor(len(clients)) as pool:
-        answered = list(pool.map(trade, clients))
-    done.set()
-    killer.join()
-    wait_for(lambda: is_back(server), 20, server)
-
-    for client, ids in zip(clients, answered, strict=True):
-        user = client.call("GET", "/api/auth/me")["id"]
-        assert len(set(ids)) == len(ids) > 5
-        assert sorted(row.id for row in rows(database, models.Order) if row.user_id == user) == sorted(ids)
-    assert differences(database, bridge_of(server)) == []
-
-
-def _place_until_answered(client: Client, key: str, random_: random.Random) -> str:
-    body = random_.choice(
-        [
-            {"side": "buy", "quote_amount": "20", "symbol": "XRP/USDT"},
-            {"side": "buy", "amount": "10", "price": "0.8", "symbol": "XRP/USDT"},
-        ]
-    )
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            answer = client.http.post("/api/trading/orders", json=body, headers={"Idempotency-Key": key})
-        except httpx.TransportError:
-            continue
-        if answer.status_code == 201:
-            return str(answer.json()["data"]["id"])
-        assert answer.status_code in {502, 503, 504}, answer.text
-        time.sleep(0.1)
-    raise AssertionError(f"{key} was never answered")
 
 
 def test_replay_is_followed_by_ticker_candles_and_stream(start: Start, tmp_path: Path) -> None:

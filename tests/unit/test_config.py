@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from config import Settings, SettingsError
-from tests.settings import SECRET
+from config import Settings, SettingsError, key_ring
+from tests.settings import ENCRYPTION_KEYS, SECRET
+
+KEY = ENCRYPTION_KEYS.partition(":")[2]
+OTHER_KEY = KEY[::-1]
 
 
 def read(tmp_path: Path, **environment: str) -> Settings:
@@ -22,6 +25,20 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("SECRET_KEY", "k3D9x"),
         ("SECRET_KEY", "changeme" * 5),
         ("SECRET_KEY", "0123" * 10),
+        ("ENCRYPTION_KEYS", ""),
+        ("ENCRYPTION_KEYS", KEY),
+        ("ENCRYPTION_KEYS", f"k1:{KEY[:-2]}"),
+        ("ENCRYPTION_KEYS", f"k1:{KEY}00"),
+        ("ENCRYPTION_KEYS", f"k 1:{KEY}"),
+        ("ENCRYPTION_KEYS", f"k1:{'z' * 64}"),
+        ("ENCRYPTION_KEYS", f"k1:{'00' * 32}"),
+        ("ENCRYPTION_KEYS", f"k1:{'0123456789abcdef' * 4}"),
+        ("ENCRYPTION_KEYS", f"k1:{bytes(range(32)).hex()}"),
+        ("ENCRYPTION_KEYS", f"k1:{KEY},"),
+        ("ENCRYPTION_KEYS", f"k1:{KEY},k1:{OTHER_KEY}"),
+        ("ENCRYPTION_KEYS", f"k1:{KEY},k2:{KEY.upper()}"),
+        ("EXCHANGES", "binance"),
+        ("EXCHANGES", "demo,../etc"),
         ("PORT", "65536"),
         ("PORT", "-1"),
         ("PORT", "\uff15\uff10\uff10\uff10"),  # digits, but full-width ones
@@ -37,8 +54,8 @@ def read(tmp_path: Path, **environment: str) -> Settings:
 def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name) as caught:
         read(tmp_path, **{name: value})
-    if name in {"SECRET_KEY", "ADMIN_PASSWORD"} and value.strip():
-        assert value not in str(caught.value)
+    if name in {"SECRET_KEY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"} and value.strip():
+        assert not any(part.rpartition(":")[2] in str(caught.value) for part in value.split(",") if part)
 
 
 def test_debug_stays_at_home(tmp_path: Path) -> None:
@@ -59,6 +76,21 @@ def test_without_a_secret_one_is_made_and_kept_privately(tmp_path: Path) -> None
     assert len(first) >= 32
     assert (tmp_path / "var" / "secret_key").stat().st_mode & 0o777 == 0o600
     assert Settings.from_env({"DATA_DIR": str(tmp_path / "other")}).secret_key != first
+
+
+def test_without_a_key_ring_one_is_made_and_kept_privately(tmp_path: Path) -> None:
+    first, second = (Settings.from_env({"DATA_DIR": str(tmp_path)}).encryption_keys for _ in range(2))
+    assert first == second
+    assert list(key_ring(first)) == ["k1"]
+    assert len(key_ring(first)["k1"]) == 32
+    assert (tmp_path / "encryption_keys").stat().st_mode & 0o777 == 0o600
+    assert first not in repr(Settings.from_env({"DATA_DIR": str(tmp_path)}))
+
+
+def test_a_ring_has_its_keys_in_order(tmp_path: Path) -> None:
+    ring = read(tmp_path, ENCRYPTION_KEYS=f"2026-11:{OTHER_KEY}, k1:{KEY}").encryption_keys
+    assert key_ring(ring) == {"2026-11": bytes.fromhex(OTHER_KEY), "k1": bytes.fromhex(KEY)}
+    assert list(key_ring(ring)) == ["2026-11", "k1"]
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from decimal import Decimal
 import msgspec
 
 from utils.fake_engine.books import FakeAccount, FakeOrder, needed
+from utils.fake_engine.brackets import open_exits
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
 from utils.ids import new_id
 from utils.money import HUNDRED, ONE
-from utils.wire import Fee, OrderStatus, OrderTicket, Trade
+from utils.wire import IMMEDIATE, Fee, OrderStatus, OrderTicket, Trade
 
 
 class Matching:
@@ -27,7 +28,7 @@ class Matching:
         mark = self._market.mark(order.ticket.symbol)
         if is_marketable(order.ticket, mark):
             self._fill(account, order, mark, INSTRUMENTS[order.ticket.symbol].taker_fee)
-        elif order.ticket.type == "limit" and order.ticket.time_in_force in {"ioc", "fok"}:
+        elif order.ticket.type == "limit" and order.ticket.time_in_force in IMMEDIATE:
             self.close(account, order, "expired")
 
     def tick(self, account: FakeAccount, order: FakeOrder) -> None:
@@ -77,7 +78,7 @@ class Matching:
         market = INSTRUMENTS[order.ticket.symbol]
         if not order.ticket.type.endswith("_limit") or _reaches(order.ticket, mark):
             self._fill(account, order, mark, market.taker_fee)
-        elif order.ticket.time_in_force in {"ioc", "fok"}:
+        elif order.ticket.time_in_force in IMMEDIATE:
             self.close(account, order, "expired")
         else:
             currency, need = needed(order.ticket, order.amount, market, mark)
@@ -113,6 +114,19 @@ class Matching:
         worth = self._market.value(market.quote, "USDT") or ONE
         gain = account.book(trade, market, worth)
         account.trades.append(msgspec.structs.replace(trade, realized_pnl=gain))
+        self._open_exits(account, order)
+
+    def _open_exits(self, account: FakeAccount, entry: FakeOrder) -> None:
+        mark = self._market.mark(entry.ticket.symbol)
+        opened = open_exits(entry, mark, self._clock())
+        for order in opened:
+            currency, need = needed(order.ticket, order.amount, INSTRUMENTS[order.ticket.symbol], mark)
+            if order.ticket.type == "limit" and account.free(currency) < need:
+                order.status, order.reject_code = "rejected", "insufficient_funds"
+            account.orders[order.id] = order
+        for order in opened:
+            if order.is_open and is_marketable(order.ticket, mark):
+                self._fill(account, order, mark, INSTRUMENTS[order.ticket.symbol].taker_fee)
 
 
 def is_marketable(ticket: OrderTicket, mark: Decimal) -> bool:

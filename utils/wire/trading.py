@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from utils.wire.base import Message
 
@@ -34,8 +34,51 @@ OrderStatus = Literal[
 ]
 Mode = Literal["paper", "live"]
 
-OPEN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "accepted", "partially_filled", "pending_cancel", "unknown")
-FINAL_STATUSES: tuple[OrderStatus, ...] = ("filled", "canceled", "expired", "rejected", "replaced")
+SIDES: tuple[Side, ...] = get_args(Side)
+ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
+TIMES_IN_FORCE: tuple[TimeInForce, ...] = get_args(TimeInForce)
+MARKET_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop", "take_profit", "trailing_stop"})
+LIMIT_ON_TRIGGER: frozenset[OrderType] = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
+CONDITIONAL = MARKET_ON_TRIGGER | LIMIT_ON_TRIGGER
+"""Orders that wait for a trigger, and lock no funds before it."""
+TRAILING: frozenset[OrderType] = frozenset({"trailing_stop", "trailing_stop_limit"})
+PRICED: frozenset[OrderType] = LIMIT_ON_TRIGGER | {"limit"}
+"""Orders with a `price`."""
+STOPPED = CONDITIONAL - TRAILING
+"""Orders with a `stop_price`."""
+GROUPABLE: frozenset[OrderType] = frozenset({"limit", "take_profit", "take_profit_limit"})
+"""Orders that can be the first of a one-cancels-the-other pair."""
+IMMEDIATE: frozenset[TimeInForce] = frozenset({"ioc", "fok"})
+"""Times in force of orders that never rest."""
+MAX_TRAILING_PERCENT = 50
+
+MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    "pending_new": frozenset({"accepted", "partially_filled", "filled", "rejected", "unknown"}),
+    "accepted": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
+    "partially_filled": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
+    "pending_cancel": frozenset({"canceled", "partially_filled", "filled"}),
+    "unknown": frozenset(
+        {"accepted", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected", "replaced"}
+    ),
+    "filled": frozenset(),
+    "canceled": frozenset(),
+    "expired": frozenset(),
+    "rejected": frozenset(),
+    "replaced": frozenset(),
+}
+"""Which status may follow which; the engine stores no other move."""
+OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if following)
+FINAL_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if not following)
+
+
+def may_move(before: OrderStatus, after: OrderStatus) -> bool:
+    """Tell whether an order that was last stored (and told) as `before` may be stored as `after`.
+
+    A new order that ends at once was accepted in passing; an edit and a trigger leave an open order's status alone.
+    """
+    if after in MOVES[before] or (before == after and before in OPEN_STATUSES):
+        return True
+    return before == "pending_new" and after in MOVES["accepted"]
 
 
 class Fee(Message, frozen=True, kw_only=True):
@@ -45,10 +88,21 @@ class Fee(Message, frozen=True, kw_only=True):
     cost: Decimal
 
 
+class ExitLeg(Message, frozen=True, kw_only=True):
+    """One exit of a bracket. Take-profit: `price` is a limit, `stop_price` a trigger, both a limit after a trigger.
+
+    Stop-loss: `stop_price`, with `price` a stop-limit.
+    """
+
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
 class Order(Message, frozen=True, kw_only=True):
     """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled.
 
     `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
+    `take_profit` and `stop_loss` are the exits that an entry places when it fills; theirs is its id as `parent_id`.
     """
 
     id: str
@@ -77,6 +131,16 @@ class Order(Message, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     trailing_level: Decimal | None = None
+    parent_id: str | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
+    exchange_order_id: str | None = None
+    replaced_by: str | None = None
+
+    @property
+    def exits(self) -> int:
+        """Return how many orders its fill will place."""
+        return (self.take_profit is not None) + (self.stop_loss is not None)
 
 
 class Trade(Message, frozen=True, kw_only=True):

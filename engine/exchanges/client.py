@@ -1,0 +1,123 @@
+"""Clients of real exchanges: the ccxt class, with exact numbers, no repetitions, at this installation's address."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import ccxt
+import ccxt.async_support as ccxt_async
+
+from config import Settings, SettingsError
+from engine.exchanges import attempt
+from utils.credentials import ApiKeys
+
+TIMEOUT_SECONDS = 10.0
+"""How long a request may take that nobody waits for with a deadline of their own."""
+RECEIVE_WINDOW_SECONDS = 5.0
+"""A signed request that reaches the exchange later than this is refused there."""
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "binance": {
+        "defaultType": "spot",
+        "fetchMarkets": {"types": ["spot"]},
+        "warnOnFetchOpenOrdersWithoutSymbol": False,
+        "recvWindow": int(RECEIVE_WINDOW_SECONDS * 1000),
+    },
+    "kucoin": {"fetchMarkets": {"types": ["spot"], "fetchTickersFees": False}},
+}
+"""What a ccxt class must be told beyond `_COMMON`."""
+_COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}
+
+
+def check_exchanges(settings: Settings) -> None:
+    """Refuse a configured exchange that ccxt does not know. :raises SettingsError: naming it."""
+    for name in settings.exchanges:
+        if name != "demo" and name not in ccxt.exchanges:
+            raise SettingsError(f"EXCHANGES names {name!r}, which ccxt does not know")
+
+
+def connect(name: str, settings: Settings, keys: ApiKeys | None = None) -> Any:
+    """Return a ccxt client (asyncio) of the exchange `name`, to be closed with `await client.close()`.
+
+    Its numbers are Decimals, its clock follows the exchange's (once its markets are loaded), and it never repeats a
+    request by itself.
+    """
+    return client_class(name)({**client_config(name, settings), **(credentials(keys) if keys is not None else {})})
+
+
+def client_config(name: str, settings: Settings) -> dict[str, Any]:
+    """Return what a ccxt class is built with on this installation, without keys."""
+    config: dict[str, Any] = {
+        "enableRateLimit": True,
+        "timeout": int(TIMEOUT_SECONDS * 1000),
+        "options": {**_COMMON, **_OPTIONS.get(name, {})},
+    }
+    address = settings.exchange_urls.get(name)
+    if address is not None:
+        urls = getattr(ccxt_async, name)().describe()["urls"]
+        config["urls"] = {key: _moved(urls[key], address) for key in ("api", "test") if urls.get(key)}
+    return config
+
+
+def credentials(keys: ApiKeys) -> dict[str, str]:
+    """Return `keys` under the names that ccxt has for them."""
+    named = {"apiKey": keys.api_key, "secret": keys.api_secret, "password": keys.password}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+@cache
+def client_class(name: str) -> type[Any]:
+    """Return the ccxt class of an exchange, which also tells the running `Attempt` what happens to its requests."""
+    return type(name, (_Observed, getattr(ccxt_async, name)), {})
+
+
+class _Observed(ccxt_async.Exchange):  # type: ignore[misc]
+    number = Decimal
+
+    def describe(self) -> Any:
+        """Return what ccxt wants to know; currencies are not asked for: their networks do not matter here."""
+        return self.deep_extend(super().describe(), {"has": {"fetchCurrencies": False}})
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """Send one HTTP request, noting whether it left."""
+        noted = attempt.current()
+        if noted is None or method == "GET":
+            return await super().fetch(url, method, headers, body)
+        noted.status = None
+        noted.sent = True
+        try:
+            return await super().fetch(url, method, headers, body)
+        except ccxt.BaseError as error:
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+                noted.sent = False  # no connection, so not a byte has left
+            raise
+
+    def on_rest_response(self, *answer: Any) -> Any:
+        """Note the status of an answer before ccxt makes sense of it."""
+        noted = attempt.current()
+        if noted is not None:
+            noted.status = answer[0]
+            headers = {name.lower(): value for name, value in answer[4].items()}
+            noted.retry_after = _seconds(headers.get("retry-after"))
+        return super().on_rest_response(*answer)
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return None if value is None else max(float(value), 0.0)
+    except ValueError:
+        return None
+
+
+def _moved(urls: Any, address: str) -> Any:
+    """Return `urls` (text, or a tree of it) with scheme and host of `address`; their paths stay."""
+    if isinstance(urls, dict):
+        return {key: _moved(value, address) for key, value in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    target, parts = urlsplit(address), urlsplit(urls)
+    return urlunsplit((target.scheme, target.netloc, parts.path, parts.query, ""))

@@ -1,0 +1,119 @@
+"""One storm: traders trade while parts of the product are killed; then everything comes to rest and is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from models import Database
+from tests.books import differences
+from tests.chaos import findings
+from tests.chaos.findings import Findings
+from tests.chaos.killer import Killer
+from tests.chaos.mutants import PLANTED
+from tests.chaos.traders import Trader, paper_ticket
+from tests.e2e.running import ROOT, Server, wait_for
+from utils.errors import TradingError
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+FINAL_WITHIN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How hard it blows."""
+
+    seed: int
+    placements: int
+    kills: int
+    clients: int
+    mutant: str = ""
+
+
+@dataclass
+class Result:
+    """What a storm was, and what it left."""
+
+    plan: Plan
+    database: str
+    seconds: float
+    orders: int
+    repeats: int
+    killed: dict[str, int]
+    findings: Findings
+
+
+def blow(plan: Plan, database: Database, directory: Path) -> Result:
+    """Run one storm on an empty migrated `database`, with the server's files in `directory`."""
+    begun = time.monotonic()
+    settings = {
+        "DATABASE_URL": database.engine.url.render_as_string(hide_password=False),
+        "DEMO_TICK_SECONDS": "0.2",
+        "DEMO_SEED": str(plan.seed),
+        "RATE_LIMIT_ENABLED": "false",
+        "LOG_LEVEL": "WARNING",
+    }
+    if plan.mutant:
+        settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
+    with ExitStack() as cleanup:
+        killer = Killer(lambda: _started(directory, settings, cleanup), plan.seed, plan.kills)
+        traders = [
+            Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
+            for number in range(plan.clients)
+        ]
+        _trade(plan, killer, traders)
+        server = killer.server
+        wait_for(lambda: _is_ready(server), 60, server)
+        found = Findings()
+        bridge = OctoBotBridge(UnixTransport(directory / "var" / "engine.sock"), timeout=30)
+        findings.told(found, database, traders)
+        for words in differences(database, bridge):
+            found.add("differences", words)
+        return Result(
+            plan=plan,
+            database="sqlite" if database.is_sqlite else "postgresql",
+            seconds=time.monotonic() - begun,
+            orders=sum(len(trader.placements) for trader in traders),
+            repeats=sum(trader.repeats for trader in traders),
+            killed=dict(killer.killed),
+            findings=found,
+        )
+
+
+def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> Server:
+    server = Server(directory, command=None, **settings)
+    cleanup.callback(server.end)
+    return server
+
+
+def _trade(plan: Plan, killer: Killer, traders: list[Trader]) -> None:
+    """Let the traders place what they are to, and go on until there were enough kills."""
+    rested = threading.Event()
+    killing = threading.Thread(target=killer.run, args=(rested,))
+    killing.start()
+    share = -(-plan.placements // len(traders))
+    try:
+        with ThreadPoolExecutor(len(traders)) as pool:
+            for ended in [pool.submit(_trade_on, trader, share, killer.enough) for trader in traders]:
+                ended.result()
+    finally:
+        rested.set()
+        killing.join()
+
+
+def _trade_on(trader: Trader, share: int, enough: threading.Event) -> None:
+    trader.trade(share)
+    while not enough.is_set():
+        trader.trade(1)
+        time.sleep(0.2)
+
+
+def _is_ready(server: Server) -> bool:
+    try:
+        return server.get("/health/ready", timeout=3) != ""
+    except (OSError, TradingError):
+        return False

@@ -1,0 +1,35 @@
+"""Killed at random while it trades, the product loses nothing and doubles nothing; `make chaos` is the long run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models import Database
+from tests.chaos.storm import Plan, blow
+from tests.databases import Factory
+
+
+@pytest.fixture
+def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
+    (tmp_path / "var").mkdir(mode=0o700)
+    database = new_database(tmp_path / "var")
+    yield database
+    database.close()
+
+
+@pytest.mark.timeout(300)
+def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, tmp_path: Path) -> None:
+    result = blow(Plan(seed=1, placements=600, kills=8, clients=6), database, tmp_path)
+    assert result.orders >= 600
+    assert sum(result.killed.values()) >= 8
+    assert result.repeats > 20
+    assert result.findings.is_clean, result.findings.words
+
+
+@pytest.mark.timeout(300)
+def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
+    result = blow(Plan(seed=1, placements=300, kills=2, clients=6, mutant="release_the_key"), database, tmp_path)
+    assert result.findings.duplicated > 0
