@@ -21,6 +21,7 @@ from models import (
     KillSwitch,
     LedgerEntry,
     Order,
+    Position,
     RiskLimits,
     Trade,
 )
@@ -33,7 +34,7 @@ from utils.vault import Sealed, Vault
 from utils.wire import Mode
 
 HELD = "held"
-TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation"})
+TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
 
@@ -57,6 +58,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     limits: wire.RiskLimits
     exchange_trades: frozenset[tuple[str, str]] = frozenset()
     """Of a live account: symbol and exchange's id of the fills of its open orders."""
+    positions: list[dict[str, Any]] = []
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +93,7 @@ class Records:
                 ids = [order.id for order in orders]
                 query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
                 fills = list(connection.execute(query))
+            positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
             limits = connection.execute(
                 select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
             ).one_or_none()
@@ -109,6 +112,7 @@ class Records:
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
             exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
+            positions=[dict(position._mapping) for position in positions],
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
 
@@ -168,6 +172,16 @@ class Records:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
             return [order_of(row) for row in connection.execute(query)]
+
+    def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read all open positions of the installation, each with its exchange."""
+        query = (
+            select(Account.exchange, *Position.__table__.columns)
+            .join(Account, Account.id == Position.account_id)
+            .where(Position.opened_at.is_not(None))
+        )
+        with self._database.read() as connection:
+            return [(row.exchange, dict(row._mapping)) for row in connection.execute(query)]
 
     def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
         """Read the open day orders that were placed before the UTC day of `moment`."""
