@@ -46,7 +46,7 @@ class Account(ABC):
         account = cls(record, market, octobot)
         try:
             for order in record.orders:
-                await octobot.rest(order, market.quote(order.symbol).price)
+                await octobot.rest(order, market.mark(order))
                 account.orders[order.id] = order
                 account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
@@ -109,7 +109,8 @@ class Account(ABC):
 
     def draft(self, ticket: OrderTicket) -> Draft:
         """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
-        return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
+        quote = self._market.fresh_quote(ticket.symbol)
+        return rules.draft(ticket, self._market.instrument(ticket.symbol), quote.price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""

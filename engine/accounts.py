@@ -111,7 +111,9 @@ class Accounts:
         record = await asyncio.to_thread(self._records.account, account_id)
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await KINDS[record.type].open(record, self._markets.get(record.exchange))
+        market = self._markets.get(record.exchange)
+        market.listing()  # an account needs to know its markets
+        return await KINDS[record.type].open(record, market)
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

@@ -30,7 +30,7 @@ class SpotAccount(Account):
     @classmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
         return await OctoBotAccount.open(
-            record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
+            market.octobot_name, list(market.instruments), record.reference_currency, record.totals, record.id
         )
 
     @property
