@@ -64,7 +64,7 @@ class Account(ABC):
         account.gate = gate
         try:
             for order in record.orders:
-                await octobot.rest(order, market.quote(order.symbol).price)
+                await octobot.rest(order, market.mark(order))
                 account.orders[order.id] = order
                 account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
@@ -178,7 +178,7 @@ class Account(ABC):
         """
         instrument = self._market.instrument(ticket.symbol)
         self._admit(instrument)
-        return rules.draft(ticket, instrument, self._market.quote(ticket.symbol).price)
+        return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.

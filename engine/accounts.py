@@ -163,6 +163,7 @@ class Accounts:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
+        market.listing()  # an account needs to know its markets
         return await KINDS[record.type].open(record, market, self._gates.of(record, market))
 
     async def _close_unused(self, account: Account) -> bool:
