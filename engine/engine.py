@@ -26,12 +26,14 @@ from engine.equity import Equities
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.funding import Funding
+from engine.futures.funding import FundingClock
 from engine.holdings import Holdings
 from engine.journal import Journal
 from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
+from engine.positions import Positions
 from engine.prices import PriceStream
 from engine.records import Records
 from engine.risk import Gates
@@ -73,6 +75,8 @@ class Engine:
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.funding = Funding(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self._positions = Positions(self.desk)
+        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
@@ -88,12 +92,15 @@ class Engine:
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
         await self._switchboard.load()
+        for exchange, position in await asyncio.to_thread(self._records.open_positions):
+            self._triggers.guard(exchange, position)
         self.market.listen(self._publish)
         self.market.listen(self._ticks.touch)
         await self.market.tick()
         self._spawn(self._ticks.store_levels(), "levels")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
+        self._spawn(self.funding_clock.run(), "funding")
         self._spawn(self._measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
@@ -133,6 +140,8 @@ class Engine:
             wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
+            wire.ClosePosition: self._positions.close,
+            wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
             wire.DepositFunds: self.funding.deposit,
             wire.ResetAccount: self.funding.reset,
@@ -258,4 +267,4 @@ class Engine:
             return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
         seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
         epoch = self._records.fact("demo.epoch", str(int(time.time())))
-        return DemoMarket(int(seed), float(epoch))
+        return DemoMarket(int(seed), float(epoch), self._settings.demo_funding_seconds)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from engine.demo.source import MarketSource, Quote
 from utils.errors import EngineUnavailable, FieldError, NotFound
@@ -66,6 +67,11 @@ class Market:
             until=query.until,
             at=self._seen_at(),
         )
+
+    def funding(self, symbol: str, moment: datetime) -> tuple[Decimal, Decimal]:
+        """Return the funding rate that was due at `moment`, and the mark price then. :raises NotFound: no perpetual."""
+        at = moment.timestamp()
+        return self._source.funding_rate(symbol, at), self._source.quote(symbol, at).price
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is."""
