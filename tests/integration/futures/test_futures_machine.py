@@ -183,6 +183,10 @@ class FuturesLedger(RuleBasedStateMachine):
     def agree_with_octobot(self) -> None:
         self.failures.left = 0
         self._settle()
+        for _ in range(2):
+            # what could not be stored is tried again at the next tick, and what that opened may be lost already
+            self.host.tick(settle=False)
+            self._settle()
         self.holder.agrees()
         for position in self.holder.positions:
             lost = position.liquidation_price
