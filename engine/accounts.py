@@ -172,6 +172,7 @@ class Accounts:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
+        market.listing()  # an account needs to know its markets
         gate = self._gates.of(record, market)
         if record.mode == "live":
             return await self._live.open(record, market, gate)

@@ -90,7 +90,7 @@ class Journal:
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
-        ).returning(EventCounter.last_id)
+        ).returning(EventCounter.user_id, EventCounter.last_id)
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -263,12 +263,13 @@ class Journal:
         by_user: dict[str, list[dict[str, Any]]] = {}
         for unit in units:
             by_user.setdefault(unit.line.user_id, []).extend(unit.events)
-        rows = []
-        for user_id, events in by_user.items():
-            if not events:
-                continue
-            last = connection.execute(self._counters, {"user_id": user_id, "last_id": len(events)}).scalar_one()
-            moment = clock.now()
+        counts = [{"user_id": user_id, "last_id": len(events)} for user_id, events in by_user.items() if events]
+        rows: list[dict[str, Any]] = []
+        if not counts:
+            return rows
+        moment = clock.now()
+        for user_id, last in connection.execute(self._counters, counts):
+            events = by_user[user_id]
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
