@@ -199,12 +199,12 @@ class LiveAccount(SpotAccount):
             return self.follow(order_id, state, fills, unit) or old
         moment = clock.now()
         self._keep(replace(old, status="replaced", replaced_by=successor.id, updated_at=moment), unit)
-        return self._intend(successor, self._market.quote(old.symbol).price, unit)
+        return self._intend(successor, successor.price or ZERO, unit)
 
     def _successor(self, old: wire.Order, changed: wire.Order) -> wire.Order | None:
-        amount = changed.amount - old.filled
-        ticket = replace(orders.ticket_of(changed), amount=amount)
-        draft = self.draft(ticket)
+        ticket = replace(orders.ticket_of(changed), amount=changed.amount - old.filled)
+        # reckoned at its own price: what must not fail here does not ask for the market's
+        draft = rules.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
         self.orders.pop(old.id)
         self._reckon()
         try:
@@ -276,17 +276,16 @@ class LiveAccount(SpotAccount):
             self.orders[order.id] = order
         unit.order(order)
         self._reckon()
-        market = self._market.instrument(order.symbol)
-        self._booking.tell([market.base, market.quote], unit)
+        self._booking.tell(order.symbol.split("/"), unit)
         return order
 
     def _locks(self, *, known: bool = False) -> dict[str, Decimal]:
         """Return what open orders take, by currency; with `known` those alone of which the exchange has told."""
         locked: dict[str, Decimal] = {}
         for order in self.orders.values():
-            if known and order.exchange_order_id is None:
+            if (known and order.exchange_order_id is None) or order.symbol not in self._market.instruments:
                 continue
-            price = order.price or self._marks.get(order.id) or self._market.quote(order.symbol).price
+            price = order.price or self._marks.get(order.id) or ZERO
             rest = replace(order, amount=order.remaining)
             currency, needed = orders.needs(rest, price, self._market.instrument(order.symbol))
             locked[currency] = locked.get(currency, ZERO) + needed
