@@ -79,7 +79,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
         """Load the body (or, with `location="query"`, the query string) and pass it as first argument."""
-        decorate: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        # an instance: of a class a new one would be made for every request, which costs more than reading the body
+        decorate: Callable[[View], View] = super().arguments(schema(), location=location, **options)
         return decorate
 
     def response(

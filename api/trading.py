@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
 from api.schemas.batch import BatchSchema, PlacementSchema
 from api.schemas.preview import PreviewSchema
 from api.schemas.trading import (
     CancelQuery,
+    ExportQuery,
     IdempotencyHeaders,
     OptionalAccountQuery,
     OrderChangesSchema,
@@ -21,6 +24,7 @@ from api.schemas.trading import (
 )
 from middleware.errors import body, status_of
 from services.orders import Changes, Filters, Wish
+from services.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
 from utils.wire import Order, OrderTicket, Placement, Preview, Trade
 
@@ -117,6 +121,27 @@ def cancel_order(order_id: str) -> Order:
 def list_trades(filters: Filters) -> Page[Trade]:
     """List the caller's trades, newest first."""
     return services.orders.trades(principal, filters)
+
+
+_CSV_EXAMPLE = (
+    f"{','.join(COLUMNS)}\r\n2026-11-20T12:00:05.586272Z,01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66,"
+    "01a1f8c8-ff6a-7515-b3b0-923a264e7b8f,01a1f8c8-ff6a-7515-b3b0-923a264e7b8f,01a1f8c8-ff46-7e86-8313-e3953a8614d8,"
+    "Paper,paper,demo,BTC/USDT,buy,60000,0.01,600,USDT,0.9,USDT,0.9,BTC,0.01,600.9,,average,,,,,,\r\n"
+)
+CSV = {
+    "description": "The trades, oldest first, account by account. Gains are in the account's reference currency.",
+    "content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE}},
+}
+
+
+@blueprint.route("/api/trading/trades/export", permission="orders:read")
+@blueprint.arguments(ExportQuery, location="query")
+@blueprint.doc(responses={200: CSV})
+def export_trades(filters: ExportFilters) -> Response:
+    """Write the caller's trades as CSV (RFC 4180), with cost basis, proceeds and gain."""
+    lines = services.trade_exports.export(principal, filters)
+    headers = {"Content-Disposition": 'attachment; filename="trades.csv"', "Cache-Control": "no-store"}
+    return Response(lines, mimetype="text/csv", headers=headers)
 
 
 def outcome(placement: Placement) -> dict[str, Any]:

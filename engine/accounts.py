@@ -13,6 +13,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.account import Account
+from engine.futures.account import FuturesAccount
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
@@ -24,7 +25,7 @@ from utils.errors import EngineUnavailable, NotFound, TradingError
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
-KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount, "futures": FuturesAccount}
 """What becomes of an account, by its type."""
 IN_USE_SECONDS = 10.0
 """An account that was asked for within this time stays, however many others there are."""
@@ -149,6 +150,8 @@ class Accounts:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
+        for position in account.record.positions:
+            self._triggers.guard(account.record.exchange, position)
         self._open[account_id] = account
         self._open.move_to_end(account_id)
         if stale is not None:
@@ -160,6 +163,7 @@ class Accounts:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
+        market.listing()  # an account needs to know its markets
         return await KINDS[record.type].open(record, market, self._gates.of(record, market))
 
     async def _close_unused(self, account: Account) -> bool:

@@ -19,7 +19,7 @@ from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
-from utils import wire
+from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
@@ -221,24 +221,39 @@ class Desk:
         async with self._accounts.changing(found) as account:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
-            unit = account.unit()
-            try:
-                result = await change(account, unit)
-            except TradingError:
-                raise
-            except Exception as error:
-                _log.exception("a change of account %s failed", account.record.id)
-                self._accounts.evict(account)
-                raise EngineFault("The change failed; nothing was done.") from error
-            for order in unit.orders.values():
-                if order.status in wire.FINAL_STATUSES:
-                    self.triggers.remove(order.id)
-                else:
-                    self.triggers.add(order)
-            committed = self._journal.submit(unit) if not unit.is_empty else None
-        if committed is not None:
-            await self._commit(account, committed)
+            late = None
+            if account.is_behind(moment := clock.now()):
+                # apart from the change, which may be refused; when this is not stored, the change is not either
+                _, late = await self._apply(account, lambda account, unit: account.catch_up(moment, unit))
+                if late is not None:
+                    late.add_done_callback(_forget)
+            result, committed = await self._apply(account, change)
+        for future in (late, committed):
+            if future is not None:
+                await self._commit(account, future)
         return result
+
+    async def _apply(
+        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> tuple[Result, asyncio.Future[None] | None]:
+        """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
+        unit = account.unit()
+        try:
+            result = await change(account, unit)
+        except TradingError:
+            raise
+        except Exception as error:
+            _log.exception("a change of account %s failed", account.record.id)
+            self._accounts.evict(account)
+            raise EngineFault("The change failed; nothing was done.") from error
+        for order in unit.orders.values():
+            if order.status in wire.FINAL_STATUSES:
+                self.triggers.remove(order.id)
+            else:
+                self.triggers.add(order)
+        for position in unit.positions.values():
+            self.triggers.guard(account.record.exchange, position)
+        return result, self._journal.submit(unit) if not unit.is_empty else None
 
     async def _commit(self, account: Account, committed: asyncio.Future[None]) -> None:
         try:

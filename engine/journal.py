@@ -34,6 +34,7 @@ from models import (
     KillSwitch,
     LedgerEntry,
     Order,
+    Position,
     RiskLimits,
     Trade,
 )
@@ -73,6 +74,15 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
+        position_insert = upsert(Position)
+        self._positions = position_insert.on_conflict_do_update(
+            index_elements=["account_id", "symbol"],
+            set_={
+                column.name: position_insert.excluded[column.name]
+                for column in Position.__table__.columns
+                if column.name not in {"account_id", "symbol"}
+            },
+        )
         self._limits = _replacing(upsert(RiskLimits), RiskLimits)
         self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         self._samples = upsert(EquitySample).on_conflict_do_nothing()
@@ -80,7 +90,7 @@ class Journal:
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
-        ).returning(EventCounter.last_id)
+        ).returning(EventCounter.user_id, EventCounter.last_id)
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -211,6 +221,7 @@ class Journal:
     def _write(self, connection: Connection, units: list[Unit]) -> None:
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
+        positions: dict[tuple[str, str], dict[str, Any]] = {}
         trades: list[dict[str, Any]] = []
         ledger: list[dict[str, Any]] = []
         audit: list[dict[str, Any]] = []
@@ -219,6 +230,7 @@ class Journal:
         for unit in units:
             orders.update({row["id"]: row for row in unit.order_rows()})
             balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
+            positions.update({(row["account_id"], row["symbol"]): row for row in unit.positions.values()})
             trades += unit.trade_rows()
             ledger += unit.ledger
             audit += unit.audit
@@ -231,6 +243,7 @@ class Journal:
             (insert(Trade), trades),
             (insert(LedgerEntry), ledger),
             (self._balances, list(balances.values())),
+            (self._positions, list(positions.values())),
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),
@@ -247,12 +260,13 @@ class Journal:
         by_user: dict[str, list[dict[str, Any]]] = {}
         for unit in units:
             by_user.setdefault(unit.line.user_id, []).extend(unit.events)
-        rows = []
-        for user_id, events in by_user.items():
-            if not events:
-                continue
-            last = connection.execute(self._counters, {"user_id": user_id, "last_id": len(events)}).scalar_one()
-            moment = clock.now()
+        counts = [{"user_id": user_id, "last_id": len(events)} for user_id, events in by_user.items() if events]
+        rows: list[dict[str, Any]] = []
+        if not counts:
+            return rows
+        moment = clock.now()
+        for user_id, last in connection.execute(self._counters, counts):
+            events = by_user[user_id]
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows

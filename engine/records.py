@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from sqlalchemy import delete, literal, select, union_all
@@ -19,6 +20,7 @@ from models import (
     KillSwitch,
     LedgerEntry,
     Order,
+    Position,
     RiskLimits,
 )
 from models.records import limits_of, order_of
@@ -28,7 +30,7 @@ from utils.money import ZERO
 from utils.wire import Mode
 
 HELD = "held"
-TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation"})
+TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
 
@@ -50,6 +52,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
     limits: wire.RiskLimits
+    positions: list[dict[str, Any]] = []
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,7 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
             limits = connection.execute(
                 select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
             ).one_or_none()
@@ -96,6 +100,7 @@ class Records:
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            positions=[dict(position._mapping) for position in positions],
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
 
@@ -135,6 +140,16 @@ class Records:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
             return [order_of(row) for row in connection.execute(query)]
+
+    def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read all open positions of the installation, each with its exchange."""
+        query = (
+            select(Account.exchange, *Position.__table__.columns)
+            .join(Account, Account.id == Position.account_id)
+            .where(Position.opened_at.is_not(None))
+        )
+        with self._database.read() as connection:
+            return [(row.exchange, dict(row._mapping)) for row in connection.execute(query)]
 
     def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
         """Read the open day orders that were placed before the UTC day of `moment`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -51,8 +52,9 @@ def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
     }
 
 
-def order_of(row: Row[Any]) -> wire.Order:
+def order_of(stored: Row[Any]) -> wire.Order:
     """Return the order that a row of `orders` holds."""
+    row = _columns(stored)
     return wire.Order(
         id=row.id,
         client_order_id=row.client_order_id,
@@ -108,8 +110,9 @@ def trade_row(trade: wire.Trade, user_id: str) -> dict[str, Any]:
     }
 
 
-def trade_of(row: Row[Any]) -> wire.Trade:
+def trade_of(stored: Row[Any]) -> wire.Trade:
     """Return the trade that a row of `trades` holds."""
+    row = _columns(stored)
     return wire.Trade(
         id=row.id,
         order_id=row.order_id,
@@ -186,5 +189,10 @@ def _fee_columns(fee: Fee | None) -> dict[str, Any]:
     return {"fee_currency": fee.currency if fee else None, "fee_cost": fee.cost if fee else None}
 
 
-def _fee(row: Row[Any]) -> Fee | None:
+def _columns(row: Row[Any]) -> SimpleNamespace:
+    """Return the row's values by name; asking the row itself for each takes twice as long in a list of hundreds."""
+    return SimpleNamespace(**dict(zip(row._fields, row, strict=True)))
+
+
+def _fee(row: SimpleNamespace) -> Fee | None:
     return Fee(currency=row.fee_currency, cost=row.fee_cost) if row.fee_currency is not None else None

@@ -12,6 +12,7 @@ from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
 from services.orders import Changes, Filters
+from services.trade_export import ExportFilters
 from utils.wire import (
     FINAL_STATUSES,
     GROUPABLE,
@@ -196,6 +197,27 @@ class TradeQuery(PageQuery):
     def read_cursor(self, values: dict[str, Any], **context: Any) -> Any:
         """Return the filters."""
         return Filters(**super().read_cursor(values, **context))
+
+
+class ExportQuery(Schema):
+    """Which trades are written, and how their cost is reckoned."""
+
+    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All accounts when absent."})
+    symbol = Symbol(load_default=None)
+    side = Word(*SIDES, load_default=None)
+    after = Moment(load_default=None, metadata={"description": "Only what was created later."})
+    until = Moment(load_default=None, metadata={"description": "Only what was created by then."})
+    method = Word(
+        "average",
+        "fifo",
+        load_default="average",
+        metadata={"description": "Average cost, or first in, first out with a row for each lot."},
+    )
+
+    @post_load
+    def filters(self, values: dict[str, Any], **_: Any) -> ExportFilters:
+        """Return the filters."""
+        return ExportFilters(**values)
 
 
 class OrderQuery(TradeQuery):

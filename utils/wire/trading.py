@@ -188,7 +188,11 @@ class Profit(Message, frozen=True, kw_only=True):
 
 
 class Position(Message, frozen=True, kw_only=True):
-    """A holding other than the reference currency (spot): average entry, mark and unrealised gain."""
+    """A holding other than the reference currency (spot) or a position in a perpetual: entry, mark, unrealised gain.
+
+    Only a position in a perpetual has the rest: `margin` is locked for it, `realized_pnl` is what it gained since it
+    was opened, after fees, `funding` what it got (or paid) since then.
+    """
 
     account: str
     symbol: str
@@ -197,6 +201,22 @@ class Position(Message, frozen=True, kw_only=True):
     entry_price: Decimal | None
     mark_price: Decimal | None
     unrealized_pnl: Decimal | None
+    leverage: Decimal | None = None
+    margin: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    funding: Decimal | None = None
+
+
+class Leverage(Message, frozen=True, kw_only=True):
+    """The leverage chosen for a market, and what follows from it for an open position."""
+
+    account: str
+    symbol: str
+    leverage: Decimal
+    max_leverage: Decimal
+    margin: Decimal
+    liquidation_price: Decimal | None
 
 
 class Portfolio(Message, frozen=True, kw_only=True):
