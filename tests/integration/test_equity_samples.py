@@ -16,6 +16,7 @@ from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
 from tests.manual_market import ManualMarket
 from utils import clock
+from utils.errors import StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, ArchiveAccount, DepositFunds, OrderTicket, PlaceOrder, ResetAccount
 
@@ -74,6 +75,27 @@ def test_deposits_and_resets_are_sampled_as_they_happen(
     put(host, market, 70_000)
     host.run(host.engine.equities.sample(clock.now()))
     assert len(samples(database, user.account_id)) == 4  # an archived account is over
+
+
+def test_a_sample_that_was_not_stored_is_taken_again(
+    host: EngineHost,
+    engine_bridge: OctoBotBridge,
+    user: SignedIn,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine_bridge.portfolio(user.account_id)
+
+    def fail(_rows: object) -> None:
+        raise StorageUnavailable("The database did not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host.engine.equities._holdings, "add_samples", fail)
+        with pytest.raises(StorageUnavailable):
+            host.run(host.engine.equities.sample(clock.now()))
+    assert host.run(host.engine.equities.sample(clock.now())) == 1
+    assert host.run(host.engine.equities.sample(clock.now())) == 0
+    assert len(samples(database, user.account_id)) == 2
 
 
 def test_accounts_that_were_never_opened_have_nothing_to_sample(
