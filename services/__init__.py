@@ -18,6 +18,7 @@ from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
+from services.positions import Positions
 from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
@@ -42,6 +43,7 @@ class Services:
     trade_exports: TradeExports
     risk: Risk
     portfolios: Portfolios
+    positions: Positions
     equity: EquityCurves
     performances: Performances
     wealth: Wealth
@@ -74,6 +76,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
+        positions=Positions(bridge, accounts),
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),
