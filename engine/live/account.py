@@ -252,7 +252,7 @@ class LiveAccount(SpotAccount):
             self._strange.clear()
             self._reckon()
             return
-        moved = []
+        moved, came = [], ZERO
         for currency in {*held, *self._booking.totals}:
             difference = held.get(currency, (ZERO, ZERO))[0] - self._booking.total(currency)
             seen = self._strange.get(currency)
@@ -262,11 +262,12 @@ class LiveAccount(SpotAccount):
                 self._strange[currency] = (difference, now)
             elif now - seen[1] >= self.timing.lag:
                 del self._strange[currency]
-                self._booking.receive(currency, difference, "external", unit)
+                came += self._booking.receive(currency, difference, "external", unit) or ZERO
                 moved.append(currency)
         self._reckon()
         if moved:
             self._booking.tell(moved, unit)
+            self._count_in(came, unit)
 
     # ------------------------------------------------------------------------------ prices move nothing here
 
@@ -278,6 +279,13 @@ class LiveAccount(SpotAccount):
         return None
 
     # ------------------------------------------------------------------------------------------- internal
+
+    def _count_in(self, value: Decimal, unit: Unit) -> None:
+        """Count what came from outside, or went there, as paid in: it is no gain."""
+        deposited = (self.record.deposited or ZERO) + value
+        self.record = replace(self.record, deposited=deposited)
+        unit.settle(deposited=deposited)
+        unit.sample(self.overview().total_value, deposited)
 
     def _check_enabled(self) -> None:
         if not self._enabled:
