@@ -22,6 +22,7 @@ USERS = 16
 CONNECTIONS = 16
 GOAL = 1000
 ORDERS = "/api/trading/orders"
+OURS = {"RATE_LIMIT_ENABLED": "false", "MAX_OPEN_ORDERS": "100000"}
 PASSWORD = "a-long-lovely-day"
 
 
@@ -45,7 +46,7 @@ def _measure(report: Report, folder: Path, database: str, settings: dict[str, st
     tokens = folder / "tokens"
     for part in ("bare", "product"):
         (folder / part).mkdir(parents=True)
-    with bare(folder / "bare") as baseline, product(folder / "product", RATE_LIMIT_ENABLED="false", **settings) as ours:
+    with bare(folder / "bare") as baseline, product(folder / "product", **OURS, **settings) as ours:
         ticker = Client(ours.port, _sign_up(ours, 0)).ask("GET", "/api/market/ticker/BTC-USDT")["data"]
         buy = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.0002"}
         far = str(int(float(ticker["last"])) // 8)
