@@ -108,6 +108,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
         return decorate
 
+    def unsettled(self, schema: type[Schema]) -> Callable[[View], View]:
+        """Document that the view may also answer 202 with the same kind of `data`: its outcome is not certain yet."""
+        describe: Callable[[View], View] = self.alt_response(
+            202, schema=enveloped(schema, many=False, paged=False), description=HTTPStatus.ACCEPTED.phrase, success=True
+        )
+        return describe
+
 
 def _reads_query(view: View) -> bool:
     parameters = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", [])

@@ -26,7 +26,7 @@ from middleware.errors import body, status_of
 from services.orders import Changes, Filters, Wish
 from services.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
-from utils.wire import Order, OrderTicket, Placement, Preview, Trade
+from utils.wire import UNCERTAIN_STATUSES, Order, OrderTicket, Placement, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders and trades")
 
@@ -38,14 +38,19 @@ ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 @blueprint.route(*ORDERS, method="POST", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.unsettled(OrderSchema)
 @blueprint.response(201, OrderSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
 def place_order(
     body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
 ) -> tuple[Order, int, dict[str, str]]:
-    """Place an order; answered when it is safely stored."""
+    """Place an order; answered when it is safely stored.
+
+    202: a live order is on its way and nobody knows yet whether the exchange has it. It is looked up until that is
+    certain and never sent again; follow it at `Location`.
+    """
     account, ticket = body
     order = services.orders.place(principal, actor(), account, ticket, headers["key"])
-    return order, 201, {"Location": f"{ORDERS[0]}/{order.id}"}
+    return order, _status(order, 201), {"Location": f"{ORDERS[0]}/{order.id}"}
 
 
 @blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read", errors=ENGINE)
@@ -102,17 +107,26 @@ def get_order(order_id: str) -> Order:
 
 @blueprint.route(*ORDER, method="PATCH", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderChangesSchema)
+@blueprint.unsettled(OrderSchema)
 @blueprint.response(200, OrderSchema)
-def edit_order(changes: Changes, order_id: str) -> Order:
-    """Change an open order; its id stays."""
-    return services.orders.edit(principal, actor(), order_id, changes)
+def edit_order(changes: Changes, order_id: str) -> tuple[Order, int]:
+    """Change an open order: it keeps its id; a live one is replaced, and the answer is its successor."""
+    order = services.orders.edit(principal, actor(), order_id, changes)
+    return order, _status(order, 200)
 
 
 @blueprint.route(*ORDER, method="DELETE", permission="orders:write", errors=(409, *ENGINE))
+@blueprint.unsettled(OrderSchema)
 @blueprint.response(200, OrderSchema)
-def cancel_order(order_id: str) -> Order:
-    """Cancel an open order."""
-    return services.orders.cancel(principal, actor(), order_id)
+def cancel_order(order_id: str) -> tuple[Order, int]:
+    """Cancel an open order; 202 while the exchange of a live one has not confirmed it."""
+    order = services.orders.cancel(principal, actor(), order_id)
+    return order, _status(order, 200)
+
+
+def _status(order: Order, certain: int) -> int:
+    """Return 202 while nobody knows what the exchange has made of an order, else `certain`."""
+    return 202 if order.status in UNCERTAIN_STATUSES else certain
 
 
 @blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read")

@@ -313,12 +313,13 @@ class Account(ABC):
         if not entry.exits:
             return
         market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
-        taking = None
-        for order in brackets.exits(entry, market, entry.filled):
+        taking, made = None, brackets.exits(entry, market, entry.filled)
+        for order in list(made):
             if order.type == "limit" and not self._affords(order, order.price or ZERO):
                 # others took what was there when the entry was placed
-                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
-                continue
+                made = [replace(other, group_id=None) for other in made if other is not order]
+                unit.order(replace(order, group_id=None, status="rejected", reject_code="insufficient_funds"))
+        for order in made:
             await self._rest(order, mark, unit)
             if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
                 taking = order  # the market is beyond it already: take its price, not the limit's

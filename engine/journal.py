@@ -252,6 +252,9 @@ class Journal:
         ):
             if rows:
                 connection.execute(statement, rows)
+        for order_id in (order_id for unit in units for order_id in unit.released):
+            connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
+            connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
         for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
             connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 

@@ -42,9 +42,10 @@ def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
         "parent_id": order.parent_id,
         "take_profit": _leg_column(order.take_profit),
         "stop_loss": _leg_column(order.stop_loss),
-        "exchange_order_id": order.exchange_order_id,
-        "replaced_by": order.replaced_by,
         "triggered_at": order.triggered_at,
+        "exchange_order_id": order.exchange_order_id,
+        "sent_at": order.sent_at,
+        "replaced_by": order.replaced_by,
         "reject_code": order.reject_code,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
@@ -81,12 +82,13 @@ def order_of(stored: Row[Any]) -> wire.Order:
         parent_id=row.parent_id,
         take_profit=_leg(row.take_profit),
         stop_loss=_leg(row.stop_loss),
-        exchange_order_id=row.exchange_order_id,
-        replaced_by=row.replaced_by,
         triggered_at=row.triggered_at,
         reject_code=row.reject_code,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        sent_at=row.sent_at,
+        exchange_order_id=row.exchange_order_id,
+        replaced_by=row.replaced_by,
     )
 
 
@@ -106,6 +108,7 @@ def trade_row(trade: wire.Trade, user_id: str) -> dict[str, Any]:
         "cost": trade.cost,
         **_fee_columns(trade.fee),
         "realized_pnl": trade.realized_pnl,
+        "exchange_trade_id": trade.exchange_trade_id,
         "created_at": trade.created_at,
     }
 
@@ -127,6 +130,7 @@ def trade_of(stored: Row[Any]) -> wire.Trade:
         fee=_fee(row),
         realized_pnl=row.realized_pnl,
         created_at=row.created_at,
+        exchange_trade_id=row.exchange_trade_id,
     )
 
 

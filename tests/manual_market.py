@@ -48,7 +48,15 @@ class ManualMarket(DemoMarket):
         """Return the demo market's day, ending at the price that was put."""
         ticker, quote = super().ticker(symbol, at), self.quote(symbol, at)
         high, low = max(ticker.high, quote.price), min(ticker.low, quote.price)
-        return replace(ticker, last=quote.price, bid=quote.bid, ask=quote.ask, high=high, low=low)
+        return replace(
+            ticker,
+            last=quote.price,
+            mark_price=ticker.mark_price and quote.price,
+            bid=quote.bid,
+            ask=quote.ask,
+            high=high,
+            low=low,
+        )
 
     def candles(self, symbol: str, timeframe: str, *, at: float, **query: Any) -> list[Candle]:
         """Return the demo market's candles, the running one ending at the price that was put."""

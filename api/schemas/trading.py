@@ -278,11 +278,18 @@ class OrderSchema(Schema):
     trailing_level = DecimalString(
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
+    sent_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When a live order was made ready to be sent."}
+    )
     parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
     take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
     stop_loss = fields.Nested(StoredExitSchema, required=True, allow_none=True)
-    exchange_order_id = fields.String(required=True, allow_none=True)
-    replaced_by = fields.String(required=True, allow_none=True)
+    exchange_order_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live order."}
+    )
+    replaced_by = fields.String(
+        required=True, allow_none=True, metadata={"description": "The order that an edit made of this one."}
+    )
 
 
 class TradeSchema(Schema):
@@ -301,3 +308,6 @@ class TradeSchema(Schema):
     fee = fields.Nested(FeeSchema, required=True, allow_none=True)
     realized_pnl = DecimalString(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
+    exchange_trade_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live fill."}
+    )
