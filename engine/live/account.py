@@ -236,11 +236,13 @@ class LiveAccount(SpotAccount):
             self._reckon()
             return
         moved = self._differences.settled(held, self._booking.totals)
+        came = ZERO
         for currency, amount in moved.items():
-            self._booking.receive(currency, amount, "external", unit)
+            came += self._booking.receive(currency, amount, "external", unit) or ZERO
         self._reckon()
         if moved:
             self._booking.tell(list(moved), unit)
+            self._count_in(came, unit)
 
     # ------------------------------------------------------------------------------ prices move nothing here
 
@@ -252,6 +254,13 @@ class LiveAccount(SpotAccount):
         return None
 
     # ------------------------------------------------------------------------------------------- internal
+
+    def _count_in(self, value: Decimal, unit: Unit) -> None:
+        """Count what came from outside, or went there, as paid in: it is no gain."""
+        deposited = (self.record.deposited or ZERO) + value
+        self.record = replace(self.record, deposited=deposited)
+        unit.settle(deposited=deposited)
+        unit.sample(self.overview().total_value, deposited)
 
     def _check_enabled(self) -> None:
         if not self._enabled:
