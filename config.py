@@ -52,6 +52,8 @@ class Settings:
     demo_tick_seconds: float = 1.0
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
+    max_accounts: int = 20
+    equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
@@ -64,6 +66,9 @@ class Settings:
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
     rate_limit_per_minute: int = 6000
+    max_open_orders: int = 500
+    accounts_in_memory: int = 2000
+    account_idle_minutes: int = 15
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -97,6 +102,8 @@ class Settings:
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
+            max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
@@ -108,7 +115,10 @@ class Settings:
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
+            accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
+            account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),

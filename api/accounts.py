@@ -2,28 +2,86 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from api.blueprint import Blueprint
-from api.context import principal, services
-from api.schemas.accounts import AccountSchema
-from api.schemas.envelope import PageQuery
+from api.blueprint import ENGINE, Blueprint
+from api.context import actor, origin, principal, services
+from api.schemas.accounts import (
+    AccountSchema,
+    AccountsQuery,
+    DepositSchema,
+    NewAccountSchema,
+    NewDepositSchema,
+    RenameSchema,
+    ResetSchema,
+)
+from api.schemas.trading import IdempotencyHeaders
+from services.account_changes import NewAccount
 from services.accounts import Account
 from utils.pages import Page
+from utils.wire import Deposit
 
-blueprint = Blueprint("accounts", "Portfolios on an exchange; on paper in this version")
+blueprint = Blueprint("accounts", "Portfolios on an exchange, on paper or live")
+
+ACCOUNTS = "/api/accounts"
+ACCOUNT = f"{ACCOUNTS}/<account_id>"
+Headers = dict[str, str | None]
 
 
-@blueprint.route("/api/accounts", permission="accounts:read")
-@blueprint.arguments(PageQuery, location="query")
+@blueprint.route(ACCOUNTS, method="POST", permission="accounts:write", errors=(409, *ENGINE))
+@blueprint.arguments(NewAccountSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(201, AccountSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
+def open_account(new: NewAccount, headers: Headers) -> tuple[Account, int, dict[str, str]]:
+    """Open an account: on paper at any connected exchange, or live with verified keys."""
+    account = services.account_changes.open(principal, origin(), new, headers["key"])
+    return account, 201, {"Location": f"{ACCOUNTS}/{account.id}"}
+
+
+@blueprint.route(ACCOUNTS, permission="accounts:read")
+@blueprint.arguments(AccountsQuery, location="query")
 @blueprint.response(200, AccountSchema, paged=True)
 def list_accounts(query: dict[str, Any]) -> Page[Account]:
     """List the caller's accounts, oldest first."""
     return services.accounts.list(principal, **query)
 
 
-@blueprint.route("/api/accounts/<account_id>", permission="accounts:read")
+@blueprint.route(ACCOUNT, permission="accounts:read")
 @blueprint.response(200, AccountSchema)
 def get_account(account_id: str) -> Account:
     """Return one of the caller's accounts."""
-    return services.accounts.owned(principal, account_id)
+    return services.accounts.get(principal, account_id)
+
+
+@blueprint.route(ACCOUNT, method="PATCH", permission="accounts:write")
+@blueprint.arguments(RenameSchema)
+@blueprint.response(200, AccountSchema)
+def rename_account(body: dict[str, str], account_id: str) -> Account:
+    """Give an account another name."""
+    return services.account_changes.rename(principal, origin(), account_id, body["name"])
+
+
+@blueprint.route(ACCOUNT, method="DELETE", permission="accounts:write", errors=(409, *ENGINE))
+@blueprint.response(200, AccountSchema)
+def archive_account(account_id: str) -> Account:
+    """Cancel the account's open orders and let it trade no more; it can still be read."""
+    return services.account_changes.archive(principal, actor(), account_id)
+
+
+@blueprint.route(f"{ACCOUNT}/reset", method="POST", permission="accounts:write", errors=(409, *ENGINE))
+@blueprint.arguments(ResetSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(200, AccountSchema)
+def reset_account(body: dict[str, Decimal | None], headers: Headers, account_id: str) -> Account:
+    """Begin a paper account anew: no orders, no holdings but its starting balance."""
+    return services.account_changes.reset(principal, actor(), account_id, body["starting_balance"], headers["key"])
+
+
+@blueprint.route(f"{ACCOUNT}/deposit", method="POST", permission="accounts:write", errors=(409, *ENGINE))
+@blueprint.arguments(NewDepositSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(201, DepositSchema)
+def deposit(body: dict[str, Any], headers: Headers, account_id: str) -> tuple[Deposit, int]:
+    """Pay play money into a paper account; it does not count as profit."""
+    return services.account_changes.deposit(principal, actor(), account_id, **body, key=headers["key"]), 201

@@ -24,6 +24,13 @@ _BALANCE = {
     "reference_currency": "USDT",
     "total_value": "9999.1",
 }
+_SWITCH = {
+    "scope": "account",
+    "target": ACCOUNT,
+    "engaged_by": USER,
+    "reason": "A bug in my bot",
+    "engaged_at": _BOUGHT,
+}
 _POSITION = {
     "account": ACCOUNT,
     "symbol": "BTC/USDT",
@@ -76,6 +83,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "price": "66000",
             "oco": {"stop_price": "48000"},
         },
+        "bracket": {
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "type": "limit",
+            "amount": "0.002",
+            "price": "55000",
+            "take_profit": {"price": "66000"},
+            "stop_loss": {"stop_price": "48000"},
+        },
+    },
+    "Batch": {
+        "two": {
+            "orders": [
+                {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
+                {"symbol": "ETH/USDT", "side": "buy", "type": "limit", "amount": "0.1", "price": "2000"},
+            ]
+        }
     },
     "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
     "User": {
@@ -100,6 +124,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "reference_currency": "USDT",
             "status": "active",
             "kind": "main",
+            "credential": None,
+            "starting_balance": "10000",
+            "deposited": "10000",
+            "reset_at": None,
+            "created_at": _NOON,
+        }
+    },
+    "NewAccount": {
+        "paper": {"name": "Playground", "starting_balance": "2500"},
+        "live": {"name": "Live", "mode": "live", "exchange": "binance", "credential": CREDENTIAL},
+    },
+    "Rename": {"name": {"name": "Savings"}},
+    "Reset": {"as_before": {}, "with_less": {"starting_balance": "500"}},
+    "NewDeposit": {"cash": {"currency": "USDT", "amount": "1000"}, "coins": {"currency": "BTC", "amount": "0.1"}},
+    "Deposit": {
+        "cash": {
+            "account": ACCOUNT,
+            "currency": "USDT",
+            "amount": "1000",
+            "value": "1000",
+            "total": "11000",
+            "deposited": "11000",
+            "reference_currency": "USDT",
             "created_at": _NOON,
         }
     },
@@ -138,6 +185,87 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "as_of": _BOUGHT,
         }
     },
+    "History": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "points": [
+                {"at": _NOON, "value": "10000", "deposited": "10000", "profit": "0"},
+                {"at": _BOUGHT, "value": "9999.1", "deposited": "10000", "profit": "-0.9"},
+            ],
+        }
+    },
+    "Performance": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "since": _NOON,
+            "until": _BOUGHT,
+            "starting_value": "10000",
+            "ending_value": "9999.1",
+            "net_deposits": "0",
+            "profit": {"amount": "-0.9", "percent": "-0.009"},
+            "realized_pnl": "0",
+            "unrealized_pnl": "-0.9",
+            "fees": {"total": "0.9", "by_currency": {"USDT": "0.9"}},
+            "trades": 1,
+            "closed_trades": 0,
+            "win_rate": None,
+            "profit_factor": None,
+            "best_trade": None,
+            "worst_trade": None,
+            "time_weighted_return": "-0.009",
+            "max_drawdown": "0.009",
+            "sharpe_ratio": None,
+            "sortino_ratio": None,
+            "volatility": None,
+            "basis": {"interval_seconds": 3600, "count": 0, "periods_per_year": 8760, "risk_free_rate": "0"},
+        }
+    },
+    "Allocation": {
+        "bought": {
+            "currency": "USDT",
+            "modes": [
+                {
+                    "mode": "paper",
+                    "value": "9999.1",
+                    "by_asset": [
+                        {"name": "USDT", "amount": "9399.1", "value": "9399.1", "percent": "94"},
+                        {"name": "BTC", "amount": "0.01", "value": "600", "percent": "6"},
+                    ],
+                    "by_account": [{"name": ACCOUNT, "amount": None, "value": "9999.1", "percent": "100"}],
+                    "by_exchange": [{"name": "demo", "amount": None, "value": "9999.1", "percent": "100"}],
+                }
+            ],
+            "missing": [],
+            "as_of": _BOUGHT,
+        }
+    },
+    "Aggregate": {
+        "bought": {
+            "currency": "USDT",
+            "totals": [{"mode": "paper", "accounts": 1, "value": "9999.1", "complete": True}],
+            "accounts": [
+                {
+                    "account": ACCOUNT,
+                    "name": "Paper",
+                    "kind": "main",
+                    "mode": "paper",
+                    "exchange": "demo",
+                    "value": "9999.1",
+                    "deposited": "10000",
+                    "profit": "-0.9",
+                }
+            ],
+            "missing": [],
+            "unvalued": [],
+            "as_of": _BOUGHT,
+        }
+    },
     "Order": {
         "filled": {
             "id": ORDER,
@@ -166,8 +294,28 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "parent_id": None,
+            "take_profit": None,
+            "stop_loss": None,
+            "exchange_order_id": None,
+            "replaced_by": None,
         }
     },
+    "RiskLimits": {"careful": {"max_order_value": "1000", "max_daily_loss": "250", "price_collar": "10"}},
+    "StoredLimits": {
+        "careful": {
+            "max_order_value": "1000",
+            "max_open_orders": None,
+            "max_position_value": None,
+            "max_daily_loss": "250",
+            "price_collar": "10",
+            "allowed_symbols": None,
+            "updated_at": _BOUGHT,
+        }
+    },
+    "KillSwitchOrder": {"account": {"scope": "account", "account": ACCOUNT, "reason": "A bug in my bot"}},
+    "KillSwitch": {"account": _SWITCH},
+    "KillSwitchState": {"engaged": {**_SWITCH, "engaged": True, "canceled": [ORDER], "open": []}},
     "Trade": {
         "buy": {
             "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",
@@ -252,3 +400,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
+
+EXAMPLES["Placement"] = {"placed": {"status": 201, "data": EXAMPLES["Order"]["filled"]}}

@@ -1,6 +1,19 @@
 """Every blueprint, in the order of the documentation."""
 
-from api import accounts, auth, config, credentials, documentation, health, market, pages, portfolio, stream, trading
+from api import (
+    accounts,
+    auth,
+    config,
+    credentials,
+    documentation,
+    health,
+    market,
+    pages,
+    portfolio,
+    risk,
+    stream,
+    trading,
+)
 
 BLUEPRINTS = (
     auth.blueprint,
@@ -8,6 +21,7 @@ BLUEPRINTS = (
     credentials.blueprint,
     portfolio.blueprint,
     trading.blueprint,
+    risk.blueprint,
     market.blueprint,
     stream.blueprint,
     config.blueprint,

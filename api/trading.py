@@ -6,6 +6,8 @@ from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
+from api.schemas.batch import BatchSchema, PlacementSchema
+from api.schemas.preview import PreviewSchema
 from api.schemas.trading import (
     CancelQuery,
     IdempotencyHeaders,
@@ -14,13 +16,13 @@ from api.schemas.trading import (
     OrderQuery,
     OrderSchema,
     OrderTicketSchema,
-    PreviewSchema,
     TradeQuery,
     TradeSchema,
 )
-from services.orders import Changes, Filters
+from middleware.errors import body, status_of
+from services.orders import Changes, Filters, Wish
 from utils.pages import Page
-from utils.wire import Order, OrderTicket, Preview, Trade
+from utils.wire import Order, OrderTicket, Placement, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders and trades")
 
@@ -49,6 +51,18 @@ def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
     """Tell what placing an order would do now; nothing is changed."""
     account, ticket = body
     return services.orders.preview(principal, account, ticket)
+
+
+@blueprint.route(*(f"{path}/batch" for path in ORDERS), method="POST", permission="orders:write", errors=(409, *ENGINE))
+@blueprint.arguments(BatchSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.response(207, PlacementSchema, many=True)
+def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dict[str, Any]]:
+    """Place up to 50 orders, one after the other; what is refused leaves the others alone.
+
+    With an `Idempotency-Key`, a batch that was cut off can be sent again: nothing of it is placed twice.
+    """
+    return [outcome(each) for each in services.orders.place_many(principal, actor(), wishes, headers["key"])]
 
 
 @blueprint.route(*ORDERS, permission="orders:read")
@@ -103,3 +117,12 @@ def cancel_order(order_id: str) -> Order:
 def list_trades(filters: Filters) -> Page[Trade]:
     """List the caller's trades, newest first."""
     return services.orders.trades(principal, filters)
+
+
+def outcome(placement: Placement) -> dict[str, Any]:
+    """Return what is told of one order of a batch."""
+    if placement.fault is None:
+        return {"status": 201, "data": placement.order}
+    error = placement.fault.error()
+    status = status_of(error)
+    return {"status": status, "error": body(status, error.code, error.detail, fields=error.errors)}

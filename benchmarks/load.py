@@ -11,7 +11,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+ORDERS_SCRIPT = Path(__file__).with_name("orders.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What many clients at once got: answers per second, and how long one took in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
 
 
 class Client:
@@ -90,6 +103,32 @@ def _rate_in_python(port: int, path: str, token: str, seconds: int, connections:
     if faults:
         raise RuntimeError(f"{path}: {faults[0]}")
     return sum(counts) / seconds
+
+
+def orders(
+    port: int, path: str, tokens: Path, bodies: list[dict[str, str]], connections: int, *, seconds: int = 8
+) -> Load:
+    """Post `bodies` in turns, for the users whose tokens the file has, one per line; wrk must be installed.
+
+    :raises RuntimeError: when one is not answered with 2xx.
+    """
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "-s", str(ORDERS_SCRIPT)]
+    command += [f"http://127.0.0.1:{port}{path}", "--", str(tokens), *map(json.dumps, bodies)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    if re.search(r"Non-2xx|Socket errors: .*(?:connect|read|write) [1-9]", run.stdout):
+        raise RuntimeError(f"{path}: {run.stdout}")
+    rate = re.search(r"Requests/sec: +([\d.]+)", run.stdout)
+    if rate is None:
+        raise RuntimeError(f"{path}: {run.stdout}{run.stderr}")
+    return Load(float(rate[1]), _latency(run.stdout, 50), _latency(run.stdout, 99))
+
+
+def _latency(output: str, percent: int) -> float:
+    """Return a percentile that wrk printed, in milliseconds."""
+    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s)$", output, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(output)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 def client_name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from commands.backup import backup, restore
 from commands.group import Commands
 from commands.rotate_keys import rotate_keys
 from commands.verify import verify
@@ -18,8 +19,8 @@ def main() -> None:
     """
 
 
-main.add_command(rotate_keys)
-main.add_command(verify)
+for command in (verify, backup, restore, rotate_keys):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="python -m commands")

@@ -8,6 +8,7 @@ commits. Errors of the domain are raised before anything is changed.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from datetime import datetime
 from decimal import Decimal
@@ -15,24 +16,31 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from engine import orders, rules
+from engine import brackets, orders, rules
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
+from engine.risk import Gate
 from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from utils import clock, wire
-from utils.errors import NotFound
-from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, OrderStatus, OrderTicket, Portfolio, Preview
+from utils.errors import Conflict, NotFound
+from utils.money import ZERO
+from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, Instrument, OrderStatus, OrderTicket, Portfolio, Preview
 
 
 class Account(ABC):
     """Hold one account's open orders; its kind knows of money."""
 
+    gate: Gate
+
     def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
         self.record = record
         self.lock = asyncio.Lock()
+        self.used_at = time.monotonic()
+        self.is_closed = False
+        """Whether it has left the memory because it was idle; SQL has all of it."""
         self.line = Line(record.id, record.user_id)
         self.orders: dict[str, wire.Order] = {}
         self.reserved_client_ids: set[str] = set()
@@ -40,10 +48,11 @@ class Account(ABC):
         self._market = market
 
     @classmethod
-    async def open(cls, record: AccountRecord, market: Market) -> Self:
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Self:
         """Build the account in OctoBot with the totals and open orders that SQL has."""
         octobot = await cls._open_octobot(record, market)
         account = cls(record, market, octobot)
+        account.gate = gate
         try:
             for order in record.orders:
                 await octobot.rest(order, market.mark(order))
@@ -99,7 +108,28 @@ class Account(ABC):
     def _tell(self, order: wire.Order, unit: Unit) -> None:
         """Tell the owner what the account has of the currency that `order` takes from."""
 
+    @abstractmethod
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
+
+    @abstractmethod
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:
+        """Book a deposit that is worth `value`."""
+
+    @abstractmethod
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away, positions included; there are no open orders any more."""
+
     # ----------------------------------------------------------------------------------------------- life
+
+    def check_active(self) -> None:
+        """Refuse an account that is archived. :raises Conflict: `account_archived`."""
+        if self.record.status != "active":
+            raise Conflict("The account is archived.", code="account_archived")
+
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return what is held of `instrument`, in base units, negative when short."""
+        return self.octobot.total(instrument.base)
 
     def unit(self) -> Unit:
         """Start a unit of work."""
@@ -113,12 +143,19 @@ class Account(ABC):
         return rules.draft(ticket, self._market.instrument(ticket.symbol), quote.price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
-        """Place an order. :raises Refused: a rule forbids it. :raises NotFound: unknown symbol."""
+        """Place an order.
+
+        :raises Refused: a rule forbids it. :raises NotFound: unknown symbol. :raises Conflict: the account is archived.
+        """
+        self.check_active()
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
+        await self.gate.admit(draft, self)
         order = orders.new_order(draft, self.record.id, self.record.mode)
-        if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
-            return await self._execute(order, draft.mark, unit)
+        if draft.takes:
+            filled = await self._execute(order, draft.mark, unit)
+            await self._place_exits(filled, unit)
+            return filled
         if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
@@ -139,8 +176,11 @@ class Account(ABC):
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
-            amount = replace(command, price=None, stop_price=None, trailing_percent=None)
+            amount = wire.EditOrder(
+                actor=command.actor, account=command.account, order_id=order.id, amount=command.amount
+            )
             others = [self._edited(other, amount) for other in self._siblings(order)]
+        await self.gate.admit(draft, self, edited=order)
         await self._alter(changed, draft.mark)
         if orders.rests_as_limit(changed) and draft.is_marketable:
             return await self._fill(changed, draft.mark, unit, taker=True)
@@ -167,6 +207,8 @@ class Account(ABC):
         if orders.is_expired(order, touch.at):
             await self.cancel(order_id, unit, status="expired")
             return
+        if self.gate.switch is not None:
+            return  # it waits to be canceled
         mark = touch.mark
         price, above = trigger(order)
         if (mark < price) if above else (mark > price):
@@ -199,7 +241,11 @@ class Account(ABC):
         limit = order.price if order.type in LIMIT_ON_TRIGGER else None
         at_market = limit is None or rules.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
-        if not self._affords(order, price):
+        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        objection = await self.gate.objection(draft, self, order)
+        if objection is not None:
+            await self._close(order, "canceled", unit, reject_code=objection.code)
+        elif not self._affords(order, price):
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
@@ -220,7 +266,27 @@ class Account(ABC):
     async def _fill(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
         await self._cancel_siblings(order, unit)
         del self.orders[order.id]
-        return await self._settle(order, price, unit, taker=taker)
+        filled = await self._settle(order, price, unit, taker=taker)
+        await self._place_exits(filled, unit)
+        return filled
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        """Place the exits of a bracket in the unit of its entry's fill."""
+        if not entry.exits:
+            return
+        market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
+        taking = None
+        for order in brackets.exits(entry, market, entry.filled):
+            if order.type == "limit" and not self._affords(order, order.price or ZERO):
+                # others took what was there when the entry was placed
+                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
+                continue
+            await self._rest(order, mark, unit)
+            if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
+                taking = order  # the market is beyond it already: take its price, not the limit's
+            self._tell(order, unit)
+        if taking is not None:
+            await self._fill(taking, mark, unit, taker=True)
 
     async def _close(
         self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None

@@ -1,17 +1,22 @@
-"""The accounts in memory: opened from SQL on first use, dropped and opened anew when a commit failed."""
+"""The accounts in memory: opened from SQL on first use, closed when idle, and opened anew when a commit failed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from engine.account import Account
 from engine.journal import Journal
 from engine.markets import Markets
 from engine.records import Records
+from engine.risk import Gates
 from engine.spot import SpotAccount
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
@@ -21,24 +26,39 @@ OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
 KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
 """What becomes of an account, by its type."""
+IN_USE_SECONDS = 10.0
+"""An account that was asked for within this time stays, however many others there are."""
 REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Accounts:
     """Hand out accounts by id."""
 
-    def __init__(self, records: Records, journal: Journal, markets: Markets, triggers: Triggers) -> None:
+    def __init__(
+        self,
+        records: Records,
+        journal: Journal,
+        markets: Markets,
+        triggers: Triggers,
+        gates: Gates,
+    ) -> None:
+        self._gates = gates
         self._records = records
         self._journal = journal
         self._markets = markets
         self._triggers = triggers
-        self._open: dict[str, Account] = {}
+        self._open: OrderedDict[str, Account] = OrderedDict()
+        """In the order of their last use."""
         self._opening: dict[str, asyncio.Task[Account]] = {}
         self._opening_slots = asyncio.Semaphore(OPENING_AT_ONCE)
         self._reopening: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def in_memory(self) -> list[str]:
+        """Return the ids of the accounts that are in memory."""
+        return list(self._open)
 
     async def get(self, account_id: str) -> Account:
         """Return the account, reading it from SQL when it is not in memory.
@@ -47,6 +67,8 @@ class Accounts:
         """
         account = self._open.get(account_id)
         if account is not None and not account.line.broken:
+            self._open.move_to_end(account_id)
+            account.used_at = time.monotonic()
             return account
         task = self._opening.get(account_id)
         if task is None:
@@ -61,9 +83,33 @@ class Accounts:
         while True:
             account = await self.get(account_id)
             async with account.lock:
-                if not account.line.broken:
+                if not account.line.broken and not account.is_closed:
                     yield account
                     return
+
+    @asynccontextmanager
+    async def changing(self, account: Account) -> AsyncIterator[Account]:
+        """Give the account to a change, alone; or what took its place, when it was closed while the change waited."""
+        while True:
+            async with account.lock:
+                if not account.is_closed:
+                    yield account
+                    return
+            account = await self.get(account.record.id)
+
+    async def close_idle(self, *, idle_seconds: float, most: int) -> int:
+        """Close the accounts that nobody asked for in `idle_seconds`, and the longest unused beyond `most`.
+
+        Their open orders stay in the index, and a price that touches one opens its account again. Returns how many
+        were closed.
+        """
+        closed = 0
+        for account in list(self._open.values()):
+            allowed = IN_USE_SECONDS if len(self._open) > most else idle_seconds
+            if time.monotonic() - account.used_at < allowed:
+                break  # those that follow were used later
+            closed += await self._close_unused(account)
+        return closed
 
     def trail(self, account_id: str, order_id: str, level: Decimal) -> None:
         """Move the level of a trailing order at once when its account is in memory."""
@@ -97,12 +143,14 @@ class Accounts:
         if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
+            account.record = replace(account.record, deposited=account.record.starting_balance)
             await self._journal.submit(unit)
         if stale is not None:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
         self._open[account_id] = account
+        self._open.move_to_end(account_id)
         if stale is not None:
             await stale.octobot.close()
         return account
@@ -113,7 +161,21 @@ class Accounts:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
         market.listing()  # an account needs to know its markets
-        return await KINDS[record.type].open(record, market)
+        return await KINDS[record.type].open(record, market, self._gates.of(record, market))
+
+    async def _close_unused(self, account: Account) -> bool:
+        """Close an account unless something is under way with it; return whether it was closed."""
+        if account.lock.locked():
+            return False
+        async with account.lock:
+            # nothing new begins while the lock is held, and then all that was begun is in SQL
+            await self._journal.flush()
+            if account.line.broken or account.is_closed or account.reserved_client_ids:
+                return False
+            account.is_closed = True
+            del self._open[account.record.id]
+        await account.octobot.close()
+        return True
 
     async def _reopen(self, account_id: str) -> None:
         for attempt in range(1_000_000):

@@ -13,7 +13,7 @@ from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import clock, wire
 from utils.money import ZERO
-from utils.wire import Fee
+from utils.wire import Fee, Instrument
 
 REMEMBERED_TRADES = 500
 """Trades of an account that stay in memory; SQL has all of them."""
@@ -29,11 +29,30 @@ class Booking:
         self.trades: dict[str, wire.Trade] = {}
 
     async def opening(self, currency: str, amount: Decimal, unit: Unit) -> None:
-        """Book the starting balance as a deposit; done once in the life of an account."""
+        """Book the starting balance as a deposit; done once in the life of an account, and after each reset."""
+        await self.deposit(currency, amount, amount, unit)
+        unit.settle(deposited=amount)
+        unit.sample(amount, amount)
+
+    async def deposit(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:
+        """Book a deposit that is worth `value` in the reference currency: that is what it cost, too."""
+        before = self._octobot.total(currency)
         await self._octobot.deposit(currency, amount)
-        unit.book(currency, amount, "deposit")
-        unit.balance(currency, self._octobot.total(currency), None)
+        self._valuation.get(currency, amount, before, value)
+        unit.book(currency, amount, "deposit", value=value)
+        unit.balance(currency, self._octobot.total(currency), self._valuation.entry_prices.get(currency))
         self.tell([currency], unit)
+
+    async def clear(self, unit: Unit) -> None:
+        """Book everything that is held away, so that nothing is left of what was."""
+        held = [currency for currency in self._octobot.currencies() if self._octobot.total(currency)]
+        for currency in held:
+            amount = self._octobot.total(currency)
+            await self._octobot.deposit(currency, -amount)
+            unit.book(currency, -amount, "reset")
+            self._valuation.entry_prices[currency] = None
+            unit.balance(currency, ZERO, None)
+        self.tell(held, unit)
 
     async def fill(self, order: wire.Order, execution: Awaitable[Fill], unit: Unit) -> wire.Order:
         """Let OctoBot execute, book what it did, and return the filled order.
@@ -44,6 +63,7 @@ class Booking:
         before = {currency: self._octobot.total(currency) for currency in (market.base, market.quote)}
         fill = await execution
         cost = fill.price * fill.amount
+        worth = self._valuation.value(market.quote, cost)
         sign = 1 if order.side == "buy" else -1
         moves = {market.base: sign * fill.amount, market.quote: -sign * cost}
         self._verify(before, moves, fill.fee)
@@ -76,8 +96,8 @@ class Booking:
         unit.trade(trade)
         self._remember(trade)
         for currency, amount in moves.items():
-            unit.book(currency, amount, "trade", trade)
-        unit.book(fill.fee.currency, -fill.fee.cost, "fee", trade)
+            unit.book(currency, amount, "trade", trade, None if worth is None else worth.copy_sign(amount))
+        unit.book(fill.fee.currency, -fill.fee.cost, "fee", trade, self._fee_value(market, fill))
         for currency in moves:
             unit.balance(currency, self._octobot.total(currency), self._valuation.entry_prices.get(currency))
         self.tell(list(moves), unit)
@@ -95,6 +115,12 @@ class Booking:
                 for currency in currencies
             }
         )
+
+    def _fee_value(self, market: Instrument, fill: Fill) -> Decimal | None:
+        """Return what a fee is worth, below zero; one in the base currency counts at the price of its fill."""
+        if fill.fee.currency == market.base:
+            return self._valuation.value(market.quote, -fill.fee.cost * fill.price)
+        return self._valuation.value(fill.fee.currency, -fill.fee.cost)
 
     def _remember(self, trade: wire.Trade) -> None:
         self.trades[trade.id] = trade

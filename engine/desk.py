@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
@@ -33,14 +35,14 @@ class Desk:
         self._accounts = accounts
         self._journal = journal
         self._records = records
-        self._triggers = triggers
-        self._keys = Keys(records)
+        self.triggers = triggers
+        self.keys = Keys(records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
         """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        return await self._keys.once(command, lambda claim: self._place(command, claim))
+        return await self.keys.once(command, lambda claim: self._place(command, claim))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
@@ -67,10 +69,53 @@ class Desk:
         account = await self._accounts.get(command.account)
         return await self._change(account, change)
 
+    async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
+        """Replace an account's risk limits."""
+
+        async def change(account: Account, unit: Unit) -> wire.RiskLimits:
+            unit.record("risk_limits.set", command.actor, command.account)
+            return account.gate.set(command.limits, unit)
+
+        return await self._change(await self._accounts.get(command.account), change)
+
+    async def carry_out(
+        self, command: wire.Command, action: str, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> Result:
+        """Do `change` once per idempotency key, its audit row and its answer in the same unit.
+
+        :param action: what the audit log calls it.
+        :raises TradingError: it was refused, before anything was changed.
+        """
+
+        async def work(claim: Claim | None) -> Result:
+            async def recorded(account: Account, unit: Unit) -> Result:
+                answer = await change(account, unit)
+                unit.record(action, command.actor, command.account)
+                if claim is not None:
+                    unit.key(claim, answer=answer)
+                return answer
+
+            account = await self._accounts.get(command.account)
+            try:
+                return await self._change(account, recorded)
+            except FINAL_REFUSALS as refusal:
+                await self._record_refusal(command, action, command.account, refusal, claim)
+                raise
+
+        return await self.keys.once(command, work)
+
+    async def account(self, account_id: str) -> Account:
+        """Return an account. :raises NotFound: unknown account."""
+        return await self._accounts.get(account_id)
+
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
         async with self._accounts.held(query.account) as account:
-            return account.preview(query.ticket)
+            preview = account.preview(query.ticket)
+            risks = await account.gate.checks(account.draft(query.ticket), account)
+            return replace(
+                preview, checks=[*preview.checks, *risks], ok=preview.ok and all(check.ok for check in risks)
+            )
 
     # ------------------------------------------------------------------------------------------------ ticks
 
@@ -168,12 +213,12 @@ class Desk:
         if order is not None and order.account == command.account:
             raise not_open(order)
 
-    async def _change(self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
+    async def _change(self, found: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.
 
         Errors of the domain come before anything is changed; after any other the account is read anew.
         """
-        async with account.lock:
+        async with self._accounts.changing(found) as account:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
             unit = account.unit()
@@ -187,9 +232,9 @@ class Desk:
                 raise EngineFault("The change failed; nothing was done.") from error
             for order in unit.orders.values():
                 if order.status in wire.FINAL_STATUSES:
-                    self._triggers.remove(order.id)
+                    self.triggers.remove(order.id)
                 else:
-                    self._triggers.add(order)
+                    self.triggers.add(order)
             committed = self._journal.submit(unit) if not unit.is_empty else None
         if committed is not None:
             await self._commit(account, committed)

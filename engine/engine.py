@@ -16,20 +16,27 @@ from typing import Any
 
 from config import Settings
 from engine.accounts import Accounts
+from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
+from engine.equity import Equities
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
+from engine.funding import Funding
+from engine.holdings import Holdings
 from engine.journal import Journal
+from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
 from engine.records import Records
+from engine.risk import Gates
 from engine.server import Server
+from engine.switchboard import Switchboard
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
@@ -38,6 +45,7 @@ from utils.errors import StorageUnavailable, TradingError
 _log = logging.getLogger(__name__)
 OCTOBOT_VERSION = version("octobot")
 CHORE_SECONDS = 60.0
+IDLE_PROBE_SECONDS = 5.0
 LAG_PROBE_SECONDS = 0.1
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
@@ -56,8 +64,13 @@ class Engine:
         self.market = self._open_market(source)
         self._markets = Markets([self.market, *exchange_markets(settings)])
         self._triggers = Triggers()
-        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
+        self._switches = KillSwitches()
+        gates = Gates(self._records, self._switches, settings.max_open_orders)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
+        self.funding = Funding(self.desk)
+        self.equities = Equities(Holdings(self._database), self._markets)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._subscribe)
@@ -73,13 +86,18 @@ class Engine:
         self._journal.start()
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
+        await self._switchboard.load()
         await self.market.tick()
         for feed in self._feeds.values():
             self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
         self._spawn(self._do_chores(), "chores")
+        self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self._measure_lag(), "lag")
+        self._spawn(self._close_idle_accounts(), "idle accounts")
+        if ticking:
+            self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
@@ -95,6 +113,7 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._switchboard.close()
         for feed in self._feeds.values():
             await feed.ticks.store_levels_once()
             await feed.market.close()
@@ -109,10 +128,18 @@ class Engine:
     def _handlers(self) -> dict[type[wire.Request], Any]:
         return {
             wire.PlaceOrder: self.desk.place,
+            wire.PlaceOrders: Batches(self.desk, self._journal).place,
             wire.EditOrder: self.desk.edit,
+            wire.SetRiskLimits: self.desk.set_limits,
+            wire.EngageKillSwitch: self._switchboard.engage,
+            wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
             wire.PreviewOrder: self.desk.preview,
+            wire.DepositFunds: self.funding.deposit,
+            wire.ResetAccount: self.funding.reset,
+            wire.ArchiveAccount: self.funding.archive,
+            wire.GetEquity: self.equities.equity,
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
             wire.GetTrades: self._trades,
@@ -187,6 +214,16 @@ class Engine:
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)
+
+    async def _close_idle_accounts(self) -> None:
+        """Keep the accounts in memory to those that are used."""
+        idle_seconds = self._settings.account_idle_minutes * 60.0
+        while True:
+            await asyncio.sleep(IDLE_PROBE_SECONDS)
+            try:
+                await self._accounts.close_idle(idle_seconds=idle_seconds, most=self._settings.accounts_in_memory)
+            except StorageUnavailable as error:
+                _log.warning("idle accounts stay in memory for now: %s", error.detail)
 
     async def _measure_lag(self) -> None:
         while True:

@@ -14,16 +14,30 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from engine.orders import client_order_id_taken
 from engine.unit import Line, Unit
-from models import AuditEntry, Balance, Database, Event, EventCounter, IdempotencyKey, LedgerEntry, Order, Trade
+from models import (
+    Account,
+    AuditEntry,
+    Balance,
+    Database,
+    EquitySample,
+    Event,
+    EventCounter,
+    IdempotencyKey,
+    KillSwitch,
+    LedgerEntry,
+    Order,
+    RiskLimits,
+    Trade,
+)
 from utils import clock
-from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError
+from utils.errors import EngineFault, EngineTimeout, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
@@ -50,6 +64,9 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
+        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
+        self._switches = _replacing(upsert(KillSwitch), KillSwitch)
+        self._samples = upsert(EquitySample).on_conflict_do_nothing()
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
@@ -143,10 +160,7 @@ class Journal:
                 return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
             return error
         except IntegrityError as error:
-            if "client_order_id" in str(error.orig):
-                return client_order_id_taken()
-            _log.exception("a change breaks a constraint of the database")
-            return EngineFault("The change could not be stored.")
+            return _broken_constraint(error)
         except Exception:
             # whatever it is, the thread must outlive it: nothing is stored or answered without it
             _log.exception("a change could not be stored")
@@ -160,6 +174,7 @@ class Journal:
         ledger: list[dict[str, Any]] = []
         audit: list[dict[str, Any]] = []
         keys: list[dict[str, Any]] = []
+        samples: list[dict[str, Any]] = []
         for unit in units:
             orders.update({row["id"]: row for row in unit.order_rows()})
             balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
@@ -167,6 +182,9 @@ class Journal:
             ledger += unit.ledger
             audit += unit.audit
             keys += unit.keys
+            samples += unit.samples
+            if unit.account:
+                _settle(connection, unit.account)
         for statement, rows in (
             (self._orders, list(orders.values())),
             (insert(Trade), trades),
@@ -175,9 +193,13 @@ class Journal:
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),
+            (self._limits, [row for unit in units for row in unit.limits]),
+            (self._samples, samples),
         ):
             if rows:
                 connection.execute(statement, rows)
+        for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
+            connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
@@ -193,6 +215,32 @@ class Journal:
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+_RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
+
+
+def _replacing(statement: Any, table: Any) -> Any:
+    """Let an insert replace the row with the same key."""
+    columns = table.__table__.columns
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in columns if column.primary_key],
+        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+    )
+
+
+def _broken_constraint(error: IntegrityError) -> TradingError:
+    if "client_order_id" in str(error.orig):
+        return client_order_id_taken()
+    if "idempotency_keys" in str(error.orig):  # a web worker took the key meanwhile
+        return Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+    _log.error("a change breaks a constraint of the database", exc_info=error)
+    return EngineFault("The change could not be stored.")
+
+
+def _settle(connection: Connection, columns: dict[str, Any]) -> None:
+    changes = {name: value for name, value in columns.items() if name != "id"}
+    connection.execute(update(Account).where(Account.id == columns["id"]).values(**changes))
 
 
 def _refused() -> StorageUnavailable:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import msgspec
 import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
+from octobot_commons.tree import EventProvider
 from octobot_trading import enums, exchange_data, exchanges, personal_data
 
 from utils import wire
@@ -88,13 +90,18 @@ class OctoBotAccount:
 
         :param bot_id: unique per account; OctoBot keys its event trees by it.
         """
+        # An account is opened anew while what was there before is still closing: they must not share their events.
+        bot_id = f"{bot_id}/{next(_openings)}"
         config = bot_config(exchange, symbols, reference_currency)
         builder = trading_api.create_exchange_builder(config, exchange)
         builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
         builder.set_bot_id(bot_id)
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
+        # Evaluators wait for these events while an exchange starts; nobody does here, and they are 75 KB an account.
+        builder.exchange_manager.exchange_config.initialize_exchange_event_tree = _nothing
         with _without_pollers():
             manager = await builder.build()
+        EventProvider.instance().remove_event_tree(bot_id)
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
         personal.orders_manager.enable_order_auto_synchronization = False
@@ -105,6 +112,8 @@ class OctoBotAccount:
     async def close(self) -> None:
         """Stop the exchange manager and forget the account."""
         await trading_api.stop_exchange(self._manager)
+        # OctoBot never does: what a strategy or a late event made there would stay for good
+        EventProvider.instance().remove_event_tree(self._manager.bot_id)
 
     def free(self, currency: str) -> Decimal:
         """Return what of `currency` is not locked by open orders."""
@@ -196,6 +205,8 @@ class OctoBotAccount:
             order_id=order.id,
             tag=order.client_order_id,
         )
+        # By default each order logs under a name of its own, and Python keeps every logger's name for good.
+        created.logger_name = type(created).__name__
         return await self._trader.create_order(created, raise_all_creation_error=True)
 
     def _take_fill(self) -> Fill:
@@ -209,6 +220,7 @@ class OctoBotAccount:
         return ZERO if asset is None else Decimal(getattr(asset, member))
 
 
+_openings = count()
 _building: list[list[Any]] = []
 """OctoBot's list of pollers as each of the builds under way found it."""
 
@@ -230,6 +242,10 @@ def _without_pollers() -> Iterator[None]:
             _building.clear()
         else:
             _building.pop()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _fill_of(trade: Any) -> Fill:

@@ -19,7 +19,7 @@ def overview(record: AccountRecord, octobot: OctoBotAccount, valuation: Valuatio
     reference = record.reference_currency
     currencies = {currency: _holding(octobot, valuation, currency) for currency in octobot.currencies()}
     total = sum((holding.value for holding in currencies.values() if holding.value is not None), ZERO)
-    deposited = record.starting_balance
+    deposited = record.starting_balance if record.deposited is None else record.deposited
     gain = total - deposited
     return Portfolio(
         account=record.id,

@@ -6,16 +6,30 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from models import Account, Balance, Database, IdempotencyKey, Installation, Order
-from models.records import order_of
+from models import (
+    Account,
+    Balance,
+    Database,
+    IdempotencyKey,
+    Installation,
+    KillSwitch,
+    LedgerEntry,
+    Order,
+    RiskLimits,
+)
+from models.records import limits_of, order_of
 from utils import wire
 from utils.errors import Fault, NotFound
+from utils.money import ZERO
 from utils.wire import Mode
 
+HELD = "held"
+TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation"})
+"""Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
 
 
@@ -29,9 +43,13 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     reference_currency: str
     starting_balance: Decimal
+    status: str
+    deposited: Decimal | None
+    reset_at: datetime | None
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
+    limits: wire.RiskLimits
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +79,9 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            limits = connection.execute(
+                select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
+            ).one_or_none()
         return AccountRecord(
             id=row.id,
             user_id=row.user_id,
@@ -69,10 +90,43 @@ class Records:
             type=row.type,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
+            status=row.status,
+            deposited=row.deposited,
+            reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
+
+    def day(self, account_id: str, midnight: datetime) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """Read what the account had of each currency at `midnight`, and what was deposited since."""
+        # one statement, so that both come from one moment
+        held = select(Balance.currency, Balance.total.label("amount"), literal(HELD).label("kind"))
+        moved = select(LedgerEntry.currency, LedgerEntry.amount, LedgerEntry.kind)
+        query = union_all(
+            held.where(Balance.account_id == account_id),
+            moved.where(LedgerEntry.account_id == account_id, LedgerEntry.created_at >= midnight),
+        )
+        opening: dict[str, Decimal] = {}
+        deposited: dict[str, Decimal] = {}
+        with self._database.read() as connection:
+            for currency, amount, kind in connection.execute(query):
+                opening[currency] = opening.get(currency, ZERO) + (amount if kind == HELD else -amount)
+                if kind not in TRADING_KINDS and kind != HELD:
+                    deposited[currency] = deposited.get(currency, ZERO) + amount
+        return opening, deposited
+
+    def kill_switches(self) -> list[wire.KillSwitch]:
+        """Read the kill switches that are engaged."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(KillSwitch.__table__)).all()
+        return [wire.KillSwitch(**row._mapping) for row in rows]
+
+    def accounts_of(self, user_id: str) -> list[str]:
+        """Read the ids of a user's accounts."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(Account.id).where(Account.user_id == user_id)).scalars())
 
     def open_orders(self, account_id: str | None = None) -> list[wire.Order]:
         """Read all open orders of the installation, or of one account."""

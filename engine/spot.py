@@ -42,6 +42,18 @@ class SpotAccount(Account):
         """Book the starting balance; done once in the life of an account."""
         await self._booking.opening(self.record.reference_currency, self.record.starting_balance, unit)
 
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
+        return self.valuation.value(currency, amount)
+
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:
+        """Book a deposit that is worth `value`."""
+        await self._booking.deposit(currency, amount, value, unit)
+
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away; there are no open orders any more."""
+        await self._booking.clear(unit)
+
     def overview(self) -> Portfolio:
         """Value the account now."""
         return portfolio.overview(self.record, self.octobot, self.valuation, len(self.orders))

@@ -44,6 +44,14 @@ class Triggers:
         if place is not None:
             self._books[place].remove(order_id)
 
+    def by_account(self) -> dict[str, list[str]]:
+        """Return the ids of all open orders, by account."""
+        found: dict[str, list[str]] = {}
+        for book in self._books.values():
+            for order_id, account_id in book.accounts.items():
+                found.setdefault(account_id, []).append(order_id)
+        return found
+
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""
         for book in self._books.values():

@@ -61,11 +61,17 @@ class Unit:
     events: list[dict[str, Any]] = field(default_factory=list)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    switches: list[dict[str, Any]] = field(default_factory=list)
+    """Kill switches; those whose `engaged_at` is None are released."""
+    account: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
-        return not (self.orders or self.ledger or self.audit or self.keys or self.balances)
+        changes = (self.orders, self.ledger, self.audit, self.keys, self.balances, self.account)
+        return not any((*changes, self.limits, self.switches))
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
@@ -79,8 +85,18 @@ class Unit:
         self.trades.append(trade)
         self._event("trade", trade)
 
-    def book(self, currency: str, amount: Decimal, kind: str, trade: wire.Trade | None = None) -> None:
-        """Add a ledger entry; nothing is booked for zero."""
+    def book(
+        self,
+        currency: str,
+        amount: Decimal,
+        kind: str,
+        trade: wire.Trade | None = None,
+        value: Decimal | None = None,
+    ) -> None:
+        """Add a ledger entry; nothing is booked for zero.
+
+        :param value: what `amount` is worth in the account's reference currency, None when no market tells.
+        """
         if amount:
             self.ledger.append(
                 ledger_row(
@@ -91,6 +107,7 @@ class Unit:
                     kind=kind,
                     at=clock.now(),
                     trade=trade,
+                    value=value,
                 )
             )
 
@@ -103,6 +120,15 @@ class Unit:
             "entry_price": entry_price,
         }
         self.balances.append(row)
+
+    def settle(self, **columns: Any) -> None:
+        """Change columns of the account itself."""
+        self.account.update(columns, id=self.line.account_id, updated_at=clock.now())
+
+    def sample(self, value: Decimal, deposited: Decimal) -> None:
+        """Note what the account is worth after this unit, and what was deposited until then."""
+        row = {"account_id": self.line.account_id, "at": clock.now(), "value": value, "deposited": deposited}
+        self.samples.append(row)
 
     def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
         """Tell the owner the balances that changed."""

@@ -44,6 +44,13 @@ class Valuation:
         price = self.price(currency)
         return None if price is None else amount * price
 
+    def get(self, currency: str, amount: Decimal, before: Decimal, worth: Decimal | None) -> None:
+        """Average what comes in by another way than a trade into the holding.
+
+        :param before: the total before; `worth` is what it cost, in the reference currency.
+        """
+        self._get(currency, amount, before, worth)
+
     def fill(self, market: Instrument, side: Side, fill: Fill, before: dict[str, Decimal]) -> Decimal | None:
         """Follow a fill and return what it realised; None when it realised nothing or the cost is not known.
 

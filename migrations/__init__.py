@@ -50,5 +50,12 @@ def is_current(database: Database) -> bool:
         return _revision(connection) == head()
 
 
+def knows(database: Database) -> bool:
+    """Tell whether the database has a schema from which `upgrade` finds its way."""
+    with database.read() as connection:
+        revision = _revision(connection)
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()

@@ -53,7 +53,10 @@ class Balance(Base):
 
 
 class LedgerEntry(Base):
-    """One movement of one currency. Rows are only ever added."""
+    """One movement of one currency. Rows are only ever added.
+
+    `value` is what it was worth in the account's reference currency when it was booked; None when no market told.
+    """
 
     __tablename__ = "ledger_entries"
     __table_args__ = (Index("ix_ledger_entries_account_currency", "account_id", "currency", "id"),)
@@ -65,6 +68,7 @@ class LedgerEntry(Base):
     kind: Mapped[str] = mapped_column(String(16))
     order_id: Mapped[str | None] = mapped_column(String(36))
     trade_id: Mapped[str | None] = mapped_column(String(36))
+    value: Mapped[Decimal | None]
     created_at: Mapped[datetime]
 
 
@@ -96,6 +100,6 @@ class EquitySample(Base):
     __tablename__ = "equity_samples"
 
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    at: Mapped[datetime] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True, index=True)
     value: Mapped[Decimal]
     deposited: Mapped[Decimal]

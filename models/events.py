@@ -9,6 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 
+RECONCILE = "reconcile:"
+"""Begins the key of a fact of the installation: the live account whose id follows was restored, and what is known of
+its exchange ends at the moment that is the value."""
+RESET = "reset"
+"""The event after which a client has to read everything anew: ids before it are missing, or belong to a lost past."""
+
 
 class Event(Base):
     """An account event. Ids grow by one per user, without gaps; `payload` is the JSON that clients get."""

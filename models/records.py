@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from utils import wire
@@ -37,6 +38,11 @@ def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
         "time_in_force": order.time_in_force,
         "reduce_only": order.reduce_only,
         "group_id": order.group_id,
+        "parent_id": order.parent_id,
+        "take_profit": _leg_column(order.take_profit),
+        "stop_loss": _leg_column(order.stop_loss),
+        "exchange_order_id": order.exchange_order_id,
+        "replaced_by": order.replaced_by,
         "triggered_at": order.triggered_at,
         "reject_code": order.reject_code,
         "created_at": order.created_at,
@@ -70,6 +76,11 @@ def order_of(row: Row[Any]) -> wire.Order:
         time_in_force=row.time_in_force,
         reduce_only=row.reduce_only,
         group_id=row.group_id,
+        parent_id=row.parent_id,
+        take_profit=_leg(row.take_profit),
+        stop_loss=_leg(row.stop_loss),
+        exchange_order_id=row.exchange_order_id,
+        replaced_by=row.replaced_by,
         triggered_at=row.triggered_at,
         reject_code=row.reject_code,
         created_at=row.created_at,
@@ -125,8 +136,9 @@ def ledger_row(
     kind: str,
     at: datetime,
     trade: wire.Trade | None = None,
+    value: Decimal | None = None,
 ) -> dict[str, Any]:
-    """Return the columns of one ledger entry; `trade` is the fill it comes from."""
+    """Return the columns of one ledger entry; `trade` is the fill it comes from, `value` what it was worth then."""
     return {
         "id": entry_id,
         "account_id": account,
@@ -135,8 +147,39 @@ def ledger_row(
         "kind": kind,
         "order_id": trade.order_id if trade else None,
         "trade_id": trade.id if trade else None,
+        "value": value,
         "created_at": at,
     }
+
+
+def limits_row(limits: wire.RiskLimits, account: str) -> dict[str, Any]:
+    """Return the columns of an account's risk limits."""
+    columns = msgspec.structs.asdict(limits)
+    symbols = limits.allowed_symbols
+    columns["allowed_symbols"] = None if symbols is None else msgspec.json.encode(symbols).decode()
+    return {"account_id": account, **columns}
+
+
+def limits_of(row: Row[Any]) -> wire.RiskLimits:
+    """Return the limits that a row of `risk_limits` holds."""
+    symbols = row.allowed_symbols
+    return wire.RiskLimits(
+        max_order_value=row.max_order_value,
+        max_open_orders=row.max_open_orders,
+        max_position_value=row.max_position_value,
+        max_daily_loss=row.max_daily_loss,
+        price_collar=row.price_collar,
+        allowed_symbols=None if symbols is None else msgspec.json.decode(symbols, type=list[str]),
+        updated_at=row.updated_at,
+    )
+
+
+def _leg_column(leg: wire.ExitLeg | None) -> str | None:
+    return None if leg is None else msgspec.json.encode(leg).decode()
+
+
+def _leg(column: str | None) -> wire.ExitLeg | None:
+    return None if column is None else msgspec.json.decode(column, type=wire.ExitLeg)
 
 
 def _fee_columns(fee: Fee | None) -> dict[str, Any]:

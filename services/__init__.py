@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 from config import Settings
 from models import Database
+from services.account_changes import AccountChanges
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
+from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
 from services.orders import Orders
 from services.passwords import Passwords
+from services.performance import Performances
 from services.portfolio import Portfolios
 from services.prices import Prices
+from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.users import Users
+from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
 from utils.vault import Vault
 
@@ -30,9 +35,14 @@ class Services:
     users: Users
     sessions: Sessions
     accounts: Accounts
+    account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    risk: Risk
     portfolios: Portfolios
+    equity: EquityCurves
+    performances: Performances
+    wealth: Wealth
     market: Market
     prices: Prices
     configurations: Configurations
@@ -43,15 +53,27 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     """Wire the services together."""
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
+    idempotency = Idempotency(database)
+    equity = EquityCurves(database, bridge, accounts)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
         accounts=accounts,
-        credentials=Credentials(
-            database, bridge, Vault.of(settings.encryption_keys), Idempotency(database), settings.exchanges
+        account_changes=AccountChanges(
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            live_trading_enabled=settings.live_trading_enabled,
+            max_accounts=settings.max_accounts,
         ),
+        credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
+        equity=equity,
+        performances=Performances(database, bridge, accounts, equity),
+        wealth=Wealth(bridge, accounts),
         market=Market(bridge),
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),

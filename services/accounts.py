@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 import time
 from datetime import datetime
@@ -35,12 +36,20 @@ _COLUMNS = (
     models.Account.reference_currency,
     models.Account.status,
     models.Account.kind,
+    models.Account.credential_id.label("credential"),
+    models.Account.starting_balance,
+    models.Account.deposited,
+    models.Account.reset_at,
     models.Account.created_at,
 )
 
 
 class Account(Message, frozen=True, kw_only=True):
-    """An account as its owner sees it."""
+    """An account as its owner sees it.
+
+    `deposited` is what was paid in since `reset_at` (the opening when None), in the reference currency; None before the
+    engine first opened the account.
+    """
 
     id: str
     name: str
@@ -50,6 +59,10 @@ class Account(Message, frozen=True, kw_only=True):
     reference_currency: str
     status: str
     kind: str
+    credential: str | None
+    starting_balance: Decimal
+    deposited: Decimal | None
+    reset_at: datetime | None
     created_at: datetime
 
 
@@ -61,9 +74,13 @@ class Accounts:
         self._found: dict[tuple[str, str | None], tuple[float, Account]] = {}
         self._lock = threading.Lock()
 
-    def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[Account]:
+    def list(
+        self, principal: Principal, *, limit: int, cursor: Cursor | None = None, status: str = "all"
+    ) -> Page[Account]:
         """Return a page of the caller's accounts, oldest first."""
         query = _of(principal).order_by(models.Account.created_at, models.Account.id).limit(limit + 1)
+        if status != "all":
+            query = query.where(models.Account.status == status)
         if cursor is not None:
             query = query.where(
                 tuple_(models.Account.created_at, models.Account.id) > tuple_(cursor.created_at, cursor.id)
@@ -71,6 +88,26 @@ class Accounts:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([_account(row) for row in rows], limit)
+
+    def active(self, principal: Principal) -> builtins.list[Account]:
+        """Return all of the caller's accounts that are not archived, oldest first."""
+        query = _of(principal).where(models.Account.status == "active")
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(models.Account.created_at, models.Account.id)).all()
+        return [_account(row) for row in rows]
+
+    def get(self, principal: Principal, account_id: str) -> Account:
+        """Return the caller's account as it is now. :raises NotFound: `account_not_found`."""
+        with self._database.read() as connection:
+            row = connection.execute(_of(principal).where(models.Account.id == account_id)).first()
+        if row is None:
+            raise not_found()
+        return _account(row)
+
+    def forget(self, principal: Principal, account_id: str) -> None:
+        """Look the account up anew next time."""
+        with self._lock:
+            self._found.pop((principal.user_id, account_id), None)
 
     def owned(self, principal: Principal, account_id: str | None = None) -> Account:
         """Return the caller's account `account_id`, the main one for None.
@@ -86,7 +123,7 @@ class Accounts:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise NotFound("You have no such account.", code="account_not_found")
+            raise not_found()
         account = _account(row)
         with self._lock:
             if len(self._found) >= CACHE_SIZE:
@@ -114,6 +151,11 @@ def open_main(session: Session, user_id: str) -> None:
             updated_at=opened,
         )
     )
+
+
+def not_found() -> NotFound:
+    """Return the error for an account that the caller does not have."""
+    return NotFound("You have no such account.", code="account_not_found")
 
 
 def _of(principal: Principal) -> Select[*tuple[Any, ...]]:

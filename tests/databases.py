@@ -47,7 +47,7 @@ def postgresql(url: str) -> Iterator[Factory]:
 
     def create(template: str | None) -> URL:
         name = f"{prefix}_{next(numbers)}"
-        _run(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        run_on(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         made.append(name)
         return server.set(database=name)
 
@@ -60,10 +60,11 @@ def postgresql(url: str) -> Iterator[Factory]:
     first.close()
     yield lambda _directory: open_database(create(template.database))
     for name in made:
-        _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+        run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run(server: URL, statement: str) -> None:
+def run_on(server: URL, statement: str) -> None:
+    """Run a statement outside of any transaction."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(statement)

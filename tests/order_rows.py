@@ -17,8 +17,8 @@ from utils.wire import FINAL_STATUSES, Order
 MORNING = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def add_account(database: Database, owner: SignedIn) -> str:
-    """Open a second paper account."""
+def add_account(database: Database, owner: SignedIn, **changes: Any) -> str:
+    """Open a second account, on paper unless `changes` say else."""
     account = new_id()
     values = {
         "id": account,
@@ -33,6 +33,7 @@ def add_account(database: Database, owner: SignedIn) -> str:
         "status": "active",
         "created_at": MORNING,
         "updated_at": MORNING,
+        **changes,
     }
     with database.write() as session:
         session.execute(insert(models.Account).values(**values))

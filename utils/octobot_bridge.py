@@ -14,16 +14,23 @@ import msgspec
 from utils import wire
 from utils.errors import EngineFault, EngineTimeout, EngineUnavailable
 from utils.wire import (
+    AccountState,
     AnyRequest,
+    ArchiveAccount,
     BotConfig,
     CancelOrder,
     CancelOrders,
     Candle,
     CredentialCheck,
+    Deposit,
+    DepositFunds,
     EditOrder,
+    EngageKillSwitch,
     EngineStatus,
+    Equity,
     GetBotConfig,
     GetCandles,
+    GetEquity,
     GetInstruments,
     GetOpenOrders,
     GetPortfolio,
@@ -31,11 +38,18 @@ from utils.wire import (
     GetTickers,
     GetTrades,
     Instrument,
+    KillSwitchState,
     Order,
+    Placement,
     PlaceOrder,
+    PlaceOrders,
     Portfolio,
     Preview,
     PreviewOrder,
+    ReleaseKillSwitch,
+    ResetAccount,
+    RiskLimits,
+    SetRiskLimits,
     StreamEvent,
     Subscribe,
     Ticker,
@@ -102,6 +116,41 @@ class OctoBotBridge:
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
         return self._call(command)
+
+    def place_orders(self, command: PlaceOrders) -> list[Placement]:
+        """Place a batch, one order after the other; each has its own outcome.
+
+        :raises Refused: `idempotency_key_reused` when the key belongs to another request.
+        """
+        return self._call(command)
+
+    def set_risk_limits(self, command: SetRiskLimits) -> RiskLimits:
+        """Replace an account's risk limits; they hold when this answers."""
+        return self._call(command)
+
+    def engage_kill_switch(self, command: EngageKillSwitch) -> KillSwitchState:
+        """Refuse new orders and cancel the open ones; tells which are canceled and which are not yet."""
+        return self._call(command)
+
+    def release_kill_switch(self, command: ReleaseKillSwitch) -> KillSwitchState:
+        """Take orders again. :raises Forbidden: when an admin engaged the switch and a user wants to release it."""
+        return self._call(command)
+
+    def deposit(self, command: DepositFunds) -> Deposit:
+        """Pay into a paper account. :raises Refused: `currency_not_valued`. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def reset_account(self, command: ResetAccount) -> AccountState:
+        """Begin a paper account anew. :raises Conflict: live, or archived."""
+        return self._call(command)
+
+    def archive_account(self, command: ArchiveAccount) -> AccountState:
+        """Let an account trade no more. :raises Conflict: an order could not be canceled."""
+        return self._call(command)
+
+    def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
+        """Return what accounts are worth, in their order; one whose exchange is away says so."""
+        return self._call(GetEquity(accounts=accounts, currency=currency))
 
     def portfolio(self, account: str) -> Portfolio:
         """Return the account's holdings valued at mark prices."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
+from api.schemas.brackets import StoredExitSchema, exit_leg
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
@@ -94,6 +95,8 @@ class OrderTicketSchema(_Aliased):
         validate=validate.Regexp(r"[A-Za-z0-9_.:-]{1,48}\Z", error="Use 1 to 48 letters, digits and _ . : -"),
     )
     oco = fields.Nested(OcoSchema, load_default=None, allow_none=True)
+    take_profit = exit_leg("Placed when the order fills: `price` a limit, `stop_price` a trigger.", load_default=None)
+    stop_loss = exit_leg("Placed when the order fills: a stop at `stop_price`, at best `price`.", load_default=None)
     account = fields.String(
         load_default=None,
         allow_none=True,
@@ -146,6 +149,8 @@ class OrderChangesSchema(_Aliased):
     price = DecimalString(positive=True, allow_none=True)
     stop_price = DecimalString(positive=True, allow_none=True)
     trailing_percent = _trailing()
+    take_profit = exit_leg("Replaces the exit that waits for the order to fill.")
+    stop_loss = exit_leg("Replaces the exit that waits for the order to fill.")
 
     @validates_schema
     def check_any(self, values: dict[str, Any], **_: Any) -> None:
@@ -251,6 +256,11 @@ class OrderSchema(Schema):
     trailing_level = DecimalString(
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
+    parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
+    take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    stop_loss = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    exchange_order_id = fields.String(required=True, allow_none=True)
+    replaced_by = fields.String(required=True, allow_none=True)
 
 
 class TradeSchema(Schema):
@@ -269,27 +279,3 @@ class TradeSchema(Schema):
     fee = fields.Nested(FeeSchema, required=True, allow_none=True)
     realized_pnl = DecimalString(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
-
-
-class CheckSchema(Schema):
-    """A rule the order was held against."""
-
-    name = fields.String(required=True)
-    ok = fields.Boolean(required=True)
-    code = fields.String(required=True, allow_none=True)
-    message = fields.String(required=True, allow_none=True)
-
-
-class PreviewSchema(Schema):
-    """What placing an order would do now."""
-
-    symbol = fields.String(required=True)
-    side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(ORDER_TYPES))
-    amount = DecimalString(required=True, allow_none=True)
-    price = DecimalString(required=True, allow_none=True)
-    cost = DecimalString(required=True, allow_none=True)
-    fee = fields.Nested(FeeSchema, required=True, allow_none=True)
-    balance_after = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
-    checks = fields.List(fields.Nested(CheckSchema), required=True)
-    ok = fields.Boolean(required=True)

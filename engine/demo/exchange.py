@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache
+from inspect import getattr_static, isfunction
 from typing import Any
 
 import ccxt
@@ -27,6 +29,12 @@ _registered: list[tuple[MarketSource, Clock]] = []
 """Every source ever registered; the last one counts."""
 
 
+@cache
+def _attributes() -> list[str]:
+    """Return the names of the class's attributes that are no methods; ccxt gives static ones to every instance."""
+    return [name for name in dir(DemoClient) if not isfunction(getattr_static(DemoClient, name))]
+
+
 def register(source: MarketSource, clock: Clock = time.time) -> None:
     """Make `source` the market of every demo exchange of this process, those already built included."""
     _registered.append((source, clock))
@@ -38,6 +46,16 @@ def register(source: MarketSource, clock: Clock = time.time) -> None:
 
 class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
     """A ccxt exchange that asks the registered `MarketSource` instead of a server."""
+
+    def __dir__(self) -> list[str]:
+        """Return the names of which ccxt makes a second spelling (`fetchTicker`) whenever it builds an exchange.
+
+        It puts those of methods on the class, where they are from the first time on. Making them all again would be
+        half of what it takes to open an account.
+        """
+        if "fetchTicker" not in vars(DemoClient):
+            return list(super().__dir__())
+        return [*vars(self), *_attributes()]
 
     def describe(self) -> Any:
         """Return what ccxt wants to know of an exchange."""
@@ -57,6 +75,9 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "requiredCredentials": {"apiKey": False, "secret": False},
             },
         )
+
+    async def close(self) -> None:
+        """Do nothing: ccxt would wait for connections to close, and none was ever opened."""
 
     async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the listed markets."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import models
 from config import Settings
 from models import Database
+from tests import books
 from tests.engine_host import EngineHost
 from tests.manual_market import ManualMarket
 from utils import clock
@@ -67,6 +68,9 @@ class EngineExchange:
     def restart(self) -> None:
         self._host.stop()
         self._host.start()
+
+    def differences(self) -> list[str]:
+        return books.differences(self._database, self.bridge)
 
     def close(self) -> None:
         self._host.close()

@@ -47,6 +47,9 @@ class Exchange(Protocol):
     def restart(self) -> None:
         """Stop the implementation and start it again on the same storage; skip the test when it has none."""
 
+    def differences(self) -> list[str]:
+        """Return where its books disagree, nowhere when it keeps none."""
+
     def close(self) -> None:
         """Free everything."""
 
@@ -64,6 +67,9 @@ class FakeExchange:
 
     def restart(self) -> None:
         pytest.skip("the fake keeps nothing")
+
+    def differences(self) -> list[str]:
+        return []
 
     def close(self) -> None:
         self._engine.fail_with(None)
@@ -134,6 +140,9 @@ class Trader:
     def edit(self, order: Order, **changes: Any) -> Order:
         exact: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         return self.bridge.edit_order(EditOrder(actor=self.actor, account=self.account, order_id=order.id, **exact))
+
+    def edit_command(self, order: Order, **changes: Any) -> EditOrder:
+        return EditOrder(actor=self.actor, account=self.account, order_id=order.id, **changes)
 
     def cancel(self, order_id: str) -> Order:
         return self.bridge.cancel_order(CancelOrder(actor=self.actor, account=self.account, order_id=order_id))

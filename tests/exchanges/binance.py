@@ -40,8 +40,8 @@ class LoopbackBinance(Loopback):
     name: ClassVar[str] = "binance"
 
     def new_book(self, markets: Sequence[Market] | None) -> Book:
-        """Fees are taken from what is received; a client id may come again once its order is closed."""
-        return Book(list(markets or default_markets()), self.now, fees="received", unique_ids="open")
+        """Fees are taken from what is received."""
+        return Book(list(markets or default_markets()), self.now, fees="received")
 
     def routes(self) -> Sequence[Route[Any]]:
         """Return the endpoints that ccxt's class calls."""

@@ -13,7 +13,10 @@ from tests.problems import assert_problem, fields
 from utils import clock, ids
 from utils.errors import NotFound
 
-FIELDS = {"id", "name", "mode", "exchange", "type", "reference_currency", "status", "kind", "created_at"}
+FIELDS = {
+    *("id", "name", "mode", "exchange", "type", "reference_currency", "status", "kind", "created_at"),
+    *("credential", "starting_balance", "deposited", "reset_at"),
+}
 
 
 def open_more(database: Database, user: SignedIn, count: int) -> None:

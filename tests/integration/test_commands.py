@@ -49,5 +49,5 @@ def test_what_is_not_known_is_exit_code_2(settings: Settings, arguments: list[st
 
 
 def test_an_unreachable_database_is_one_line(settings: Settings) -> None:
-    result = run(settings, "verify", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    result = run(settings, "verify", "--no-engine", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert (result.exit_code, result.stderr) == (1, "Error: The database did not answer.\n")

@@ -44,6 +44,7 @@ class FakeOrder:
     group_id: str | None = None
     triggered_at: datetime | None = None
     reject_code: str | None = None
+    parent_id: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -86,6 +87,9 @@ class FakeOrder:
             reject_code=self.reject_code,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            parent_id=self.parent_id,
+            take_profit=ticket.take_profit,
+            stop_loss=ticket.stop_loss,
         )
 
 
@@ -98,6 +102,10 @@ class FakeAccount:
     entries: dict[str, Decimal] = field(default_factory=dict)
     orders: dict[str, FakeOrder] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    starting_balance: Decimal = DEPOSIT
+    deposited: Decimal = DEPOSIT
+    reset_at: datetime | None = None
+    is_archived: bool = False
 
     def open_orders(self) -> list[FakeOrder]:
         """Return the open orders, oldest first."""
@@ -154,7 +162,7 @@ class FakeAccount:
             if currency != REFERENCE and total > 0:
                 positions.append(self._position(currency, total, price))
         worth = sum((holding.value or ZERO for holding in currencies.values()), ZERO)
-        gain = worth - DEPOSIT
+        gain = worth - self.deposited
         return Portfolio(
             account=self.id,
             mode="paper",
@@ -163,7 +171,7 @@ class FakeAccount:
             total_value=worth,
             open_orders=len(self.open_orders()),
             positions=positions,
-            profit=Profit(amount=gain, percent=gain / DEPOSIT * HUNDRED),
+            profit=Profit(amount=gain, percent=gain / self.deposited * HUNDRED),
             as_of=now,
         )
 

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from utils.clock import now
-from utils.errors import Conflict, EngineUnavailable, NotFound, Refused, TradingError
-from utils.fake_engine import rules
-from utils.fake_engine.books import FakeAccount, FakeOrder, needed
+from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
+from utils.fake_engine import funding, rules
+from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
+from utils.fake_engine.keys import Keys
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
 from utils.fake_engine.matching import Matching, is_marketable
 from utils.fake_engine.rules import Proposal
@@ -23,16 +24,19 @@ from utils.money import ZERO
 from utils.wire import (
     IMMEDIATE,
     AnyRequest,
+    ArchiveAccount,
     BotConfig,
     CancelOrder,
     CancelOrders,
     CredentialCheck,
+    DepositFunds,
     EditOrder,
     EngineStatus,
     Fee,
     FeedStatus,
     GetBotConfig,
     GetCandles,
+    GetEquity,
     GetInstruments,
     GetOpenOrders,
     GetPortfolio,
@@ -44,6 +48,7 @@ from utils.wire import (
     PlaceOrder,
     Preview,
     PreviewOrder,
+    ResetAccount,
     StreamEvent,
     Subscribe,
     VerifyCredential,
@@ -60,7 +65,7 @@ class FakeEngine:
         self._market = Market(clock)
         self._matching = Matching(self._market, clock)
         self._accounts: dict[str, FakeAccount] = {}
-        self._keys: dict[tuple[str, str], tuple[bytes, str | TradingError]] = {}
+        self._keys = Keys()
         self._failure: TradingError | None = None
         self.credential_check = CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
@@ -69,6 +74,13 @@ class FakeEngine:
             EditOrder: self._edit,
             CancelOrder: self._cancel,
             CancelOrders: self._cancel_all,
+            DepositFunds: self._once(lambda account, it: funding.deposit(account, it, self._market, self._clock())),
+            ResetAccount: self._once(lambda account, it: funding.reset(account, it, self._matching, self._clock())),
+            ArchiveAccount: self._once(lambda account, it: funding.archive(account, it, self._matching)),
+            GetEquity: lambda query: [
+                funding.equity(self._account(each), query.currency or REFERENCE, self._market)
+                for each in query.accounts
+            ],
             GetPortfolio: lambda query: self._account(query.account).portfolio(self._market, self._clock()),
             GetOpenOrders: lambda query: [order.shown() for order in self._account(query.account).open_orders()],
             GetTrades: lambda query: list(self._account(query.account).trades),
@@ -117,25 +129,16 @@ class FakeEngine:
     # ------------------------------------------------------------------------------------------------ orders
 
     def _place(self, command: PlaceOrder) -> Order:
-        if command.idempotency_key is None:
-            return self._open(command).shown()
-        key = (command.actor.user_id, command.idempotency_key)
-        body = msgspec.msgpack.encode((command.account, command.ticket))
-        if key not in self._keys:
-            try:
-                outcome: str | TradingError = self._open(command).id
-            except TradingError as error:
-                outcome = error
-            self._keys[key] = (body, outcome)
-        stored, outcome = self._keys[key]
-        if stored != body:
-            raise Refused("This key was used for another request.", code="idempotency_key_reused")
-        if isinstance(outcome, TradingError):
-            raise outcome
-        return self._account(command.account).orders[outcome].shown()
+        order_id = self._keys.once(command, lambda: self._open(command).id)
+        return self._account(command.account).orders[order_id].shown()
+
+    def _once(self, change: Callable[[FakeAccount, Any], Any]) -> Callable[[Any], Any]:
+        """Return what carries a command out on its account, once per key."""
+        return lambda command: self._keys.once(command, lambda: change(self._account(command.account), command))
 
     def _open(self, command: PlaceOrder) -> FakeOrder:
         account = self._account(command.account)
+        funding.check_active(account)
         proposal = self._proposal(account, command.ticket)
         rules.check(proposal)
         pair = new_id() if proposal.leg() is not None else None
@@ -209,7 +212,7 @@ class FakeEngine:
         order = self._find(account, command.order_id)
         changes = {
             name: value
-            for name in ("amount", "price", "stop_price", "trailing_percent")
+            for name in ("amount", "price", "stop_price", "trailing_percent", "take_profit", "stop_loss")
             if (value := getattr(command, name)) is not None
         }
         for name in changes:

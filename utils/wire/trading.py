@@ -88,10 +88,21 @@ class Fee(Message, frozen=True, kw_only=True):
     cost: Decimal
 
 
+class ExitLeg(Message, frozen=True, kw_only=True):
+    """One exit of a bracket. Take-profit: `price` is a limit, `stop_price` a trigger, both a limit after a trigger.
+
+    Stop-loss: `stop_price`, with `price` a stop-limit.
+    """
+
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
 class Order(Message, frozen=True, kw_only=True):
     """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled.
 
     `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
+    `take_profit` and `stop_loss` are the exits that an entry places when it fills; theirs is its id as `parent_id`.
     """
 
     id: str
@@ -120,6 +131,16 @@ class Order(Message, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     trailing_level: Decimal | None = None
+    parent_id: str | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
+    exchange_order_id: str | None = None
+    replaced_by: str | None = None
+
+    @property
+    def exits(self) -> int:
+        """Return how many orders its fill will place."""
+        return (self.take_profit is not None) + (self.stop_loss is not None)
 
 
 class Trade(Message, frozen=True, kw_only=True):

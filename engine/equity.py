@@ -1,0 +1,211 @@
+"""What accounts are worth, reckoned from SQL and the present prices without opening them; and the samples of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine.holdings import Holdings, Owned
+from engine.market import Market
+from engine.markets import Markets
+from engine.valuation import DIGITS
+from utils import clock, wire
+from utils.errors import EngineUnavailable, NotFound, StorageUnavailable
+from utils.money import ONE, ZERO
+
+_log = logging.getLogger(__name__)
+CHUNK = 1000
+THIN_SECONDS = 3600.0
+LOOKBACK = timedelta(days=3)
+"""How far behind each age the samples are thinned once more: an engine that was away catches up at the next age."""
+
+AGES = (
+    (timedelta(hours=26), 1_800),
+    (timedelta(days=8), 3 * 3_600),
+    (timedelta(days=33), 8 * 3_600),
+    (timedelta(days=100), 86_400),
+    (timedelta(days=400), 7 * 86_400),
+)
+"""Beyond each age one sample is kept per so many seconds: about 1,600 of an account's first 400 days, 52 a year after.
+
+A sample at which something was deposited stays, whatever its age: without it a deposit would look like a gain.
+"""
+
+
+class Rates:
+    """Convert currencies at the mark prices of one market, directly or over one currency in between."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._known: dict[tuple[str, str], Decimal | None] = {}
+
+    def rate(self, currency: str, target: str) -> Decimal | None:
+        """Return what one unit of `currency` is worth in `target`; None when no market tells."""
+        pair = (currency, target)
+        if pair not in self._known:
+            self._known[pair] = self._direct(*pair) or self._over(*pair)
+        return self._known[pair]
+
+    def is_silent(self, currency: str, target: str) -> bool:
+        """Tell whether there is a market for the pair that has no price at present."""
+        symbols = (f"{currency}/{target}", f"{target}/{currency}")
+        return any(symbol in self._market.instruments and self._price(symbol) is None for symbol in symbols)
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the mark price of a market; None when there is none."""
+        return self._price(symbol) if symbol in self._market.instruments else None
+
+    def gain(self, symbol: str, amount: Decimal, entry: Decimal | None, target: str) -> Decimal | None:
+        """Return what closing a linear position at the mark would gain, in `target`."""
+        mark = self.price(symbol)
+        if mark is None or entry is None:
+            return None
+        rate = self.rate(self._market.instruments[symbol].quote, target)
+        return None if rate is None else amount * (mark - entry) * rate
+
+    def _direct(self, currency: str, target: str) -> Decimal | None:
+        if currency == target:
+            return ONE
+        if (price := self.price(f"{currency}/{target}")) is not None:
+            return price
+        inverse = self.price(f"{target}/{currency}")
+        return None if not inverse else ONE / inverse
+
+    def _over(self, currency: str, target: str) -> Decimal | None:
+        for between in self._quotes():
+            first, second = self._direct(currency, between), self._direct(between, target)
+            if first is not None and second is not None:
+                return first * second
+        return None
+
+    def _quotes(self) -> Iterator[str]:
+        seen = set()
+        for instrument in self._market.instruments.values():
+            if instrument.quote not in seen:
+                seen.add(instrument.quote)
+                yield instrument.quote
+
+    def _price(self, symbol: str) -> Decimal | None:
+        try:
+            return self._market.quote(symbol).price
+        except EngineUnavailable:
+            return None
+
+
+class Equities:
+    """Value accounts, and sample what they are worth over time."""
+
+    def __init__(self, holdings: Holdings, markets: Markets) -> None:
+        self._holdings = holdings
+        self._markets = markets
+        self._last: dict[str, tuple[Decimal, Decimal]] = {}
+
+    async def equity(self, query: wire.GetEquity) -> list[wire.Equity]:
+        """Value the accounts that are asked for. :raises NotFound: unknown account."""
+        owned = {each.account: each for each in await asyncio.to_thread(self._holdings.read, query.accounts)}
+        if any(account not in owned for account in query.accounts):
+            raise NotFound("There is no such account.", code="account_not_found")
+        rates: dict[str, Rates] = {}
+        return [self._value(owned[account], query.currency, rates) for account in query.accounts]
+
+    async def sample(self, moment: datetime) -> int:
+        """Write what every active account is worth now, where that has changed; return how many samples.
+
+        An account some of whose markets have no price at present is left out, since it would seem to lose their worth.
+        """
+        rates: dict[str, Rates] = {}
+        rows = []
+        for owned in await asyncio.to_thread(self._holdings.read, None):
+            equity = self._value(owned, None, rates)
+            if equity.value is None or equity.deposited is None or self._is_silent(owned, rates):
+                continue
+            seen = (equity.value, equity.deposited)
+            if self._last.get(owned.account) != seen:
+                self._last[owned.account] = seen
+                rows.append({"account_id": owned.account, "at": moment, "value": seen[0], "deposited": seen[1]})
+            if len(rows) % CHUNK == CHUNK - 1:
+                await asyncio.sleep(0)  # requests come in between
+        for chunk in _chunks(rows):
+            await asyncio.to_thread(self._holdings.add_samples, chunk)
+        return len(rows)
+
+    async def thin(self, moment: datetime) -> int:
+        """Delete samples that are too many for their age; return how many."""
+        removed = 0
+        for age, seconds in AGES:
+            removed += await asyncio.to_thread(self._holdings.thin, moment - age - LOOKBACK, moment - age, seconds)
+        return removed
+
+    async def run(self, seconds: float) -> None:
+        """Sample every `seconds`, and thin every hour, until cancelled."""
+        thinned = clock.now() - timedelta(seconds=THIN_SECONDS)
+        while True:
+            moment = clock.now()
+            try:
+                await self.sample(moment)
+                if moment - thinned >= timedelta(seconds=THIN_SECONDS):
+                    await self.thin(moment)
+                    thinned = moment
+            except StorageUnavailable as error:
+                _log.warning("what accounts are worth is not sampled now: %s", error.detail)
+            await asyncio.sleep(seconds)
+
+    def _value(self, owned: Owned, currency: str | None, rates: dict[str, Rates]) -> wire.Equity:
+        currency = currency or owned.reference_currency
+        if owned.exchange not in self._markets:
+            return _equity(owned, currency, missing="exchange_not_connected")
+        here = rates.setdefault(owned.exchange, Rates(self._markets.get(owned.exchange)))
+        stakes = []
+        for held, amount in sorted(owned.totals.items()):
+            rate = here.rate(held, currency)
+            stakes.append(
+                wire.Stake(currency=held, amount=amount, value=None if rate is None else _short(amount * rate))
+            )
+        gains = [here.gain(*position, currency) for position in owned.positions]
+        gain = _short(sum((each for each in gains if each is not None), ZERO))
+        rate = here.rate(owned.reference_currency, currency)
+        deposited = None if owned.deposited is None or rate is None else _short(owned.deposited * rate)
+        value = sum((stake.value for stake in stakes if stake.value is not None), ZERO) + gain
+        return _equity(owned, currency, value=value, deposited=deposited, unrealized_pnl=gain, stakes=stakes)
+
+    def _is_silent(self, owned: Owned, rates: dict[str, Rates]) -> bool:
+        here = rates[owned.exchange]
+        held = any(here.is_silent(currency, owned.reference_currency) for currency in owned.totals)
+        return held or any(here.price(symbol) is None for symbol, _, _ in owned.positions)
+
+
+def _equity(
+    owned: Owned,
+    currency: str,
+    *,
+    value: Decimal | None = None,
+    deposited: Decimal | None = None,
+    unrealized_pnl: Decimal | None = None,
+    stakes: list[wire.Stake] | None = None,
+    missing: str | None = None,
+) -> wire.Equity:
+    known = [wire.Stake(currency=held, amount=amount, value=None) for held, amount in sorted(owned.totals.items())]
+    return wire.Equity(
+        account=owned.account,
+        mode=owned.mode,
+        exchange=owned.exchange,
+        currency=currency,
+        value=value,
+        deposited=deposited,
+        unrealized_pnl=unrealized_pnl,
+        stakes=known if stakes is None else stakes,
+        missing=missing,
+    )
+
+
+def _short(value: Decimal) -> Decimal:
+    """Return `value` without the digits that a division left behind."""
+    rounded = value.quantize(DIGITS)
+    return value if value == rounded else rounded
+
+
+def _chunks(rows: list[dict[str, object]]) -> Iterable[list[dict[str, object]]]:
+    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))

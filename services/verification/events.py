@@ -1,0 +1,97 @@
+"""Checks of what clients were told: account events, the moves of orders in them, and idempotency keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import JSON, Connection, and_, cast, func, or_, select
+
+from models import Event, EventCounter, IdempotencyKey, Order
+from models.events import RESET
+from services.verification.difference import Difference
+from utils.wire import OrderStatus, may_move
+
+"""What may become of an order; whatever is not here is impossible."""
+
+
+def gaps(connection: Connection) -> Iterator[Difference]:
+    """Event ids begin with 1 and grow by one; only a reset, after a restore, may leave some out."""
+    before = func.lag(Event.id, 1, 0).over(partition_by=Event.user_id, order_by=Event.id)
+    numbered = select(Event.user_id, Event.account_id, Event.id, Event.type, before.label("before")).subquery()
+    query = select(numbered).where(numbered.c.id != numbered.c.before + 1, numbered.c.type != RESET)
+    for row in connection.execute(query):
+        told = f"event {row.id} follows {row.before}"
+        yield Difference(check="event_gap", account=row.account_id, subject=f"user {row.user_id}", detail=told)
+
+
+def counters(connection: Connection) -> Iterator[Difference]:
+    """The counter of each user is at the last event, so that no id is given twice."""
+    last = select(Event.user_id, func.max(Event.id).label("last_id")).group_by(Event.user_id).subquery()
+    query = select(last.c.user_id, last.c.last_id, EventCounter.last_id.label("counted")).join_from(
+        last, EventCounter, EventCounter.user_id == last.c.user_id, isouter=True
+    )
+    for row in connection.execute(query.where(func.coalesce(EventCounter.last_id, -1) != last.c.last_id)):
+        told = f"counter {row.counted}, last event {row.last_id}"
+        yield Difference(check="event_counter", account=None, subject=f"user {row.user_id}", detail=told)
+    empty = (
+        select(EventCounter.user_id, EventCounter.last_id)
+        .join(Event, Event.user_id == EventCounter.user_id, isouter=True)
+        .where(Event.id.is_(None), EventCounter.last_id != 0)
+    )
+    for row in connection.execute(empty):
+        told = f"counter {row.last_id}, no event"
+        yield Difference(check="event_counter", account=None, subject=f"user {row.user_id}", detail=told)
+
+
+def moves(connection: Connection) -> Iterator[Difference]:
+    """The statuses that events tell of an order are possible moves, and the last one is the order's."""
+    told = (
+        select(_field(connection, "id").label("order_id"), _field(connection, "status").label("told"), Event.id)
+        .where(Event.type == "order")
+        .subquery()
+    )
+    query = (
+        select(Order.id, Order.account_id, Order.status, told.c.told)
+        .join_from(Order, told, told.c.order_id == Order.id, isouter=True)
+        .order_by(Order.id, told.c.id)
+    )
+    for order_id, rows in groupby(connection.execute(query), attrgetter("id")):
+        before: OrderStatus = "pending_new"
+        for row in rows:
+            after = row.told or before
+            if not may_move(before, after):
+                yield _moved(row, order_id, f"moved from {before} to {after}")
+            before = after
+        if before != row.status:
+            yield _moved(row, order_id, f"{row.status}, but the last event says {before}")
+
+
+def keys(connection: Connection) -> Iterator[Difference]:
+    """Every idempotency key leads to an order of its user, to an answer or to a refusal."""
+    key = IdempotencyKey
+    query = (
+        select(key.user_id, key.key, key.order_id, Order.account_id)
+        .join_from(key, Order, and_(Order.id == key.order_id, Order.user_id == key.user_id), isouter=True)
+        .where(
+            or_(
+                and_(key.order_id.is_not(None), Order.id.is_(None)),
+                and_(key.order_id.is_(None), key.answer.is_(None), key.fault.is_(None)),
+            )
+        )
+    )
+    for row in connection.execute(query):
+        told = f"the user has no order {row.order_id}" if row.order_id else "leads to nothing"
+        yield Difference(check="idempotency_key", account=None, subject=f"key {row.key} of {row.user_id}", detail=told)
+
+
+def _field(connection: Connection, name: str) -> Any:
+    if connection.dialect.name == "sqlite":
+        return func.json_extract(Event.payload, f"$.{name}")
+    return cast(Event.payload, JSON)[name].as_string()
+
+
+def _moved(row: Any, order_id: str, detail: str) -> Difference:
+    return Difference(check="move", account=row.account_id, subject=f"order {order_id}", detail=detail)
