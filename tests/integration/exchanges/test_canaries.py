@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -109,7 +110,7 @@ def test_no_secret_leaves(
 ) -> None:
     answers: list[bytes] = []
 
-    def call(method: str, path: str, who: SignedIn = user, **options: object) -> int:
+    def call(method: str, path: str, who: SignedIn = user, **options: Any) -> int:
         headers = {**who.headers, "Idempotency-Key": f"key {len(answers) // 2}"}
         answer = client.open(path, method=method, headers=headers, **options)
         answers.append(answer.data + str(answer.headers).encode())
