@@ -50,6 +50,7 @@ class Settings:
     signup_enabled: bool = True
     demo_seed: str = ""
     demo_tick_seconds: float = 1.0
+    demo_funding_seconds: int = 28_800
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
@@ -100,6 +101,7 @@ class Settings:
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
             demo_seed=reader.text("DEMO_SEED", ""),
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
+            demo_funding_seconds=reader.integer("DEMO_FUNDING_SECONDS", 28_800, low=1, high=86_400),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),

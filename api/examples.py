@@ -39,6 +39,25 @@ _POSITION = {
     "entry_price": "60000",
     "mark_price": "60000",
     "unrealized_pnl": "0",
+    "leverage": None,
+    "margin": None,
+    "liquidation_price": None,
+    "realized_pnl": None,
+    "funding": None,
+}
+_PERPETUAL = {
+    "account": ACCOUNT,
+    "symbol": "BTC/USDT:USDT",
+    "side": "short",
+    "amount": "0.1",
+    "entry_price": "60000",
+    "mark_price": "59000",
+    "unrealized_pnl": "100",
+    "leverage": "10",
+    "margin": "600",
+    "liquidation_price": "65700",
+    "realized_pnl": "-3",
+    "funding": "0.59",
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -175,7 +194,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "Balance": {"bought": _BALANCE},
-    "Position": {"bought": _POSITION},
+    "Position": {"bought": _POSITION, "perpetual": _PERPETUAL},
+    "LeverageChange": {"ten": {"leverage": "10"}},
+    "Leverage": {
+        "ten": {
+            "account": ACCOUNT,
+            "symbol": "BTC/USDT:USDT",
+            "leverage": "10",
+            "max_leverage": "100",
+            "margin": "600",
+            "liquidation_price": "65700",
+        }
+    },
     "Portfolio": {
         "bought": {
             **_BALANCE,
@@ -294,6 +324,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "sent_at": None,
             "parent_id": None,
             "take_profit": None,
             "stop_loss": None,
@@ -331,6 +362,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "fee": _FEE,
             "realized_pnl": None,
             "created_at": _BOUGHT,
+            "exchange_trade_id": None,
         }
     },
     "Preview": {
@@ -361,7 +393,35 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "min_cost": "5",
             "maker_fee": "0.001",
             "taker_fee": "0.0015",
-        }
+            "settle": None,
+            "contract_size": None,
+            "linear": None,
+            "max_leverage": None,
+            "leverage_tiers": [],
+            "index": None,
+            "funding_seconds": None,
+        },
+        "perpetual": {
+            "symbol": "BTC/USDT:USDT",
+            "exchange": "demo",
+            "type": "swap",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.1",
+            "amount_step": "0.001",
+            "min_amount": "0.001",
+            "max_amount": "1000",
+            "min_cost": "5",
+            "maker_fee": "0.0002",
+            "taker_fee": "0.0005",
+            "settle": "USDT",
+            "contract_size": "1",
+            "linear": True,
+            "max_leverage": "100",
+            "leverage_tiers": [{"max_cost": "250000", "max_leverage": "100", "maintenance_margin_rate": "0.005"}],
+            "index": "BTC/USDT",
+            "funding_seconds": 28800,
+        },
     },
     "Ticker": {
         "btc": {
@@ -376,6 +436,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "change_percent": "0.84",
             "as_of": _BOUGHT,
             "stale": False,
+            "mark_price": None,
+            "index_price": None,
+            "funding_rate": None,
+            "next_funding_at": None,
         }
     },
     "Candle": {

@@ -43,7 +43,7 @@ def get_balance(query: dict[str, Any]) -> Balance:
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PositionSchema, many=True)
 def list_positions(query: dict[str, Any]) -> list[Position]:
-    """List the holdings of an account other than its reference currency."""
+    """List the positions of a futures account, or a spot account's holdings other than its reference currency."""
     return services.portfolios.positions(principal, **query)
 
 

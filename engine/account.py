@@ -27,7 +27,16 @@ from engine.unit import Line, Unit
 from utils import clock, wire
 from utils.errors import Conflict, NotFound
 from utils.money import ZERO
-from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, Instrument, OrderStatus, OrderTicket, Portfolio, Preview
+from utils.wire import (
+    IMMEDIATE,
+    LIMIT_ON_TRIGGER,
+    Instrument,
+    Leverage,
+    OrderStatus,
+    OrderTicket,
+    Portfolio,
+    Preview,
+)
 
 
 class Account(ABC):
@@ -69,7 +78,15 @@ class Account(ABC):
     @classmethod
     @abstractmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
-        """Build the account in OctoBot with the totals that SQL has."""
+        """Build the account in OctoBot with everything that SQL has but the open orders."""
+
+    @abstractmethod
+    def is_behind(self, now: datetime) -> bool:
+        """Tell whether time has done something to the account that is not booked yet."""
+
+    @abstractmethod
+    async def catch_up(self, now: datetime, unit: Unit) -> None:
+        """Book what time has done to the account; every change finds it up to date."""
 
     @property
     @abstractmethod
@@ -81,12 +98,24 @@ class Account(ABC):
         """Book the starting balance; done once in the life of an account."""
 
     @abstractmethod
+    def closing(self, symbol: str) -> OrderTicket:
+        """Return the ticket that closes the position in `symbol`. :raises NotFound: when there is none."""
+
+    @abstractmethod
+    async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
+        """Choose the leverage of a market. :raises Refused: it cannot be."""
+
+    @abstractmethod
     def overview(self) -> Portfolio:
         """Value the account now."""
 
     @abstractmethod
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
+
+    @abstractmethod
+    def _admit(self, instrument: Instrument) -> None:
+        """Hold a market against what the account trades. :raises Refused: it is not among that."""
 
     @abstractmethod
     def _funds(self, *, without: wire.Order | None = None) -> Funds:
@@ -107,6 +136,11 @@ class Account(ABC):
     @abstractmethod
     def _tell(self, order: wire.Order, unit: Unit) -> None:
         """Tell the owner what the account has of the currency that `order` takes from."""
+
+    @property
+    @abstractmethod
+    def holds_positions(self) -> bool:
+        """Tell whether the account has positions that time goes on working on."""
 
     @abstractmethod
     def value(self, currency: str, amount: Decimal) -> Decimal | None:
@@ -138,9 +172,13 @@ class Account(ABC):
     # ------------------------------------------------------------------------------------------- commands
 
     def draft(self, ticket: OrderTicket) -> Draft:
-        """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
-        quote = self._market.fresh_quote(ticket.symbol)
-        return rules.draft(ticket, self._market.instrument(ticket.symbol), quote.price)
+        """Work out what `ticket` comes to at the mark price.
+
+        :raises NotFound: unknown symbol. :raises Refused: this kind of account does not trade it.
+        """
+        instrument = self._market.instrument(ticket.symbol)
+        self._admit(instrument)
+        return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.
@@ -275,12 +313,13 @@ class Account(ABC):
         if not entry.exits:
             return
         market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
-        taking = None
-        for order in brackets.exits(entry, market, entry.filled):
+        taking, made = None, brackets.exits(entry, market, entry.filled)
+        for order in list(made):
             if order.type == "limit" and not self._affords(order, order.price or ZERO):
                 # others took what was there when the entry was placed
-                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
-                continue
+                made = [replace(other, group_id=None) for other in made if other is not order]
+                unit.order(replace(order, group_id=None, status="rejected", reject_code="insufficient_funds"))
+        for order in made:
             await self._rest(order, mark, unit)
             if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
                 taking = order  # the market is beyond it already: take its price, not the limit's
@@ -293,6 +332,9 @@ class Account(ABC):
     ) -> wire.Order:
         await self.octobot.cancel(order.id)
         del self.orders[order.id]
+        return self._closed(order, status, unit, reject_code)
+
+    def _closed(self, order: wire.Order, status: OrderStatus, unit: Unit, reject_code: str | None) -> wire.Order:
         closed = replace(order, status=status, reject_code=reject_code, updated_at=clock.now())
         unit.order(closed)
         self._tell(order, unit)

@@ -13,7 +13,10 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.account import Account
+from engine.futures.account import FuturesAccount
 from engine.journal import Journal
+from engine.live.account import LiveAccount
+from engine.live.opening import LiveAccounts
 from engine.markets import Markets
 from engine.records import Records
 from engine.risk import Gates
@@ -24,7 +27,7 @@ from utils.errors import EngineUnavailable, NotFound, TradingError
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
-KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount, "futures": FuturesAccount}
 """What becomes of an account, by its type."""
 IN_USE_SECONDS = 10.0
 """An account that was asked for within this time stays, however many others there are."""
@@ -41,8 +44,11 @@ class Accounts:
         markets: Markets,
         triggers: Triggers,
         gates: Gates,
+        *,
+        live: LiveAccounts,
     ) -> None:
         self._gates = gates
+        self._live = live
         self._records = records
         self._journal = journal
         self._markets = markets
@@ -55,6 +61,10 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def live(self) -> list[LiveAccount]:
+        """Return the live accounts in memory."""
+        return [each for each in self._open.values() if isinstance(each, LiveAccount) and not each.line.broken]
 
     def in_memory(self) -> list[str]:
         """Return the ids of the accounts that are in memory."""
@@ -149,6 +159,8 @@ class Accounts:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
+        for position in account.record.positions:
+            self._triggers.guard(account.record.exchange, position)
         self._open[account_id] = account
         self._open.move_to_end(account_id)
         if stale is not None:
@@ -161,11 +173,14 @@ class Accounts:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
         market.listing()  # an account needs to know its markets
-        return await KINDS[record.type].open(record, market, self._gates.of(record, market))
+        gate = self._gates.of(record, market)
+        if record.mode == "live":
+            return await self._live.open(record, market, gate)
+        return await KINDS[record.type].open(record, market, gate)
 
     async def _close_unused(self, account: Account) -> bool:
         """Close an account unless something is under way with it; return whether it was closed."""
-        if account.lock.locked():
+        if account.lock.locked() or (isinstance(account, LiveAccount) and account.is_busy):
             return False
         async with account.lock:
             # nothing new begins while the lock is held, and then all that was begun is in SQL

@@ -15,11 +15,12 @@ from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
+from engine.live.desk import LiveDesk, settled
 from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
-from utils import wire
+from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
@@ -37,22 +38,28 @@ class Desk:
         self._records = records
         self.triggers = triggers
         self.keys = Keys(records)
+        self.live = LiveDesk(accounts, self._change, records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
-        """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        return await self.keys.once(command, lambda claim: self._place(command, claim))
+        """Place an order, or answer a repeated key with the first outcome; a live one may be `unknown`.
+
+        :raises TradingError: it was refused.
+        """
+        return settled(await self.keys.once(command, lambda claim: self._place(command, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
-        return await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        order = await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        return order if order.mode == "paper" else await self.live.replace(order)
 
     async def cancel(self, command: wire.CancelOrder) -> wire.Order:
         """Cancel an open order."""
-        return await self._on_order(
+        order = await self._on_order(
             command, "order.cancel", lambda account, unit: account.cancel(command.order_id, unit)
         )
+        return order if order.mode == "paper" else await self.live.recall(order)
 
     async def cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
         """Cancel the open orders that match."""
@@ -67,7 +74,8 @@ class Desk:
             return list(unit.orders.values())
 
         account = await self._accounts.get(command.account)
-        return await self._change(account, change)
+        orders = await self._change(account, change)
+        return orders if account.record.mode == "paper" else await self.live.recall_all(orders)
 
     async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
         """Replace an account's risk limits."""
@@ -163,11 +171,13 @@ class Desk:
 
         try:
             if client_id is None:
-                return await self._change(account, change)
-            return await self._reserving(account, client_id, change)
+                order = await self._change(account, change)
+            else:
+                order = await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
             await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
+        return order if order.mode == "paper" else await self.live.send(order)
 
     async def _reserving(
         self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
@@ -221,24 +231,39 @@ class Desk:
         async with self._accounts.changing(found) as account:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
-            unit = account.unit()
-            try:
-                result = await change(account, unit)
-            except TradingError:
-                raise
-            except Exception as error:
-                _log.exception("a change of account %s failed", account.record.id)
-                self._accounts.evict(account)
-                raise EngineFault("The change failed; nothing was done.") from error
-            for order in unit.orders.values():
-                if order.status in wire.FINAL_STATUSES:
-                    self.triggers.remove(order.id)
-                else:
-                    self.triggers.add(order)
-            committed = self._journal.submit(unit) if not unit.is_empty else None
-        if committed is not None:
-            await self._commit(account, committed)
+            late = None
+            if account.is_behind(moment := clock.now()):
+                # apart from the change, which may be refused; when this is not stored, the change is not either
+                _, late = await self._apply(account, lambda account, unit: account.catch_up(moment, unit))
+                if late is not None:
+                    late.add_done_callback(_forget)
+            result, committed = await self._apply(account, change)
+        for future in (late, committed):
+            if future is not None:
+                await self._commit(account, future)
         return result
+
+    async def _apply(
+        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> tuple[Result, asyncio.Future[None] | None]:
+        """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
+        unit = account.unit()
+        try:
+            result = await change(account, unit)
+        except TradingError:
+            raise
+        except Exception as error:
+            _log.exception("a change of account %s failed", account.record.id)
+            self._accounts.evict(account)
+            raise EngineFault("The change failed; nothing was done.") from error
+        for order in unit.orders.values():
+            if order.status in wire.FINAL_STATUSES:
+                self.triggers.remove(order.id)
+            else:
+                self.triggers.add(order)
+        for position in unit.positions.values():
+            self.triggers.guard(account.record.exchange, position)
+        return result, self._journal.submit(unit) if not unit.is_empty else None
 
     async def _commit(self, account: Account, committed: asyncio.Future[None]) -> None:
         try:

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,12 +27,16 @@ from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
 from engine.funding import Funding
+from engine.futures.funding import FundingClock
 from engine.holdings import Holdings
 from engine.journal import Journal
 from engine.kill_switches import KillSwitches
+from engine.live.opening import LiveAccounts
+from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
+from engine.positions import Positions
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
@@ -54,7 +58,13 @@ JOURNAL_BUSY_SECONDS = 2.0
 class Engine:
     """Run OctoBot for all accounts of one installation."""
 
-    def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: MarketSource | None = None,
+        others: Sequence[MarketSource] = (),
+        timing: Timing | None = None,
+    ) -> None:
         self._settings = settings
         registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
@@ -62,15 +72,21 @@ class Engine:
         self._records = Records(self._database)
         self._journal = Journal(self._journal_database)
         self.market = self._open_market(source)
-        self._markets = Markets([self.market, *exchange_markets(settings)])
+        given = {other.exchange for other in others}
+        followed = [market for market in exchange_markets(settings) if market.exchange not in given]
+        self._near = [self.market, *(Market(other, settings.demo_tick_seconds) for other in others)]
+        self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
         gates = Gates(self._records, self._switches, settings.max_open_orders)
-        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates)
+        self._live = LiveAccounts(settings, self._records, timing)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.funding = Funding(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self._positions = Positions(self.desk)
+        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._subscribe)
@@ -87,13 +103,19 @@ class Engine:
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
         await self._switchboard.load()
-        await self.market.tick()
+        for exchange, position in await asyncio.to_thread(self._records.open_positions):
+            self._triggers.guard(exchange, position)
+        for market in self._near:
+            await market.tick()  # the prices of real exchanges come when they come
         for feed in self._feeds.values():
             self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
+        self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
+        self._spawn(self.funding_clock.run(), "funding")
         self._spawn(self._measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
@@ -119,6 +141,7 @@ class Engine:
             await feed.market.close()
         await self._journal.stop()
         await self._accounts.close()
+        await self._live.close()
         self._database.close()
         self._journal_database.close()
         self._settings.engine_socket.unlink(missing_ok=True)
@@ -135,6 +158,8 @@ class Engine:
             wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
+            wire.ClosePosition: self._positions.close,
+            wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
             wire.DepositFunds: self.funding.deposit,
             wire.ResetAccount: self.funding.reset,
@@ -257,4 +282,4 @@ class Engine:
             return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
         seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
         epoch = self._records.fact("demo.epoch", str(int(time.time())))
-        return DemoMarket(int(seed), float(epoch))
+        return DemoMarket(int(seed), float(epoch), self._settings.demo_funding_seconds)

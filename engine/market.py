@@ -86,6 +86,11 @@ class Market:
             at=self._seen_at(),
         )
 
+    def funding(self, symbol: str, moment: datetime) -> tuple[Decimal, Decimal]:
+        """Return the funding rate that was due at `moment`, and the mark price then. :raises NotFound: no perpetual."""
+        at = moment.timestamp()
+        return self._source.funding_rate(symbol, at), self._source.quote(symbol, at).price
+
     def status(self) -> FeedStatus:
         """Return how fresh the feed is."""
         age = None if self._ticked_at is None else max(self._clock() - self._ticked_at, 0.0)

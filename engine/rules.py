@@ -233,6 +233,8 @@ def _wrong_side(field: str, above: bool, mark: Decimal) -> Refused:
 
 def _min_cost(order: Draft) -> Refused | None:
     market = order.instrument
+    if market.type == "swap" and order.ticket.reduce_only:
+        return None  # what is left of a position can always be closed
     if order.cost < market.min_cost:
         field = "amount" if order.ticket.amount is not None else "quote_amount"
         return refuse("below_min_cost", field, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")

@@ -18,10 +18,12 @@ from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
+from services.positions import Positions
 from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
+from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
@@ -38,8 +40,10 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    trade_exports: TradeExports
     risk: Risk
     portfolios: Portfolios
+    positions: Positions
     equity: EquityCurves
     performances: Performances
     wealth: Wealth
@@ -69,8 +73,10 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
+        positions=Positions(bridge, accounts),
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),

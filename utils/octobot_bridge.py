@@ -21,6 +21,7 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     Candle,
+    ClosePosition,
     CredentialCheck,
     Deposit,
     DepositFunds,
@@ -39,6 +40,7 @@ from utils.wire import (
     GetTrades,
     Instrument,
     KillSwitchState,
+    Leverage,
     Order,
     Placement,
     PlaceOrder,
@@ -49,6 +51,7 @@ from utils.wire import (
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
+    SetLeverage,
     SetRiskLimits,
     StreamEvent,
     Subscribe,
@@ -115,6 +118,14 @@ class OctoBotBridge:
 
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
+        return self._call(command)
+
+    def close_position(self, command: ClosePosition) -> Order:
+        """Close a position at the market. :raises NotFound: unknown symbol, or there is none."""
+        return self._call(command)
+
+    def set_leverage(self, command: SetLeverage) -> Leverage:
+        """Choose the leverage of a market. :raises NotFound: unknown symbol. :raises Refused: the margin forbids it."""
         return self._call(command)
 
     def place_orders(self, command: PlaceOrders) -> list[Placement]:

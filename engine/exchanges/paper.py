@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import ccxt
 import ccxt.async_support as ccxt_async
 
-from engine.demo.exchange import DemoClient, DemoExchange, _market
+from engine.demo.exchange import DemoClient, DemoExchange
+from engine.demo.forms import market_form
 from engine.demo.source import MarketSource
 
 _sources: dict[str, MarketSource] = {}
@@ -45,7 +46,7 @@ class PaperClient(DemoClient):
 
     async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the listed markets."""
-        return [_market(instrument) for instrument in _sources[self.exchange].instruments()]
+        return [market_form(instrument) for instrument in _sources[self.exchange].instruments()]
 
 
 class PaperExchange(DemoExchange):

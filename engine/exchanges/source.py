@@ -20,7 +20,7 @@ from engine.exchanges.candles import Candles
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
-from utils.errors import EngineUnavailable, ExchangeUnavailable
+from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.money import ZERO
 from utils.wire import Candle, Instrument, Ticker
 
@@ -111,6 +111,14 @@ class ExchangeSource:
             for side in ("bids", "asks")
         )
         return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
+
+    def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
+        """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
+        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
+        return self.index_price(symbol, at)
 
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:  # noqa: ARG002
         """Return the latest trades, oldest first; blocks. :raises ExchangeUnavailable: it does not answer."""

@@ -55,8 +55,8 @@ class Verifier:
         sealed = Sealed(query.key_id, query.sealed)
         keys = credentials.open(self._vault, sealed, query.user_id, query.exchange, query.credential_id)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                permissions = await self._ask(query.exchange, keys)
+            # on a thread: building a ccxt client alone takes longer than the engine's loop may stand still
+            permissions = await asyncio.to_thread(asyncio.run, self._ask(query.exchange, keys))
         except ccxt.AuthenticationError as error:
             code = _reason(query.exchange, error)
             _log.info("keys of credential %s are refused: %s", query.credential_id, code)
@@ -72,10 +72,11 @@ class Verifier:
         client = connect(exchange, self._settings, keys)
         try:
             client.check_required_credentials()
-            if client.has.get("fetchTime"):
-                # unsigned: whoever fails here is away, whatever the keys are; and signatures need the exchange's clock
-                await client.load_time_difference()
-            return await _READERS.get(exchange, _from_balance)(client)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if client.has.get("fetchTime"):
+                    # unsigned: who fails here is away, whatever the keys are; and signatures need the exchange's clock
+                    await client.load_time_difference()
+                return await _READERS.get(exchange, _from_balance)(client)
         finally:
             await client.close()
 

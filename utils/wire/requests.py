@@ -12,7 +12,7 @@ from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
 from utils.wire.status import BotConfig, EngineStatus
-from utils.wire.trading import ExitLeg, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
+from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
 class Actor(Message, frozen=True, kw_only=True):
@@ -145,6 +145,19 @@ class CancelOrders(Command, frozen=True, kw_only=True):
     side: Side | None = None
 
 
+class ClosePosition(Command, frozen=True, kw_only=True):
+    """Close a position at the market: on a spot account, sell what is free of a holding."""
+
+    symbol: str
+
+
+class SetLeverage(Command, frozen=True, kw_only=True):
+    """Choose the leverage of a market."""
+
+    symbol: str
+    leverage: Decimal
+
+
 class DepositFunds(Command, frozen=True, kw_only=True):
     """Pay into a paper account."""
 
@@ -241,6 +254,8 @@ AnyRequest = (
     | EditOrder
     | CancelOrder
     | CancelOrders
+    | ClosePosition
+    | SetLeverage
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
@@ -267,6 +282,8 @@ ANSWERS: dict[type[Request], Any] = {
     EditOrder: Order,
     CancelOrder: Order,
     CancelOrders: list[Order],
+    ClosePosition: Order,
+    SetLeverage: Leverage,
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
