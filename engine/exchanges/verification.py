@@ -27,13 +27,14 @@ _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
 _REASONS = {
     "binance": {"-1022": "invalid_api_secret"},
     "kucoin": {
-        "400004": "invalid_password",
+        "400004": "invalid_secret_or_password",
         "400005": "invalid_api_secret",
         "400006": "ip_not_allowed",
         "400007": "permission_denied",
     },
 }
-"""What an exchange's own codes mean. Binance answers -2015 to unknown keys and to wrong addresses alike."""
+"""What an exchange's own codes mean. Binance answers -2015 to unknown keys and to wrong addresses alike,
+KuCoin 400004 to a wrong passphrase and to a wrong secret, which seals it."""
 
 
 class Verifier:
