@@ -97,7 +97,8 @@ class FuturesAccount(Account):
 
     def overview(self) -> Portfolio:
         """Value the account now: the wallet and what the positions would gain."""
-        return overview.overview(self.record, self._funds(), self._valued(), len(self.orders))
+        free = self.octobot.free(self.record.reference_currency)
+        return overview.overview(self.record, free, self._wallet, self._valued(), len(self.orders))
 
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
