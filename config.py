@@ -25,6 +25,7 @@ FIRST_KEY_ID = "k1"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(r"[0-9A-Fa-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -56,6 +57,8 @@ class Settings:
     equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
+    market_symbols: tuple[str, ...] = ()
+    market_poll_seconds: float = 3.0
     live_trading_enabled: bool = False
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
@@ -105,6 +108,8 @@ class Settings:
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
+            market_symbols=reader.symbols("MARKET_SYMBOLS"),
+            market_poll_seconds=reader.number("MARKET_POLL_SECONDS", 3.0, low=0.2, high=300.0),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
@@ -224,6 +229,13 @@ class _Reader:
         for each in found:
             if not _NAME.fullmatch(each):
                 raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
+        return found
+
+    def symbols(self, name: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip().upper() for part in self.text(name, "").split(",") if part.strip()))
+        for each in found:
+            if not _SYMBOL.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not a market such as BTC/USDT")
         return found
 
     def urls(self, name: str) -> dict[str, str]:

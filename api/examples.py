@@ -324,6 +324,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "sent_at": None,
             "parent_id": None,
             "take_profit": None,
             "stop_loss": None,
@@ -361,6 +362,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "fee": _FEE,
             "realized_pnl": None,
             "created_at": _BOUGHT,
+            "exchange_trade_id": None,
         }
     },
     "Preview": {

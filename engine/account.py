@@ -64,7 +64,7 @@ class Account(ABC):
         account.gate = gate
         try:
             for order in record.orders:
-                await octobot.rest(order, market.quote(order.symbol).price)
+                await octobot.rest(order, market.mark(order))
                 account.orders[order.id] = order
                 account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
@@ -178,7 +178,7 @@ class Account(ABC):
         """
         instrument = self._market.instrument(ticket.symbol)
         self._admit(instrument)
-        return rules.draft(ticket, instrument, self._market.quote(ticket.symbol).price)
+        return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.
@@ -313,12 +313,13 @@ class Account(ABC):
         if not entry.exits:
             return
         market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
-        taking = None
-        for order in brackets.exits(entry, market, entry.filled):
+        taking, made = None, brackets.exits(entry, market, entry.filled)
+        for order in list(made):
             if order.type == "limit" and not self._affords(order, order.price or ZERO):
                 # others took what was there when the entry was placed
-                unit.order(replace(order, status="rejected", reject_code="insufficient_funds"))
-                continue
+                made = [replace(other, group_id=None) for other in made if other is not order]
+                unit.order(replace(order, group_id=None, status="rejected", reject_code="insufficient_funds"))
+        for order in made:
             await self._rest(order, mark, unit)
             if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
                 taking = order  # the market is beyond it already: take its price, not the limit's

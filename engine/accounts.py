@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from engine.account import Account
 from engine.futures.account import FuturesAccount
 from engine.journal import Journal
+from engine.live.account import LiveAccount
+from engine.live.opening import LiveAccounts
 from engine.markets import Markets
 from engine.records import Records
 from engine.risk import Gates
@@ -42,8 +44,11 @@ class Accounts:
         markets: Markets,
         triggers: Triggers,
         gates: Gates,
+        *,
+        live: LiveAccounts,
     ) -> None:
         self._gates = gates
+        self._live = live
         self._records = records
         self._journal = journal
         self._markets = markets
@@ -56,6 +61,10 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def live(self) -> list[LiveAccount]:
+        """Return the live accounts in memory."""
+        return [each for each in self._open.values() if isinstance(each, LiveAccount) and not each.line.broken]
 
     def in_memory(self) -> list[str]:
         """Return the ids of the accounts that are in memory."""
@@ -163,11 +172,15 @@ class Accounts:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)
-        return await KINDS[record.type].open(record, market, self._gates.of(record, market))
+        market.listing()  # an account needs to know its markets
+        gate = self._gates.of(record, market)
+        if record.mode == "live":
+            return await self._live.open(record, market, gate)
+        return await KINDS[record.type].open(record, market, gate)
 
     async def _close_unused(self, account: Account) -> bool:
         """Close an account unless something is under way with it; return whether it was closed."""
-        if account.lock.locked():
+        if account.lock.locked() or (isinstance(account, LiveAccount) and account.is_busy):
             return False
         async with account.lock:
             # nothing new begins while the lock is held, and then all that was begun is in SQL

@@ -32,7 +32,7 @@ class Batches:
         async def first(claim: Claim | None) -> list[wire.Placement]:
             if claim is not None:
                 unit = Unit(Line("", command.actor.user_id))
-                unit.key(claim)
+                unit.key(claim, answer=[])
                 await self._journal.submit(unit)
             return await self._place_all(command)
 

@@ -15,6 +15,7 @@ from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
+from engine.live.desk import LiveDesk, settled
 from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
@@ -37,22 +38,28 @@ class Desk:
         self._records = records
         self.triggers = triggers
         self.keys = Keys(records)
+        self.live = LiveDesk(accounts, self._change, records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
-        """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        return await self.keys.once(command, lambda claim: self._place(command, claim))
+        """Place an order, or answer a repeated key with the first outcome; a live one may be `unknown`.
+
+        :raises TradingError: it was refused.
+        """
+        return settled(await self.keys.once(command, lambda claim: self._place(command, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
-        return await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        order = await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        return order if order.mode == "paper" else await self.live.replace(order)
 
     async def cancel(self, command: wire.CancelOrder) -> wire.Order:
         """Cancel an open order."""
-        return await self._on_order(
+        order = await self._on_order(
             command, "order.cancel", lambda account, unit: account.cancel(command.order_id, unit)
         )
+        return order if order.mode == "paper" else await self.live.recall(order)
 
     async def cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
         """Cancel the open orders that match."""
@@ -67,7 +74,8 @@ class Desk:
             return list(unit.orders.values())
 
         account = await self._accounts.get(command.account)
-        return await self._change(account, change)
+        orders = await self._change(account, change)
+        return orders if account.record.mode == "paper" else await self.live.recall_all(orders)
 
     async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
         """Replace an account's risk limits."""
@@ -163,11 +171,13 @@ class Desk:
 
         try:
             if client_id is None:
-                return await self._change(account, change)
-            return await self._reserving(account, client_id, change)
+                order = await self._change(account, change)
+            else:
+                order = await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
             await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
+        return order if order.mode == "paper" else await self.live.send(order)
 
     async def _reserving(
         self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]

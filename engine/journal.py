@@ -11,6 +11,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,12 +38,20 @@ from models import (
     RiskLimits,
     Trade,
 )
+from models.database import Transaction
 from utils import clock
 from utils.errors import EngineFault, EngineTimeout, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
 RETRY_AFTER = 1
+OUTCOME_SECONDS = 2.0
+"""How long those who wait for a commit also wait for a server that went away during it to tell what became of it."""
+OUTCOME_PAUSE = 0.05
+LOG_LIMIT = 64 * 2**20
+LOG_PATIENCE = 0.2
+LOG_PAUSE = 5.0
+"""SQLite's write-ahead log is cut above the limit; a cut may hold commits up for the patience, once in a pause."""
 
 
 class Journal:
@@ -81,10 +90,12 @@ class Journal:
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
-        ).returning(EventCounter.last_id)
+        ).returning(EventCounter.user_id, EventCounter.last_id)
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unresolved: Transaction | None = None
+        self._tidy_again = 0.0
 
     def start(self) -> None:
         """Start the writer thread; to be called on the event loop that will wait for it."""
@@ -123,8 +134,14 @@ class Journal:
                 batch.append(entry)
             outcomes = self._commit([unit for unit, _ in batch])
             self._tell([future for _, future in batch], outcomes)
+            self._tidy()
             if ended:
                 return
+
+    def _tidy(self) -> None:
+        if time.monotonic() > self._tidy_again:
+            self._database.bound_log(LOG_LIMIT, LOG_PATIENCE)
+            self._tidy_again = time.monotonic() + LOG_PAUSE
 
     def _tell(self, futures: list[asyncio.Future[None]], outcomes: Sequence[TradingError | None]) -> None:
         def resolve() -> None:
@@ -158,17 +175,19 @@ class Journal:
         return outcomes
 
     def _try(self, units: list[Unit]) -> TradingError | None:
-        committing = False
+        transaction, committing = None, False
         try:
+            if self._unresolved is not None and self._database.outcome(self._unresolved) is None:
+                return _unknown_before()
+            self._unresolved = None
             with self._database.write() as session:
+                transaction = self._database.transaction(session.connection())
                 self._write(session.connection(), units)
-                committing = not self._database.is_sqlite
+                committing = transaction is not None
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
-            if committing:
-                # a server that goes away between COMMIT and its answer may have stored everything
-                return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
-            return error
+            # a server that goes away between COMMIT and its answer may have stored everything
+            return self._resolve(transaction) if transaction is not None and committing else error
         except IntegrityError as error:
             return _broken_constraint(error)
         except Exception:
@@ -176,6 +195,22 @@ class Journal:
             _log.exception("a change could not be stored")
             return EngineFault("The change could not be stored.")
         return None
+
+    def _resolve(self, transaction: Transaction) -> TradingError | None:
+        """Find out what became of a transaction whose COMMIT was not answered.
+
+        Until that is known nothing else is committed, and so no account is read anew: what it read could be the state
+        from before a transaction that is still on its way.
+        """
+        self._unresolved = transaction
+        deadline = time.monotonic() + OUTCOME_SECONDS
+        while (committed := self._database.outcome(transaction)) is None and time.monotonic() < deadline:
+            time.sleep(OUTCOME_PAUSE)
+        if committed is None:
+            return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
+        self._unresolved = None
+        _log.warning("the database had %s the changes", "stored" if committed else "dropped")
+        return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
 
     def _write(self, connection: Connection, units: list[Unit]) -> None:
         orders: dict[str, dict[str, Any]] = {}
@@ -211,6 +246,9 @@ class Journal:
         ):
             if rows:
                 connection.execute(statement, rows)
+        for order_id in (order_id for unit in units for order_id in unit.released):
+            connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
+            connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
         for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
             connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 
@@ -219,15 +257,20 @@ class Journal:
         by_user: dict[str, list[dict[str, Any]]] = {}
         for unit in units:
             by_user.setdefault(unit.line.user_id, []).extend(unit.events)
-        rows = []
-        for user_id, events in by_user.items():
-            if not events:
-                continue
-            last = connection.execute(self._counters, {"user_id": user_id, "last_id": len(events)}).scalar_one()
-            moment = clock.now()
+        counts = [{"user_id": user_id, "last_id": len(events)} for user_id, events in by_user.items() if events]
+        rows: list[dict[str, Any]] = []
+        if not counts:
+            return rows
+        moment = clock.now()
+        for user_id, last in connection.execute(self._counters, counts):
+            events = by_user[user_id]
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+def _unknown_before() -> StorageUnavailable:
+    return StorageUnavailable("The outcome of an earlier change is not known yet.", retry_after=RETRY_AFTER)
 
 
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))

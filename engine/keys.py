@@ -42,7 +42,7 @@ class Keys:
 
         An order is answered as it is now. `work` has to store its outcome with the claim it is given.
 
-        :param again: what answers a repetition whose key was stored without an outcome.
+        :param again: what answers a repetition, instead of the stored outcome.
 
         :raises Refused: `idempotency_key_reused` when the key belongs to another command.
         :raises TradingError: the stored refusal.
@@ -58,7 +58,7 @@ class Keys:
             stored = await asyncio.to_thread(self._records.key, *slot)
             if stored is None:
                 return await work(claim)
-            if again is not None and stored.request_hash == claim.digest and stored.answer is None:
+            if again is not None and stored.request_hash == claim.digest:
                 return await again()
             answer: Result = await self._replay(stored, claim, type(command))
             return answer

@@ -104,7 +104,7 @@ class OctoBotAccount:
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
         # Evaluators wait for these events while an exchange starts; nobody does here, and they are 75 KB an account.
         builder.exchange_manager.exchange_config.initialize_exchange_event_tree = _nothing
-        with _without_pollers():
+        with without_pollers():
             manager = await builder.build()
         EventProvider.instance().remove_event_tree(bot_id)
         personal = manager.exchange_personal_data
@@ -236,7 +236,7 @@ _building: list[list[Any]] = []
 
 
 @contextmanager
-def _without_pollers() -> Iterator[None]:
+def without_pollers() -> Iterator[None]:
     """Keep OctoBot from giving an account pollers of its own: 17 tasks, and prices that fill orders by themselves.
 
     Accounts are built side by side; the list comes back when the last build has ended.

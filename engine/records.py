@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from models import (
     Account,
     Balance,
+    Credential,
     Database,
     IdempotencyKey,
     Installation,
@@ -22,11 +23,14 @@ from models import (
     Order,
     Position,
     RiskLimits,
+    Trade,
 )
 from models.records import limits_of, order_of
-from utils import wire
-from utils.errors import Fault, NotFound
+from utils import credentials, wire
+from utils.credentials import ApiKeys
+from utils.errors import Fault, NotFound, NotReady
 from utils.money import ZERO
+from utils.vault import Sealed, Vault
 from utils.wire import Mode
 
 HELD = "held"
@@ -52,6 +56,8 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
     limits: wire.RiskLimits
+    exchange_trades: frozenset[tuple[str, str]] = frozenset()
+    """Of a live account: symbol and exchange's id of the fills of its open orders."""
     positions: list[dict[str, Any]] = []
 
 
@@ -82,6 +88,11 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            fills: list[Any] = []
+            if row.mode == "live" and orders:
+                ids = [order.id for order in orders]
+                query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
+                fills = list(connection.execute(query))
             positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
             limits = connection.execute(
                 select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
@@ -100,9 +111,30 @@ class Records:
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
             positions=[dict(position._mapping) for position in positions],
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
+
+    def keys_of(self, account_id: str, vault: Vault) -> ApiKeys:
+        """Return the keys that a live account trades with.
+
+        :raises NotReady: `credential_unreadable` when it has none, or the key ring does not open them.
+        """
+        joined = Account.__table__.join(Credential.__table__, Account.credential_id == Credential.id)
+        with self._database.read() as connection:
+            query = select(Credential.__table__).select_from(joined).where(Account.id == account_id)
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotReady("The account has no exchange keys.", code="credential_unreadable")
+        sealed = Sealed(row.key_id, row.sealed)
+        return credentials.open(vault, sealed, row.user_id, row.exchange, row.id)
+
+    def accounts_with_live_orders(self) -> list[str]:
+        """Return the live accounts that have open orders."""
+        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def day(self, account_id: str, midnight: datetime) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Read what the account had of each currency at `midnight`, and what was deposited since."""

@@ -31,7 +31,7 @@ class SpotAccount(Account):
     @classmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
         return await OctoBotAccount.open(
-            record.exchange, _spot(market), record.reference_currency, record.totals, record.id
+            market.octobot_name, _spot(market), record.reference_currency, record.totals, record.id
         )
 
     def is_behind(self, now: datetime) -> bool:  # noqa: ARG002

@@ -29,12 +29,17 @@ class Triggers:
         self._books: dict[tuple[str, str], _Book] = {}
         self._places: dict[str, tuple[str, str]] = {}
         self._guards = 0
+        self._elsewhere: dict[str, str] = {}
+        """Live orders and their accounts: the exchange watches them, prices here move nothing."""
 
     def __len__(self) -> int:
-        return len(self._places) - self._guards
+        return len(self._places) - self._guards + len(self._elsewhere)
 
     def add(self, order: Order) -> None:
         """Watch `order`, replacing what was known of it but for a better trailing level."""
+        if order.mode == "live":
+            self._elsewhere[order.id] = order.account
+            return
         place = (order.exchange, order.symbol)
         book = self._books.setdefault(place, _Book())
         level = book.levels.get(order.id)
@@ -54,6 +59,7 @@ class Triggers:
 
     def remove(self, order_id: str) -> None:
         """Stop watching an order; unknown ids are fine."""
+        self._elsewhere.pop(order_id, None)
         place = self._places.pop(order_id, None)
         if place is not None:
             self._guards -= order_id.startswith(GUARD)
@@ -65,10 +71,14 @@ class Triggers:
         for book in self._books.values():
             for order_id, account_id in book.accounts.items():
                 found.setdefault(account_id, []).append(order_id)
+        for order_id, account_id in self._elsewhere.items():
+            found.setdefault(account_id, []).append(order_id)
         return found
 
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""
+        for order_id in [order for order, account in self._elsewhere.items() if account == account_id]:
+            self.remove(order_id)
         for book in self._books.values():
             for order_id in [order for order, account in book.accounts.items() if account == account_id]:
                 self.remove(order_id)

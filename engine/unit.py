@@ -62,6 +62,7 @@ class Unit:
     positions: dict[str, dict[str, Any]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
     limits: list[dict[str, Any]] = field(default_factory=list)
     switches: list[dict[str, Any]] = field(default_factory=list)
     """Kill switches; those whose `engaged_at` is None are released."""
@@ -80,6 +81,10 @@ class Unit:
         self.orders[order.id] = order
         if tell:
             self._event("order", order)
+
+    def release(self, order: wire.Order) -> None:
+        """Give back the idempotency key and the client order id of an order that was never sent."""
+        self.released.append(order.id)
 
     def trade(self, trade: wire.Trade) -> None:
         """Store a fill and tell its owner of it."""

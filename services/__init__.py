@@ -23,6 +23,7 @@ from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
+from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
@@ -39,6 +40,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    trade_exports: TradeExports
     risk: Risk
     portfolios: Portfolios
     positions: Positions
@@ -71,6 +73,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
         positions=Positions(bridge, accounts),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models import Database
+from models.database import Transaction
 from utils.errors import StorageUnavailable
 
 Kind = Literal["away", "constraint", "after"]
@@ -52,15 +53,28 @@ class Failures:
 
 
 class Vanishing:
-    """A database server whose connection breaks after it has committed."""
+    """A database server whose connection breaks after it has committed; it tells the outcomes it is given."""
 
     is_sqlite = False
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *outcomes: bool | None) -> None:
         self._database = database
+        self.outcomes = list(outcomes)
+        self.breaks = True
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         with self._database.write() as session:
             yield session
-        raise StorageUnavailable("The answer was lost.")
+        if self.breaks:
+            raise StorageUnavailable("The answer was lost.")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def transaction(self, _connection: Any) -> Transaction:
+        return Transaction(1, 1)
+
+    def outcome(self, _transaction: Transaction) -> bool | None:
+        """Return the next outcome; the last one stays."""
+        return self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]

@@ -12,6 +12,7 @@ from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
 from services.orders import Changes, Filters
+from services.trade_export import ExportFilters
 from utils.wire import (
     FINAL_STATUSES,
     GROUPABLE,
@@ -198,6 +199,27 @@ class TradeQuery(PageQuery):
         return Filters(**super().read_cursor(values, **context))
 
 
+class ExportQuery(Schema):
+    """Which trades are written, and how their cost is reckoned."""
+
+    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All accounts when absent."})
+    symbol = Symbol(load_default=None)
+    side = Word(*SIDES, load_default=None)
+    after = Moment(load_default=None, metadata={"description": "Only what was created later."})
+    until = Moment(load_default=None, metadata={"description": "Only what was created by then."})
+    method = Word(
+        "average",
+        "fifo",
+        load_default="average",
+        metadata={"description": "Average cost, or first in, first out with a row for each lot."},
+    )
+
+    @post_load
+    def filters(self, values: dict[str, Any], **_: Any) -> ExportFilters:
+        """Return the filters."""
+        return ExportFilters(**values)
+
+
 class OrderQuery(TradeQuery):
     """Which orders are wanted."""
 
@@ -256,11 +278,18 @@ class OrderSchema(Schema):
     trailing_level = DecimalString(
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
+    sent_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When a live order was made ready to be sent."}
+    )
     parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
     take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
     stop_loss = fields.Nested(StoredExitSchema, required=True, allow_none=True)
-    exchange_order_id = fields.String(required=True, allow_none=True)
-    replaced_by = fields.String(required=True, allow_none=True)
+    exchange_order_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live order."}
+    )
+    replaced_by = fields.String(
+        required=True, allow_none=True, metadata={"description": "The order that an edit made of this one."}
+    )
 
 
 class TradeSchema(Schema):
@@ -279,3 +308,6 @@ class TradeSchema(Schema):
     fee = fields.Nested(FeeSchema, required=True, allow_none=True)
     realized_pnl = DecimalString(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
+    exchange_trade_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live fill."}
+    )

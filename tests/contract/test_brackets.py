@@ -198,3 +198,14 @@ def test_the_stop_of_a_buying_pair_must_be_affordable(trader: Trader) -> None:
     preview = trader.preview("buy", "limit", price="40000", amount="0.19", oco=OcoLeg(stop_price=dec("55000")))
     assert [check.code for check in preview.checks if not check.ok] == ["insufficient_funds"]
     trader.place("buy", "limit", price="40000", amount="0.18", oco=OcoLeg(stop_price=dec("55000")))
+
+
+def test_an_exit_without_funds_leaves_the_other_one(holder: Trader) -> None:
+    legs = {"take_profit": leg("44990"), "stop_loss": leg(stop="45050")}
+    entry = holder.place("sell", "stop", amount="0.1", stop_price="45000", **legs)
+    holder.place("buy", "limit", price="40000", amount="0.1246")  # takes nearly all money meanwhile
+    holder.set_price(45_000)
+    assert holder.again(entry).status == "filled"
+    [stop] = exits(holder, entry).values()
+    assert (stop.type, stop.group_id) == ("stop", None)
+    holder.balances()

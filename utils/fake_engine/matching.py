@@ -123,6 +123,8 @@ class Matching:
             currency, need = needed(order.ticket, order.amount, INSTRUMENTS[order.ticket.symbol], mark)
             if order.ticket.type == "limit" and account.free(currency) < need:
                 order.status, order.reject_code = "rejected", "insufficient_funds"
+                for each in opened:
+                    each.group_id = None
             account.orders[order.id] = order
         for order in opened:
             if order.is_open and is_marketable(order.ticket, mark):

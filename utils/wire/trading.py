@@ -69,6 +69,8 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
 """Which status may follow which; the engine stores no other move."""
 OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if following)
 FINAL_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if not following)
+UNCERTAIN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "pending_cancel", "unknown")
+"""An exchange has been, or is being, asked, and has not answered for certain."""
 
 
 def may_move(before: OrderStatus, after: OrderStatus) -> bool:
@@ -103,6 +105,8 @@ class Order(Message, frozen=True, kw_only=True):
 
     `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
     `take_profit` and `stop_loss` are the exits that an entry places when it fills; theirs is its id as `parent_id`.
+    A live order has `sent_at` before anything is sent, `exchange_order_id` once the exchange has told it, and
+    `replaced_by` when an edit made a new one of it.
     """
 
     id: str
@@ -134,6 +138,7 @@ class Order(Message, frozen=True, kw_only=True):
     parent_id: str | None = None
     take_profit: ExitLeg | None = None
     stop_loss: ExitLeg | None = None
+    sent_at: datetime | None = None
     exchange_order_id: str | None = None
     replaced_by: str | None = None
 
@@ -144,7 +149,10 @@ class Order(Message, frozen=True, kw_only=True):
 
 
 class Trade(Message, frozen=True, kw_only=True):
-    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees."""
+    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees.
+
+    `exchange_trade_id` is the exchange's own id of a live fill.
+    """
 
     id: str
     order_id: str
@@ -159,6 +167,7 @@ class Trade(Message, frozen=True, kw_only=True):
     fee: Fee | None
     realized_pnl: Decimal | None
     created_at: datetime
+    exchange_trade_id: str | None = None
 
 
 class Holding(Message, frozen=True, kw_only=True):
