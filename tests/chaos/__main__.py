@@ -41,7 +41,14 @@ def main() -> int:
     )
     for url in urls:
         for seed in (int(seed) for seed in options.seeds.split(",")):
-            plan = Plan(seed, options.placements, options.kills, options.clients, options.mutant)
+            plan = Plan(
+                seed,
+                options.placements,
+                options.kills,
+                options.clients,
+                live=not options.paper_only,
+                mutant=options.mutant,
+            )
             with tempfile.TemporaryDirectory(prefix="trading-chaos-") as scratch, _database(url, Path(scratch)) as made:
                 results.append(blow(plan, made, Path(scratch)))
             _show(results[-1])
@@ -55,7 +62,7 @@ def _show(result: Result) -> None:
     kills = sum(result.killed.values())
     print(
         f"{result.database:<11}{result.plan.seed:>5}{result.orders:>8}{result.repeats:>8}{kills:>6}"
-        f"{result.seconds:>6.0f}  {counts}   {result.killed}",
+        f"{result.seconds:>6.0f}{result.findings.recovery:>9.0f}  {counts}   {result.killed}",
         flush=True,
     )
     for words in result.findings.words:
