@@ -25,6 +25,7 @@ FIRST_KEY_ID = "k1"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(r"[0-9A-Fa-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -49,12 +50,15 @@ class Settings:
     signup_enabled: bool = True
     demo_seed: str = ""
     demo_tick_seconds: float = 1.0
+    demo_funding_seconds: int = 28_800
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
     equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
+    market_symbols: tuple[str, ...] = ()
+    market_poll_seconds: float = 3.0
     live_trading_enabled: bool = False
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
@@ -63,6 +67,7 @@ class Settings:
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
     rate_limit_per_minute: int = 6000
+    max_open_orders: int = 500
     accounts_in_memory: int = 2000
     account_idle_minutes: int = 15
     log_level: str = "INFO"
@@ -96,12 +101,15 @@ class Settings:
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
             demo_seed=reader.text("DEMO_SEED", ""),
             demo_tick_seconds=reader.number("DEMO_TICK_SECONDS", 1.0, low=0.05, high=60.0),
+            demo_funding_seconds=reader.integer("DEMO_FUNDING_SECONDS", 28_800, low=1, high=86_400),
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
+            market_symbols=reader.symbols("MARKET_SYMBOLS"),
+            market_poll_seconds=reader.number("MARKET_POLL_SECONDS", 3.0, low=0.2, high=300.0),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
@@ -109,6 +117,7 @@ class Settings:
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
+            max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
             accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
             account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
@@ -220,6 +229,13 @@ class _Reader:
         for each in found:
             if not _NAME.fullmatch(each):
                 raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
+        return found
+
+    def symbols(self, name: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(part.strip().upper() for part in self.text(name, "").split(",") if part.strip()))
+        for each in found:
+            if not _SYMBOL.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not a market such as BTC/USDT")
         return found
 
     def urls(self, name: str) -> dict[str, str]:

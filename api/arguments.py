@@ -79,6 +79,11 @@ def unknown(field: str) -> FieldError:
     return FieldError(field=field, code="unknown_field", message=_UNKNOWN)
 
 
+def refusal(messages: Any) -> Refused:
+    """Return the error that tells what a schema found."""
+    return refused(*_flatten(messages, ""))
+
+
 def refused(*errors: FieldError) -> Refused:
     """Return the error that names these faults."""
     first = errors[0]

@@ -79,7 +79,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
         """Load the body (or, with `location="query"`, the query string) and pass it as first argument."""
-        decorate: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        # an instance: of a class a new one would be made for every request, which costs more than reading the body
+        decorate: Callable[[View], View] = super().arguments(schema(), location=location, **options)
         return decorate
 
     def response(
@@ -106,6 +107,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             return describe(answer)
 
         return decorate
+
+    def unsettled(self, schema: type[Schema]) -> Callable[[View], View]:
+        """Document that the view may also answer 202 with the same kind of `data`: its outcome is not certain yet."""
+        describe: Callable[[View], View] = self.alt_response(
+            202, schema=enveloped(schema, many=False, paged=False), description=HTTPStatus.ACCEPTED.phrase, success=True
+        )
+        return describe
 
 
 def _reads_query(view: View) -> bool:

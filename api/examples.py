@@ -24,6 +24,13 @@ _BALANCE = {
     "reference_currency": "USDT",
     "total_value": "9999.1",
 }
+_SWITCH = {
+    "scope": "account",
+    "target": ACCOUNT,
+    "engaged_by": USER,
+    "reason": "A bug in my bot",
+    "engaged_at": _BOUGHT,
+}
 _POSITION = {
     "account": ACCOUNT,
     "symbol": "BTC/USDT",
@@ -32,6 +39,25 @@ _POSITION = {
     "entry_price": "60000",
     "mark_price": "60000",
     "unrealized_pnl": "0",
+    "leverage": None,
+    "margin": None,
+    "liquidation_price": None,
+    "realized_pnl": None,
+    "funding": None,
+}
+_PERPETUAL = {
+    "account": ACCOUNT,
+    "symbol": "BTC/USDT:USDT",
+    "side": "short",
+    "amount": "0.1",
+    "entry_price": "60000",
+    "mark_price": "59000",
+    "unrealized_pnl": "100",
+    "leverage": "10",
+    "margin": "600",
+    "liquidation_price": "65700",
+    "realized_pnl": "-3",
+    "funding": "0.59",
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -76,6 +102,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "price": "66000",
             "oco": {"stop_price": "48000"},
         },
+        "bracket": {
+            "symbol": "BTC/USDT",
+            "side": "buy",
+            "type": "limit",
+            "amount": "0.002",
+            "price": "55000",
+            "take_profit": {"price": "66000"},
+            "stop_loss": {"stop_price": "48000"},
+        },
+    },
+    "Batch": {
+        "two": {
+            "orders": [
+                {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.01"},
+                {"symbol": "ETH/USDT", "side": "buy", "type": "limit", "amount": "0.1", "price": "2000"},
+            ]
+        }
     },
     "OrderChanges": {"price": {"price": "51000"}, "amount": {"amount": "0.012"}},
     "User": {
@@ -151,13 +194,105 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "Balance": {"bought": _BALANCE},
-    "Position": {"bought": _POSITION},
+    "Position": {"bought": _POSITION, "perpetual": _PERPETUAL},
+    "LeverageChange": {"ten": {"leverage": "10"}},
+    "Leverage": {
+        "ten": {
+            "account": ACCOUNT,
+            "symbol": "BTC/USDT:USDT",
+            "leverage": "10",
+            "max_leverage": "100",
+            "margin": "600",
+            "liquidation_price": "65700",
+        }
+    },
     "Portfolio": {
         "bought": {
             **_BALANCE,
             "open_orders": 1,
             "positions": [_POSITION],
             "profit": {"amount": "-0.9", "percent": "-0.009"},
+            "as_of": _BOUGHT,
+        }
+    },
+    "History": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "points": [
+                {"at": _NOON, "value": "10000", "deposited": "10000", "profit": "0"},
+                {"at": _BOUGHT, "value": "9999.1", "deposited": "10000", "profit": "-0.9"},
+            ],
+        }
+    },
+    "Performance": {
+        "bought": {
+            "account": ACCOUNT,
+            "mode": "paper",
+            "reference_currency": "USDT",
+            "period": "1d",
+            "since": _NOON,
+            "until": _BOUGHT,
+            "starting_value": "10000",
+            "ending_value": "9999.1",
+            "net_deposits": "0",
+            "profit": {"amount": "-0.9", "percent": "-0.009"},
+            "realized_pnl": "0",
+            "unrealized_pnl": "-0.9",
+            "fees": {"total": "0.9", "by_currency": {"USDT": "0.9"}},
+            "trades": 1,
+            "closed_trades": 0,
+            "win_rate": None,
+            "profit_factor": None,
+            "best_trade": None,
+            "worst_trade": None,
+            "time_weighted_return": "-0.009",
+            "max_drawdown": "0.009",
+            "sharpe_ratio": None,
+            "sortino_ratio": None,
+            "volatility": None,
+            "basis": {"interval_seconds": 3600, "count": 0, "periods_per_year": 8760, "risk_free_rate": "0"},
+        }
+    },
+    "Allocation": {
+        "bought": {
+            "currency": "USDT",
+            "modes": [
+                {
+                    "mode": "paper",
+                    "value": "9999.1",
+                    "by_asset": [
+                        {"name": "USDT", "amount": "9399.1", "value": "9399.1", "percent": "94"},
+                        {"name": "BTC", "amount": "0.01", "value": "600", "percent": "6"},
+                    ],
+                    "by_account": [{"name": ACCOUNT, "amount": None, "value": "9999.1", "percent": "100"}],
+                    "by_exchange": [{"name": "demo", "amount": None, "value": "9999.1", "percent": "100"}],
+                }
+            ],
+            "missing": [],
+            "as_of": _BOUGHT,
+        }
+    },
+    "Aggregate": {
+        "bought": {
+            "currency": "USDT",
+            "totals": [{"mode": "paper", "accounts": 1, "value": "9999.1", "complete": True}],
+            "accounts": [
+                {
+                    "account": ACCOUNT,
+                    "name": "Paper",
+                    "kind": "main",
+                    "mode": "paper",
+                    "exchange": "demo",
+                    "value": "9999.1",
+                    "deposited": "10000",
+                    "profit": "-0.9",
+                }
+            ],
+            "missing": [],
+            "unvalued": [],
             "as_of": _BOUGHT,
         }
     },
@@ -189,8 +324,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "created_at": _BOUGHT,
             "updated_at": _BOUGHT,
             "trailing_level": None,
+            "sent_at": None,
+            "parent_id": None,
+            "take_profit": None,
+            "stop_loss": None,
+            "exchange_order_id": None,
+            "replaced_by": None,
         }
     },
+    "RiskLimits": {"careful": {"max_order_value": "1000", "max_daily_loss": "250", "price_collar": "10"}},
+    "StoredLimits": {
+        "careful": {
+            "max_order_value": "1000",
+            "max_open_orders": None,
+            "max_position_value": None,
+            "max_daily_loss": "250",
+            "price_collar": "10",
+            "allowed_symbols": None,
+            "updated_at": _BOUGHT,
+        }
+    },
+    "KillSwitchOrder": {"account": {"scope": "account", "account": ACCOUNT, "reason": "A bug in my bot"}},
+    "KillSwitch": {"account": _SWITCH},
+    "KillSwitchState": {"engaged": {**_SWITCH, "engaged": True, "canceled": [ORDER], "open": []}},
     "Trade": {
         "buy": {
             "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",
@@ -206,6 +362,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "fee": _FEE,
             "realized_pnl": None,
             "created_at": _BOUGHT,
+            "exchange_trade_id": None,
         }
     },
     "Preview": {
@@ -236,7 +393,35 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "min_cost": "5",
             "maker_fee": "0.001",
             "taker_fee": "0.0015",
-        }
+            "settle": None,
+            "contract_size": None,
+            "linear": None,
+            "max_leverage": None,
+            "leverage_tiers": [],
+            "index": None,
+            "funding_seconds": None,
+        },
+        "perpetual": {
+            "symbol": "BTC/USDT:USDT",
+            "exchange": "demo",
+            "type": "swap",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.1",
+            "amount_step": "0.001",
+            "min_amount": "0.001",
+            "max_amount": "1000",
+            "min_cost": "5",
+            "maker_fee": "0.0002",
+            "taker_fee": "0.0005",
+            "settle": "USDT",
+            "contract_size": "1",
+            "linear": True,
+            "max_leverage": "100",
+            "leverage_tiers": [{"max_cost": "250000", "max_leverage": "100", "maintenance_margin_rate": "0.005"}],
+            "index": "BTC/USDT",
+            "funding_seconds": 28800,
+        },
     },
     "Ticker": {
         "btc": {
@@ -251,6 +436,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "change_percent": "0.84",
             "as_of": _BOUGHT,
             "stale": False,
+            "mark_price": None,
+            "index_price": None,
+            "funding_rate": None,
+            "next_funding_at": None,
         }
     },
     "Candle": {
@@ -275,3 +464,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
+
+EXAMPLES["Placement"] = {"placed": {"status": 201, "data": EXAMPLES["Order"]["filled"]}}

@@ -1,4 +1,4 @@
-"""What an account holds."""
+"""What an account holds, was worth, and how well it did; and what all accounts are worth together."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import principal, services
+from api.schemas.performance import (
+    AggregateSchema,
+    AllocationSchema,
+    CurrencyQuery,
+    HistorySchema,
+    PerformanceSchema,
+    PeriodQuery,
+)
 from api.schemas.portfolio import AccountQuery, BalanceSchema, PortfolioSchema, PositionSchema
+from services.equity import History
+from services.performance import Performance
+from services.wealth import Aggregate, Allocation
 from utils.wire import Balance, Portfolio, Position
 
-blueprint = Blueprint("portfolio", "What an account holds")
+blueprint = Blueprint("portfolio", "What accounts hold, were worth, and how well they did")
 
 
 @blueprint.route("/api/portfolio", permission="portfolio:read", errors=ENGINE)
@@ -32,5 +43,37 @@ def get_balance(query: dict[str, Any]) -> Balance:
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PositionSchema, many=True)
 def list_positions(query: dict[str, Any]) -> list[Position]:
-    """List the holdings of an account other than its reference currency."""
+    """List the positions of a futures account, or a spot account's holdings other than its reference currency."""
     return services.portfolios.positions(principal, **query)
+
+
+@blueprint.route("/api/portfolio/history", permission="portfolio:read", errors=ENGINE)
+@blueprint.arguments(PeriodQuery, location="query")
+@blueprint.response(200, HistorySchema)
+def get_history(query: dict[str, Any]) -> History:
+    """Return what an account was worth over time, up to now."""
+    return services.equity.history(principal, **query)
+
+
+@blueprint.route("/api/portfolio/performance", permission="portfolio:read", errors=ENGINE)
+@blueprint.arguments(PeriodQuery, location="query")
+@blueprint.response(200, PerformanceSchema)
+def get_performance(query: dict[str, Any]) -> Performance:
+    """Return how an account did: gains, fees, trades, returns and risk."""
+    return services.performances.performance(principal, **query)
+
+
+@blueprint.route("/api/portfolio/allocation", permission="portfolio:read", errors=ENGINE)
+@blueprint.arguments(CurrencyQuery, location="query")
+@blueprint.response(200, AllocationSchema)
+def get_allocation(query: dict[str, Any]) -> Allocation:
+    """Return how everything the caller holds is spread over assets, accounts and exchanges."""
+    return services.wealth.allocation(principal, **query)
+
+
+@blueprint.route("/api/portfolio/aggregate", permission="portfolio:read", errors=ENGINE)
+@blueprint.arguments(CurrencyQuery, location="query")
+@blueprint.response(200, AggregateSchema)
+def get_aggregate(query: dict[str, Any]) -> Aggregate:
+    """Return what all of the caller's accounts are worth in one currency, paper and live apart."""
+    return services.wealth.aggregate(principal, **query)

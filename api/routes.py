@@ -1,6 +1,20 @@
 """Every blueprint, in the order of the documentation."""
 
-from api import accounts, auth, config, credentials, documentation, health, market, pages, portfolio, stream, trading
+from api import (
+    accounts,
+    auth,
+    config,
+    credentials,
+    documentation,
+    health,
+    market,
+    pages,
+    portfolio,
+    positions,
+    risk,
+    stream,
+    trading,
+)
 
 BLUEPRINTS = (
     auth.blueprint,
@@ -8,6 +22,8 @@ BLUEPRINTS = (
     credentials.blueprint,
     portfolio.blueprint,
     trading.blueprint,
+    positions.blueprint,
+    risk.blueprint,
     market.blueprint,
     stream.blueprint,
     config.blueprint,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ import uvloop
 
 import migrations
 from config import Settings, SettingsError
+from engine import octobot_log
 from engine.engine import Engine
 from models import Database
 from utils import lifeline, logs
@@ -30,6 +32,7 @@ def main() -> int:
         print(f"engine: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure(settings, "engine")
+    octobot_log.only_warnings()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _lock(settings)
     if lock is None:
@@ -63,6 +66,10 @@ async def _run(settings: Settings) -> None:
             loop.add_signal_handler(number, stopped.set)
     engine = Engine(settings)
     await engine.start()
+    # What was imported stays for good: a full collection walked through all of it, 0.15 s during which nobody is
+    # answered. From now on it walks through the accounts alone.
+    gc.collect()
+    gc.freeze()
     await stopped.wait()
     _log.info("engine stopping")
     await engine.stop()

@@ -16,20 +16,33 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from engine import orders, rules
+from engine import brackets, orders, rules
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
+from engine.risk import Gate
 from engine.rules import Draft, Funds
 from engine.triggers import Touch, trigger
 from engine.unit import Line, Unit
 from utils import clock, wire
 from utils.errors import Conflict, NotFound
-from utils.wire import IMMEDIATE, LIMIT_ON_TRIGGER, OrderStatus, OrderTicket, Portfolio, Preview
+from utils.money import ZERO
+from utils.wire import (
+    IMMEDIATE,
+    LIMIT_ON_TRIGGER,
+    Instrument,
+    Leverage,
+    OrderStatus,
+    OrderTicket,
+    Portfolio,
+    Preview,
+)
 
 
 class Account(ABC):
     """Hold one account's open orders; its kind knows of money."""
+
+    gate: Gate
 
     def __init__(self, record: AccountRecord, market: Market, octobot: OctoBotAccount) -> None:
         self.record = record
@@ -44,13 +57,14 @@ class Account(ABC):
         self._market = market
 
     @classmethod
-    async def open(cls, record: AccountRecord, market: Market) -> Self:
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Self:
         """Build the account in OctoBot with the totals and open orders that SQL has."""
         octobot = await cls._open_octobot(record, market)
         account = cls(record, market, octobot)
+        account.gate = gate
         try:
             for order in record.orders:
-                await octobot.rest(order, market.quote(order.symbol).price)
+                await octobot.rest(order, market.mark(order))
                 account.orders[order.id] = order
                 account.line.statuses[order.id] = order.status
                 await asyncio.sleep(0)  # hundreds of orders must not hold up the others
@@ -64,7 +78,15 @@ class Account(ABC):
     @classmethod
     @abstractmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
-        """Build the account in OctoBot with the totals that SQL has."""
+        """Build the account in OctoBot with everything that SQL has but the open orders."""
+
+    @abstractmethod
+    def is_behind(self, now: datetime) -> bool:
+        """Tell whether time has done something to the account that is not booked yet."""
+
+    @abstractmethod
+    async def catch_up(self, now: datetime, unit: Unit) -> None:
+        """Book what time has done to the account; every change finds it up to date."""
 
     @property
     @abstractmethod
@@ -76,12 +98,24 @@ class Account(ABC):
         """Book the starting balance; done once in the life of an account."""
 
     @abstractmethod
+    def closing(self, symbol: str) -> OrderTicket:
+        """Return the ticket that closes the position in `symbol`. :raises NotFound: when there is none."""
+
+    @abstractmethod
+    async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
+        """Choose the leverage of a market. :raises Refused: it cannot be."""
+
+    @abstractmethod
     def overview(self) -> Portfolio:
         """Value the account now."""
 
     @abstractmethod
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
+
+    @abstractmethod
+    def _admit(self, instrument: Instrument) -> None:
+        """Hold a market against what the account trades. :raises Refused: it is not among that."""
 
     @abstractmethod
     def _funds(self, *, without: wire.Order | None = None) -> Funds:
@@ -103,6 +137,11 @@ class Account(ABC):
     def _tell(self, order: wire.Order, unit: Unit) -> None:
         """Tell the owner what the account has of the currency that `order` takes from."""
 
+    @property
+    @abstractmethod
+    def holds_positions(self) -> bool:
+        """Tell whether the account has positions that time goes on working on."""
+
     @abstractmethod
     def value(self, currency: str, amount: Decimal) -> Decimal | None:
         """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
@@ -122,6 +161,10 @@ class Account(ABC):
         if self.record.status != "active":
             raise Conflict("The account is archived.", code="account_archived")
 
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return what is held of `instrument`, in base units, negative when short."""
+        return self.octobot.total(instrument.base)
+
     def unit(self) -> Unit:
         """Start a unit of work."""
         return Unit(self.line)
@@ -129,8 +172,13 @@ class Account(ABC):
     # ------------------------------------------------------------------------------------------- commands
 
     def draft(self, ticket: OrderTicket) -> Draft:
-        """Work out what `ticket` comes to at the mark price. :raises NotFound: unknown symbol."""
-        return rules.draft(ticket, self._market.instrument(ticket.symbol), self._market.quote(ticket.symbol).price)
+        """Work out what `ticket` comes to at the mark price.
+
+        :raises NotFound: unknown symbol. :raises Refused: this kind of account does not trade it.
+        """
+        instrument = self._market.instrument(ticket.symbol)
+        self._admit(instrument)
+        return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.
@@ -140,9 +188,12 @@ class Account(ABC):
         self.check_active()
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
+        await self.gate.admit(draft, self)
         order = orders.new_order(draft, self.record.id, self.record.mode)
-        if ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable):
-            return await self._execute(order, draft.mark, unit)
+        if draft.takes:
+            filled = await self._execute(order, draft.mark, unit)
+            await self._place_exits(filled, unit)
+            return filled
         if ticket.type == "limit" and ticket.time_in_force in IMMEDIATE:
             expired = replace(order, status="expired")
             unit.order(expired)
@@ -163,8 +214,11 @@ class Account(ABC):
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
-            amount = replace(command, price=None, stop_price=None, trailing_percent=None)
+            amount = wire.EditOrder(
+                actor=command.actor, account=command.account, order_id=order.id, amount=command.amount
+            )
             others = [self._edited(other, amount) for other in self._siblings(order)]
+        await self.gate.admit(draft, self, edited=order)
         await self._alter(changed, draft.mark)
         if orders.rests_as_limit(changed) and draft.is_marketable:
             return await self._fill(changed, draft.mark, unit, taker=True)
@@ -191,6 +245,8 @@ class Account(ABC):
         if orders.is_expired(order, touch.at):
             await self.cancel(order_id, unit, status="expired")
             return
+        if self.gate.switch is not None:
+            return  # it waits to be canceled
         mark = touch.mark
         price, above = trigger(order)
         if (mark < price) if above else (mark > price):
@@ -223,7 +279,11 @@ class Account(ABC):
         limit = order.price if order.type in LIMIT_ON_TRIGGER else None
         at_market = limit is None or rules.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
-        if not self._affords(order, price):
+        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        objection = await self.gate.objection(draft, self, order)
+        if objection is not None:
+            await self._close(order, "canceled", unit, reject_code=objection.code)
+        elif not self._affords(order, price):
             await self._close(order, "canceled", unit, reject_code="insufficient_funds")
         elif at_market:
             await self._fill(order, mark, unit, taker=True)
@@ -244,13 +304,37 @@ class Account(ABC):
     async def _fill(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
         await self._cancel_siblings(order, unit)
         del self.orders[order.id]
-        return await self._settle(order, price, unit, taker=taker)
+        filled = await self._settle(order, price, unit, taker=taker)
+        await self._place_exits(filled, unit)
+        return filled
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        """Place the exits of a bracket in the unit of its entry's fill."""
+        if not entry.exits:
+            return
+        market, mark = self._market.instrument(entry.symbol), self._market.quote(entry.symbol).price
+        taking, made = None, brackets.exits(entry, market, entry.filled)
+        for order in list(made):
+            if order.type == "limit" and not self._affords(order, order.price or ZERO):
+                # others took what was there when the entry was placed
+                made = [replace(other, group_id=None) for other in made if other is not order]
+                unit.order(replace(order, group_id=None, status="rejected", reject_code="insufficient_funds"))
+        for order in made:
+            await self._rest(order, mark, unit)
+            if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
+                taking = order  # the market is beyond it already: take its price, not the limit's
+            self._tell(order, unit)
+        if taking is not None:
+            await self._fill(taking, mark, unit, taker=True)
 
     async def _close(
         self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None
     ) -> wire.Order:
         await self.octobot.cancel(order.id)
         del self.orders[order.id]
+        return self._closed(order, status, unit, reject_code)
+
+    def _closed(self, order: wire.Order, status: OrderStatus, unit: Unit, reject_code: str | None) -> wire.Order:
         closed = replace(order, status=status, reject_code=reject_code, updated_at=clock.now())
         unit.order(closed)
         self._tell(order, unit)

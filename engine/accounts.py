@@ -13,9 +13,13 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.account import Account
+from engine.futures.account import FuturesAccount
 from engine.journal import Journal
+from engine.live.account import LiveAccount
+from engine.live.opening import LiveAccounts
 from engine.markets import Markets
 from engine.records import Records
+from engine.risk import Gates
 from engine.spot import SpotAccount
 from engine.triggers import Triggers
 from utils.errors import EngineUnavailable, NotFound, TradingError
@@ -23,7 +27,7 @@ from utils.errors import EngineUnavailable, NotFound, TradingError
 _log = logging.getLogger(__name__)
 OPENING_AT_ONCE = 2
 """It is work for the processor alone: more at once take no less time, and keep all others waiting."""
-KINDS: dict[str, type[Account]] = {"spot": SpotAccount}
+KINDS: dict[str, type[Account]] = {"spot": SpotAccount, "futures": FuturesAccount}
 """What becomes of an account, by its type."""
 IN_USE_SECONDS = 10.0
 """An account that was asked for within this time stays, however many others there are."""
@@ -33,7 +37,18 @@ REOPEN_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Accounts:
     """Hand out accounts by id."""
 
-    def __init__(self, records: Records, journal: Journal, markets: Markets, triggers: Triggers) -> None:
+    def __init__(
+        self,
+        records: Records,
+        journal: Journal,
+        markets: Markets,
+        triggers: Triggers,
+        gates: Gates,
+        *,
+        live: LiveAccounts,
+    ) -> None:
+        self._gates = gates
+        self._live = live
         self._records = records
         self._journal = journal
         self._markets = markets
@@ -46,6 +61,14 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def live(self) -> list[LiveAccount]:
+        """Return the live accounts in memory."""
+        return [each for each in self._open.values() if isinstance(each, LiveAccount) and not each.line.broken]
+
+    def in_memory(self) -> list[str]:
+        """Return the ids of the accounts that are in memory."""
+        return list(self._open)
 
     async def get(self, account_id: str) -> Account:
         """Return the account, reading it from SQL when it is not in memory.
@@ -136,6 +159,8 @@ class Accounts:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
+        for position in account.record.positions:
+            self._triggers.guard(account.record.exchange, position)
         self._open[account_id] = account
         self._open.move_to_end(account_id)
         if stale is not None:
@@ -146,11 +171,16 @@ class Accounts:
         record = await asyncio.to_thread(self._records.account, account_id)
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
-        return await KINDS[record.type].open(record, self._markets.get(record.exchange))
+        market = self._markets.get(record.exchange)
+        market.listing()  # an account needs to know its markets
+        gate = self._gates.of(record, market)
+        if record.mode == "live":
+            return await self._live.open(record, market, gate)
+        return await KINDS[record.type].open(record, market, gate)
 
     async def _close_unused(self, account: Account) -> bool:
         """Close an account unless something is under way with it; return whether it was closed."""
-        if account.lock.locked():
+        if account.lock.locked() or (isinstance(account, LiveAccount) and account.is_busy):
             return False
         async with account.lock:
             # nothing new begins while the lock is held, and then all that was begun is in SQL

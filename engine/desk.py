@@ -9,15 +9,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
+from engine.live.desk import LiveDesk, settled
 from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
-from utils import wire
+from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
@@ -33,24 +36,30 @@ class Desk:
         self._accounts = accounts
         self._journal = journal
         self._records = records
-        self._triggers = triggers
-        self._keys = Keys(records)
+        self.triggers = triggers
+        self.keys = Keys(records)
+        self.live = LiveDesk(accounts, self._change, records)
 
     # ------------------------------------------------------------------------------------------- commands
 
     async def place(self, command: wire.PlaceOrder) -> wire.Order:
-        """Place an order, or answer a repeated key with the first outcome. :raises TradingError: it was refused."""
-        return await self._keys.once(command, lambda claim: self._place(command, claim))
+        """Place an order, or answer a repeated key with the first outcome; a live one may be `unknown`.
+
+        :raises TradingError: it was refused.
+        """
+        return settled(await self.keys.once(command, lambda claim: self._place(command, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
-        return await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        order = await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
+        return order if order.mode == "paper" else await self.live.replace(order)
 
     async def cancel(self, command: wire.CancelOrder) -> wire.Order:
         """Cancel an open order."""
-        return await self._on_order(
+        order = await self._on_order(
             command, "order.cancel", lambda account, unit: account.cancel(command.order_id, unit)
         )
+        return order if order.mode == "paper" else await self.live.recall(order)
 
     async def cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
         """Cancel the open orders that match."""
@@ -65,7 +74,17 @@ class Desk:
             return list(unit.orders.values())
 
         account = await self._accounts.get(command.account)
-        return await self._change(account, change)
+        orders = await self._change(account, change)
+        return orders if account.record.mode == "paper" else await self.live.recall_all(orders)
+
+    async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
+        """Replace an account's risk limits."""
+
+        async def change(account: Account, unit: Unit) -> wire.RiskLimits:
+            unit.record("risk_limits.set", command.actor, command.account)
+            return account.gate.set(command.limits, unit)
+
+        return await self._change(await self._accounts.get(command.account), change)
 
     async def carry_out(
         self, command: wire.Command, action: str, change: Callable[[Account, Unit], Awaitable[Result]]
@@ -91,7 +110,7 @@ class Desk:
                 await self._record_refusal(command, action, command.account, refusal, claim)
                 raise
 
-        return await self._keys.once(command, work)
+        return await self.keys.once(command, work)
 
     async def account(self, account_id: str) -> Account:
         """Return an account. :raises NotFound: unknown account."""
@@ -100,7 +119,11 @@ class Desk:
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
         """Tell what an order would do."""
         async with self._accounts.held(query.account) as account:
-            return account.preview(query.ticket)
+            preview = account.preview(query.ticket)
+            risks = await account.gate.checks(account.draft(query.ticket), account)
+            return replace(
+                preview, checks=[*preview.checks, *risks], ok=preview.ok and all(check.ok for check in risks)
+            )
 
     # ------------------------------------------------------------------------------------------------ ticks
 
@@ -148,11 +171,13 @@ class Desk:
 
         try:
             if client_id is None:
-                return await self._change(account, change)
-            return await self._reserving(account, client_id, change)
+                order = await self._change(account, change)
+            else:
+                order = await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
             await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
+        return order if order.mode == "paper" else await self.live.send(order)
 
     async def _reserving(
         self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
@@ -206,24 +231,39 @@ class Desk:
         async with self._accounts.changing(found) as account:
             if account.line.broken:
                 raise StorageUnavailable("The account is being read anew.", retry_after=1)
-            unit = account.unit()
-            try:
-                result = await change(account, unit)
-            except TradingError:
-                raise
-            except Exception as error:
-                _log.exception("a change of account %s failed", account.record.id)
-                self._accounts.evict(account)
-                raise EngineFault("The change failed; nothing was done.") from error
-            for order in unit.orders.values():
-                if order.status in wire.FINAL_STATUSES:
-                    self._triggers.remove(order.id)
-                else:
-                    self._triggers.add(order)
-            committed = self._journal.submit(unit) if not unit.is_empty else None
-        if committed is not None:
-            await self._commit(account, committed)
+            late = None
+            if account.is_behind(moment := clock.now()):
+                # apart from the change, which may be refused; when this is not stored, the change is not either
+                _, late = await self._apply(account, lambda account, unit: account.catch_up(moment, unit))
+                if late is not None:
+                    late.add_done_callback(_forget)
+            result, committed = await self._apply(account, change)
+        for future in (late, committed):
+            if future is not None:
+                await self._commit(account, future)
         return result
+
+    async def _apply(
+        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
+    ) -> tuple[Result, asyncio.Future[None] | None]:
+        """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
+        unit = account.unit()
+        try:
+            result = await change(account, unit)
+        except TradingError:
+            raise
+        except Exception as error:
+            _log.exception("a change of account %s failed", account.record.id)
+            self._accounts.evict(account)
+            raise EngineFault("The change failed; nothing was done.") from error
+        for order in unit.orders.values():
+            if order.status in wire.FINAL_STATUSES:
+                self.triggers.remove(order.id)
+            else:
+                self.triggers.add(order)
+        for position in unit.positions.values():
+            self.triggers.guard(account.record.exchange, position)
+        return result, self._journal.submit(unit) if not unit.is_empty else None
 
     async def _commit(self, account: Account, committed: asyncio.Future[None]) -> None:
         try:

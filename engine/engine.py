@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,24 +16,31 @@ from typing import Any
 
 from config import Settings
 from engine.accounts import Accounts
+from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource, Quote
+from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
+from engine.feeds import Feed, exchange_markets
 from engine.funding import Funding
+from engine.futures.funding import FundingClock
 from engine.holdings import Holdings
 from engine.journal import Journal
+from engine.kill_switches import KillSwitches
+from engine.live.opening import LiveAccounts
+from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
 from engine.octobot_account import bot_config
-from engine.prices import PriceStream
+from engine.positions import Positions
 from engine.records import Records
+from engine.risk import Gates
 from engine.server import Server
-from engine.ticks import Ticks
+from engine.switchboard import Switchboard
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
@@ -51,7 +58,13 @@ JOURNAL_BUSY_SECONDS = 2.0
 class Engine:
     """Run OctoBot for all accounts of one installation."""
 
-    def __init__(self, settings: Settings, source: MarketSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: MarketSource | None = None,
+        others: Sequence[MarketSource] = (),
+        timing: Timing | None = None,
+    ) -> None:
         self._settings = settings
         registry.register(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
@@ -59,14 +72,23 @@ class Engine:
         self._records = Records(self._database)
         self._journal = Journal(self._journal_database)
         self.market = self._open_market(source)
-        self.prices = PriceStream(self.market.exchange)
-        self._markets = Markets([self.market])
+        given = {other.exchange for other in others}
+        followed = [market for market in exchange_markets(settings) if market.exchange not in given]
+        self._near = [self.market, *(Market(other, settings.demo_tick_seconds) for other in others)]
+        self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
-        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers)
+        self._switches = KillSwitches()
+        gates = Gates(self._records, self._switches, settings.max_open_orders)
+        self._live = LiveAccounts(settings, self._records, timing)
+        self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.funding = Funding(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
-        self._ticks = Ticks(self.market, self._triggers, self._accounts, self.desk, self._spawn)
+        self._positions = Positions(self.desk)
+        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        wiring = (self._triggers, self._accounts, self.desk, self._spawn)
+        self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._subscribe)
         self._started_at = clock.now()
         self._lag = 0.0
@@ -80,22 +102,31 @@ class Engine:
         self._journal.start()
         for order in await asyncio.to_thread(self._records.open_orders):
             self._triggers.add(order)
-        self.market.listen(self._publish)
-        self.market.listen(self._ticks.touch)
-        await self.market.tick()
-        self._spawn(self._ticks.store_levels(), "levels")
+        await self._switchboard.load()
+        for exchange, position in await asyncio.to_thread(self._records.open_positions):
+            self._triggers.guard(exchange, position)
+        for market in self._near:
+            await market.tick()  # the prices of real exchanges come when they come
+        for feed in self._feeds.values():
+            self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
+            if ticking:
+                self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
+        self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
+        self._spawn(self._switchboard.sweep_forever(), "kill switches")
+        self._spawn(self.funding_clock.run(), "funding")
         self._spawn(self._measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
-            self._spawn(self.market.run(), "market")
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
     async def settle(self) -> None:
         """Wait until what the last tick set off is committed."""
-        await self._ticks.settle()
+        for feed in self._feeds.values():
+            await feed.ticks.settle()
         await self._journal.flush()
 
     async def stop(self) -> None:
@@ -104,9 +135,13 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self._ticks.store_levels_once()
+        await self._switchboard.close()
+        for feed in self._feeds.values():
+            await feed.ticks.store_levels_once()
+            await feed.market.close()
         await self._journal.stop()
         await self._accounts.close()
+        await self._live.close()
         self._database.close()
         self._journal_database.close()
         self._settings.engine_socket.unlink(missing_ok=True)
@@ -116,9 +151,15 @@ class Engine:
     def _handlers(self) -> dict[type[wire.Request], Any]:
         return {
             wire.PlaceOrder: self.desk.place,
+            wire.PlaceOrders: Batches(self.desk, self._journal).place,
             wire.EditOrder: self.desk.edit,
+            wire.SetRiskLimits: self.desk.set_limits,
+            wire.EngageKillSwitch: self._switchboard.engage,
+            wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
             wire.CancelOrders: self.desk.cancel_all,
+            wire.ClosePosition: self._positions.close,
+            wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
             wire.DepositFunds: self.funding.deposit,
             wire.ResetAccount: self.funding.reset,
@@ -148,7 +189,7 @@ class Engine:
             return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
 
     async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return list(self._markets.get(query.exchange or self.market.exchange).instruments.values())
+        return self._markets.get(query.exchange or self.market.exchange).listing()
 
     async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
         return self._markets.get(query.exchange).tickers(query.symbols)
@@ -178,10 +219,7 @@ class Engine:
         market = self._markets.get(query.exchange)
         for symbol in query.symbols or ():
             market.instrument(symbol)
-        return self.prices.subscribe(query.symbols, query.since_id, query.heartbeat)
-
-    async def _publish(self, quotes: list[Quote]) -> None:
-        self.prices.publish([self.market.price(quote) for quote in quotes])
+        return self._feeds[query.exchange].prices.subscribe(query.symbols, query.since_id, query.heartbeat)
 
     # ------------------------------------------------------------------------------------------ background
 
@@ -244,4 +282,4 @@ class Engine:
             return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
         seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
         epoch = self._records.fact("demo.epoch", str(int(time.time())))
-        return DemoMarket(int(seed), float(epoch))
+        return DemoMarket(int(seed), float(epoch), self._settings.demo_funding_seconds)

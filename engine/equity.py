@@ -11,6 +11,7 @@ from decimal import Decimal
 from engine.holdings import Holdings, Owned
 from engine.market import Market
 from engine.markets import Markets
+from engine.valuation import DIGITS
 from utils import clock, wire
 from utils.errors import EngineUnavailable, NotFound, StorageUnavailable
 from utils.money import ONE, ZERO
@@ -160,11 +161,13 @@ class Equities:
         stakes = []
         for held, amount in sorted(owned.totals.items()):
             rate = here.rate(held, currency)
-            stakes.append(wire.Stake(currency=held, amount=amount, value=None if rate is None else amount * rate))
+            stakes.append(
+                wire.Stake(currency=held, amount=amount, value=None if rate is None else _short(amount * rate))
+            )
         gains = [here.gain(*position, currency) for position in owned.positions]
-        gain = sum((each for each in gains if each is not None), ZERO)
+        gain = _short(sum((each for each in gains if each is not None), ZERO))
         rate = here.rate(owned.reference_currency, currency)
-        deposited = None if owned.deposited is None or rate is None else owned.deposited * rate
+        deposited = None if owned.deposited is None or rate is None else _short(owned.deposited * rate)
         value = sum((stake.value for stake in stakes if stake.value is not None), ZERO) + gain
         return _equity(owned, currency, value=value, deposited=deposited, unrealized_pnl=gain, stakes=stakes)
 
@@ -196,6 +199,12 @@ def _equity(
         stakes=known if stakes is None else stakes,
         missing=missing,
     )
+
+
+def _short(value: Decimal) -> Decimal:
+    """Return `value` without the digits that a division left behind."""
+    rounded = value.quantize(DIGITS)
+    return value if value == rounded else rounded
 
 
 def _chunks(rows: list[dict[str, object]]) -> Iterable[list[dict[str, object]]]:

@@ -71,7 +71,8 @@ class Funding:
     async def archive(self, command: wire.ArchiveAccount) -> wire.AccountState:
         """Cancel an account's open orders and close it; done already, it is answered alike.
 
-        :raises Conflict: `orders_open` when an order at an exchange could not be canceled.
+        :raises Conflict: `orders_open` when an order at an exchange could not be canceled, `positions_open` when there
+            are positions in perpetuals.
         """
         account = await self._desk.account(command.account)
         if account.record.mode == "live":
@@ -80,6 +81,8 @@ class Funding:
         async def change(account: Account, unit: Unit) -> wire.AccountState:
             if account.record.mode == "live" and account.orders:
                 raise Conflict("The account has open orders.", code="orders_open")
+            if account.holds_positions:
+                raise Conflict("The account has open positions; close them first.", code="positions_open")
             await _cancel_all(account, command.actor, unit)
             account.record = replace(account.record, status="archived")
             unit.settle(status="archived")

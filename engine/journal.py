@@ -11,10 +11,11 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -30,16 +31,27 @@ from models import (
     Event,
     EventCounter,
     IdempotencyKey,
+    KillSwitch,
     LedgerEntry,
     Order,
+    Position,
+    RiskLimits,
     Trade,
 )
+from models.database import Transaction
 from utils import clock
 from utils.errors import EngineFault, EngineTimeout, Refused, StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
 RETRY_AFTER = 1
+OUTCOME_SECONDS = 2.0
+"""How long those who wait for a commit also wait for a server that went away during it to tell what became of it."""
+OUTCOME_PAUSE = 0.05
+LOG_LIMIT = 64 * 2**20
+LOG_PATIENCE = 0.2
+LOG_PAUSE = 5.0
+"""SQLite's write-ahead log is cut above the limit; a cut may hold commits up for the patience, once in a pause."""
 
 
 class Journal:
@@ -62,15 +74,28 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
+        position_insert = upsert(Position)
+        self._positions = position_insert.on_conflict_do_update(
+            index_elements=["account_id", "symbol"],
+            set_={
+                column.name: position_insert.excluded[column.name]
+                for column in Position.__table__.columns
+                if column.name not in {"account_id", "symbol"}
+            },
+        )
+        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
+        self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         self._samples = upsert(EquitySample).on_conflict_do_nothing()
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
-        ).returning(EventCounter.last_id)
+        ).returning(EventCounter.user_id, EventCounter.last_id)
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unresolved: Transaction | None = None
+        self._tidy_again = 0.0
 
     def start(self) -> None:
         """Start the writer thread; to be called on the event loop that will wait for it."""
@@ -109,8 +134,14 @@ class Journal:
                 batch.append(entry)
             outcomes = self._commit([unit for unit, _ in batch])
             self._tell([future for _, future in batch], outcomes)
+            self._tidy()
             if ended:
                 return
+
+    def _tidy(self) -> None:
+        if time.monotonic() > self._tidy_again:
+            self._database.bound_log(LOG_LIMIT, LOG_PATIENCE)
+            self._tidy_again = time.monotonic() + LOG_PAUSE
 
     def _tell(self, futures: list[asyncio.Future[None]], outcomes: Sequence[TradingError | None]) -> None:
         def resolve() -> None:
@@ -144,17 +175,19 @@ class Journal:
         return outcomes
 
     def _try(self, units: list[Unit]) -> TradingError | None:
-        committing = False
+        transaction, committing = None, False
         try:
+            if self._unresolved is not None and self._outcome(self._unresolved) is None:
+                return _unknown_before()
+            self._unresolved = None
             with self._database.write() as session:
+                transaction = self._database.transaction(session.connection())
                 self._write(session.connection(), units)
-                committing = not self._database.is_sqlite
+                committing = transaction is not None
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
-            if committing:
-                # a server that goes away between COMMIT and its answer may have stored everything
-                return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
-            return error
+            # a server that goes away between COMMIT and its answer may have stored everything
+            return self._resolve(transaction) if transaction is not None and committing else error
         except IntegrityError as error:
             return _broken_constraint(error)
         except Exception:
@@ -163,9 +196,32 @@ class Journal:
             return EngineFault("The change could not be stored.")
         return None
 
+    def _resolve(self, transaction: Transaction) -> TradingError | None:
+        """Find out what became of a transaction whose COMMIT was not answered.
+
+        Until that is known nothing else is committed, and so no account is read anew: what it read could be the state
+        from before a transaction that is still on its way.
+        """
+        self._unresolved = transaction
+        deadline = time.monotonic() + OUTCOME_SECONDS
+        while (committed := self._outcome(transaction)) is None and time.monotonic() < deadline:
+            time.sleep(OUTCOME_PAUSE)
+        if committed is None:
+            return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
+        self._unresolved = None
+        _log.warning("the database had %s the changes", "stored" if committed else "dropped")
+        return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
+
+    def _outcome(self, transaction: Transaction) -> bool | None:
+        try:
+            return self._database.outcome(transaction)
+        except StorageUnavailable:
+            return None
+
     def _write(self, connection: Connection, units: list[Unit]) -> None:
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
+        positions: dict[tuple[str, str], dict[str, Any]] = {}
         trades: list[dict[str, Any]] = []
         ledger: list[dict[str, Any]] = []
         audit: list[dict[str, Any]] = []
@@ -174,6 +230,7 @@ class Journal:
         for unit in units:
             orders.update({row["id"]: row for row in unit.order_rows()})
             balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
+            positions.update({(row["account_id"], row["symbol"]): row for row in unit.positions.values()})
             trades += unit.trade_rows()
             ledger += unit.ledger
             audit += unit.audit
@@ -186,28 +243,52 @@ class Journal:
             (insert(Trade), trades),
             (insert(LedgerEntry), ledger),
             (self._balances, list(balances.values())),
+            (self._positions, list(positions.values())),
             (insert(Event), self._number(connection, units)),
             (insert(AuditEntry), audit),
             (insert(IdempotencyKey), keys),
+            (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
         ):
             if rows:
                 connection.execute(statement, rows)
+        for order_id in (order_id for unit in units for order_id in unit.released):
+            connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
+            connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
+        for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
+            connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
         by_user: dict[str, list[dict[str, Any]]] = {}
         for unit in units:
             by_user.setdefault(unit.line.user_id, []).extend(unit.events)
-        rows = []
-        for user_id, events in by_user.items():
-            if not events:
-                continue
-            last = connection.execute(self._counters, {"user_id": user_id, "last_id": len(events)}).scalar_one()
-            moment = clock.now()
+        counts = [{"user_id": user_id, "last_id": len(events)} for user_id, events in by_user.items() if events]
+        rows: list[dict[str, Any]] = []
+        if not counts:
+            return rows
+        moment = clock.now()
+        for user_id, last in connection.execute(self._counters, counts):
+            events = by_user[user_id]
             for number, event in enumerate(events, start=last - len(events) + 1):
                 rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
         return rows
+
+
+def _unknown_before() -> StorageUnavailable:
+    return StorageUnavailable("The outcome of an earlier change is not known yet.", retry_after=RETRY_AFTER)
+
+
+_RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
+
+
+def _replacing(statement: Any, table: Any) -> Any:
+    """Let an insert replace the row with the same key."""
+    columns = table.__table__.columns
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in columns if column.primary_key],
+        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+    )
 
 
 def _broken_constraint(error: IntegrityError) -> TradingError:

@@ -32,10 +32,17 @@ class Keys:
         self._records = records
         self._held: dict[tuple[str, str], asyncio.Future[None]] = {}
 
-    async def once(self, command: wire.Command, work: Callable[[Claim | None], Awaitable[Result]]) -> Result:
+    async def once(
+        self,
+        command: wire.Command,
+        work: Callable[[Claim | None], Awaitable[Result]],
+        again: Callable[[], Awaitable[Result]] | None = None,
+    ) -> Result:
         """Do `work`, or answer with the outcome that is stored for the command's key; the second waits for the first.
 
         An order is answered as it is now. `work` has to store its outcome with the claim it is given.
+
+        :param again: what answers a repetition, instead of the stored outcome.
 
         :raises Refused: `idempotency_key_reused` when the key belongs to another command.
         :raises TradingError: the stored refusal.
@@ -51,6 +58,8 @@ class Keys:
             stored = await asyncio.to_thread(self._records.key, *slot)
             if stored is None:
                 return await work(claim)
+            if again is not None and stored.request_hash == claim.digest:
+                return await again()
             answer: Result = await self._replay(stored, claim, type(command))
             return answer
         finally:

@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from engine.demo.source import MarketSource, Quote
 from utils.errors import EngineUnavailable, FieldError, NotFound
-from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Price, Ticker
+from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Order, Price, Ticker
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[list[Quote]], Awaitable[None]]
@@ -21,6 +22,8 @@ class Market:
 
     def __init__(self, source: MarketSource, tick_seconds: float, clock: Callable[[], float] = time.time) -> None:
         self.exchange = source.exchange
+        self.octobot_name = source.exchange
+        """What OctoBot's paper accounts on this market call their exchange."""
         self.instruments: dict[str, Instrument] = {market.symbol: market for market in source.instruments()}
         self._source = source
         self._tick_seconds = tick_seconds
@@ -50,6 +53,22 @@ class Market:
             error = FieldError(field="symbol", code="unknown_symbol", message=detail)
             raise NotFound(detail, code="unknown_symbol", errors=(error,)) from None
 
+    def fresh_quote(self, symbol: str) -> Quote:
+        """Return the last quote when it is good to trade at. :raises EngineUnavailable: it is not; see `quote`."""
+        return self.quote(symbol)
+
+    def mark(self, order: Order) -> Decimal:
+        """Return the last price of an order's market; before there is one, a price that the order names."""
+        quote = self.quotes.get(order.symbol)
+        if quote is not None:
+            return quote.price
+        named = order.price or order.stop_price or order.trailing_level
+        return self.quote(order.symbol).price if named is None else named
+
+    def listing(self) -> list[Instrument]:
+        """Return all markets."""
+        return list(self.instruments.values())
+
     def tickers(self, symbols: list[str] | None) -> list[Ticker]:
         """Return tickers of `symbols` or of all markets. :raises NotFound: unknown symbol."""
         seen = self._seen_at()
@@ -67,12 +86,20 @@ class Market:
             at=self._seen_at(),
         )
 
+    def funding(self, symbol: str, moment: datetime) -> tuple[Decimal, Decimal]:
+        """Return the funding rate that was due at `moment`, and the mark price then. :raises NotFound: no perpetual."""
+        at = moment.timestamp()
+        return self._source.funding_rate(symbol, at), self._source.quote(symbol, at).price
+
     def status(self) -> FeedStatus:
         """Return how fresh the feed is."""
         age = None if self._ticked_at is None else max(self._clock() - self._ticked_at, 0.0)
         return FeedStatus(
             exchange=self.exchange, connected=age is not None, symbols=len(self.instruments), tick_age=age
         )
+
+    async def close(self) -> None:
+        """Let go of what the source holds."""
 
     async def run(self) -> None:
         """Tick until cancelled. A late tick is not made up for: the next one is at the next due time."""
@@ -88,7 +115,9 @@ class Market:
     async def tick(self) -> None:
         """Read every market once and tell the listeners what changed."""
         now = self._clock()
-        quotes = [self._source.quote(symbol, now) for symbol in self.instruments]
+        await self._tell([self._source.quote(symbol, now) for symbol in self.instruments], now)
+
+    async def _tell(self, quotes: list[Quote], now: float) -> None:
         changed = [quote for quote in quotes if not _same(self.quotes.get(quote.symbol), quote)]
         self.quotes.update((quote.symbol, quote) for quote in changed)
         self._ticked_at = now

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import octobot_trading.api as trading_api
@@ -56,14 +56,16 @@ class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
         return trade
 
 
-def bot_config(exchange: str, symbols: list[str], reference_currency: str) -> dict[str, Any]:
+def bot_config(
+    exchange: str, symbols: list[str], reference_currency: str, exchange_type: str = "spot"
+) -> dict[str, Any]:
     """Return the configuration an account runs with; no profile, tentacles or working directory are involved."""
     coins: dict[str, list[str]] = {}
     for symbol in symbols:
         coins.setdefault(symbol.split("/")[0], []).append(symbol)
     return {
         "crypto-currencies": {coin: {"pairs": pairs, "enabled": True} for coin, pairs in coins.items()},
-        "exchanges": {exchange: {"api-key": "", "api-secret": "", "enabled": True, "exchange-type": "spot"}},
+        "exchanges": {exchange: {"api-key": "", "api-secret": "", "enabled": True, "exchange-type": exchange_type}},
         "trading": {"reference-market": reference_currency, "risk": 0.5},
         "trader": {"enabled": False, "load-trade-history": False},
         "trader-simulator": {"enabled": True, "fees": {"maker": 0, "taker": 0}, "starting-portfolio": {}},
@@ -77,6 +79,8 @@ def bot_config(exchange: str, symbols: list[str], reference_currency: str) -> di
 class OctoBotAccount:
     """Execute orders in one OctoBot portfolio. Orders are known by our own ids throughout."""
 
+    EXCHANGE_TYPE = "spot"
+
     def __init__(self, exchange_manager: Any) -> None:
         self._manager = exchange_manager
         self._trader: PaperTrader = exchange_manager.trader
@@ -85,29 +89,35 @@ class OctoBotAccount:
     @classmethod
     async def open(
         cls, exchange: str, symbols: list[str], reference_currency: str, totals: dict[str, Decimal], bot_id: str
-    ) -> OctoBotAccount:
+    ) -> Self:
         """Build the account and give it `totals` (nothing locked yet).
 
         :param bot_id: unique per account; OctoBot keys its event trees by it.
         """
         # An account is opened anew while what was there before is still closing: they must not share their events.
         bot_id = f"{bot_id}/{next(_openings)}"
-        config = bot_config(exchange, symbols, reference_currency)
+        config = bot_config(exchange, symbols, reference_currency, cls.EXCHANGE_TYPE)
         builder = trading_api.create_exchange_builder(config, exchange)
-        builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
+        builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False)
+        builder.is_using_exchange_type(cls.EXCHANGE_TYPE)
         builder.set_bot_id(bot_id)
         builder.exchange_manager.trader = PaperTrader(config, builder.exchange_manager)
         # Evaluators wait for these events while an exchange starts; nobody does here, and they are 75 KB an account.
         builder.exchange_manager.exchange_config.initialize_exchange_event_tree = _nothing
-        with _without_pollers():
+        with without_pollers():
             manager = await builder.build()
         EventProvider.instance().remove_event_tree(bot_id)
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
         personal.orders_manager.enable_order_auto_synchronization = False
+        cls._prepare(manager)
         if totals:
             personal.portfolio_manager.apply_forced_portfolio(dict(totals))
         return cls(manager)
+
+    @classmethod
+    def _prepare(cls, manager: Any) -> None:
+        """Change what OctoBot built before it gets the totals."""
 
     async def close(self) -> None:
         """Stop the exchange manager and forget the account."""
@@ -226,7 +236,7 @@ _building: list[list[Any]] = []
 
 
 @contextmanager
-def _without_pollers() -> Iterator[None]:
+def without_pollers() -> Iterator[None]:
     """Keep OctoBot from giving an account pollers of its own: 17 tasks, and prices that fill orders by themselves.
 
     Accounts are built side by side; the list comes back when the last build has ended.

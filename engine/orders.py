@@ -46,6 +46,8 @@ def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
         reject_code=None,
         created_at=moment,
         updated_at=moment,
+        take_profit=ticket.take_profit,
+        stop_loss=ticket.stop_loss,
     )
 
 
@@ -83,6 +85,8 @@ def ticket_of(order: wire.Order) -> OrderTicket:
         trailing_percent=order.trailing_percent,
         time_in_force=order.time_in_force,
         reduce_only=order.reduce_only,
+        take_profit=order.take_profit,
+        stop_loss=order.stop_loss,
     )
 
 
@@ -103,7 +107,23 @@ def edited(order: wire.Order, command: wire.EditOrder) -> wire.Order:
             raise Refused(detail, code="not_editable", errors=(error,))
         changes[field] = value
     amount = changes.get("amount", order.amount)
-    return replace(order, **changes, remaining=amount - order.filled, updated_at=clock.now())
+    return replace(
+        order, **changes, **_edited_exits(order, command), remaining=amount - order.filled, updated_at=clock.now()
+    )
+
+
+def _edited_exits(order: wire.Order, command: wire.EditOrder) -> dict[str, wire.ExitLeg]:
+    changes = {}
+    for field in ("take_profit", "stop_loss"):
+        leg = getattr(command, field)
+        if leg is None:
+            continue
+        if order.parent_id is not None or order.group_id is not None:
+            detail = f"This order is an exit itself and has no {field}."
+            error = FieldError(field=field, code="not_editable", message=detail)
+            raise Refused(detail, code="not_editable", errors=(error,))
+        changes[field] = leg
+    return changes
 
 
 def needs(order: wire.Order, price: Decimal, market: Instrument) -> tuple[str, Decimal]:

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from models import Account, Balance, Database, IdempotencyKey, Installation, Order
-from models.records import order_of
-from utils import wire
-from utils.errors import Fault, NotFound
+from models import (
+    Account,
+    Balance,
+    Credential,
+    Database,
+    IdempotencyKey,
+    Installation,
+    KillSwitch,
+    LedgerEntry,
+    Order,
+    Position,
+    RiskLimits,
+    Trade,
+)
+from models.records import limits_of, order_of
+from utils import credentials, wire
+from utils.credentials import ApiKeys
+from utils.errors import Fault, NotFound, NotReady
+from utils.money import ZERO
+from utils.vault import Sealed, Vault
 from utils.wire import Mode
 
+HELD = "held"
+TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
+"""Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
 
 
@@ -35,6 +55,10 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, Decimal]
     entry_prices: dict[str, Decimal | None]
     orders: list[wire.Order]
+    limits: wire.RiskLimits
+    exchange_trades: frozenset[tuple[str, str]] = frozenset()
+    """Of a live account: symbol and exchange's id of the fills of its open orders."""
+    positions: list[dict[str, Any]] = []
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +88,15 @@ class Records:
                 .where(Order.account_id == account_id, Order.closed_at.is_(None))
                 .order_by(Order.id)
             ).all()
+            fills: list[Any] = []
+            if row.mode == "live" and orders:
+                ids = [order.id for order in orders]
+                query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
+                fills = list(connection.execute(query))
+            positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
+            limits = connection.execute(
+                select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
+            ).one_or_none()
         return AccountRecord(
             id=row.id,
             user_id=row.user_id,
@@ -78,7 +111,59 @@ class Records:
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
+            exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
+            positions=[dict(position._mapping) for position in positions],
+            limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
+
+    def keys_of(self, account_id: str, vault: Vault) -> ApiKeys:
+        """Return the keys that a live account trades with.
+
+        :raises NotReady: `credential_unreadable` when it has none, or the key ring does not open them.
+        """
+        joined = Account.__table__.join(Credential.__table__, Account.credential_id == Credential.id)
+        with self._database.read() as connection:
+            query = select(Credential.__table__).select_from(joined).where(Account.id == account_id)
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotReady("The account has no exchange keys.", code="credential_unreadable")
+        sealed = Sealed(row.key_id, row.sealed)
+        return credentials.open(vault, sealed, row.user_id, row.exchange, row.id)
+
+    def accounts_with_live_orders(self) -> list[str]:
+        """Return the live accounts that have open orders."""
+        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def day(self, account_id: str, midnight: datetime) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """Read what the account had of each currency at `midnight`, and what was deposited since."""
+        # one statement, so that both come from one moment
+        held = select(Balance.currency, Balance.total.label("amount"), literal(HELD).label("kind"))
+        moved = select(LedgerEntry.currency, LedgerEntry.amount, LedgerEntry.kind)
+        query = union_all(
+            held.where(Balance.account_id == account_id),
+            moved.where(LedgerEntry.account_id == account_id, LedgerEntry.created_at >= midnight),
+        )
+        opening: dict[str, Decimal] = {}
+        deposited: dict[str, Decimal] = {}
+        with self._database.read() as connection:
+            for currency, amount, kind in connection.execute(query):
+                opening[currency] = opening.get(currency, ZERO) + (amount if kind == HELD else -amount)
+                if kind not in TRADING_KINDS and kind != HELD:
+                    deposited[currency] = deposited.get(currency, ZERO) + amount
+        return opening, deposited
+
+    def kill_switches(self) -> list[wire.KillSwitch]:
+        """Read the kill switches that are engaged."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(KillSwitch.__table__)).all()
+        return [wire.KillSwitch(**row._mapping) for row in rows]
+
+    def accounts_of(self, user_id: str) -> list[str]:
+        """Read the ids of a user's accounts."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(Account.id).where(Account.user_id == user_id)).scalars())
 
     def open_orders(self, account_id: str | None = None) -> list[wire.Order]:
         """Read all open orders of the installation, or of one account."""
@@ -87,6 +172,16 @@ class Records:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
             return [order_of(row) for row in connection.execute(query)]
+
+    def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read all open positions of the installation, each with its exchange."""
+        query = (
+            select(Account.exchange, *Position.__table__.columns)
+            .join(Account, Account.id == Position.account_id)
+            .where(Position.opened_at.is_not(None))
+        )
+        with self._database.read() as connection:
+            return [(row.exchange, dict(row._mapping)) for row in connection.execute(query)]
 
     def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
         """Read the open day orders that were placed before the UTC day of `moment`."""

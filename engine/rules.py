@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
+from engine import brackets
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, is_multiple, plain, round_down
 from utils.wire import (
@@ -18,6 +20,7 @@ from utils.wire import (
     TRAILING,
     Check,
     Instrument,
+    OcoLeg,
     OrderTicket,
 )
 
@@ -50,6 +53,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     def is_marketable(self) -> bool:
         """Tell whether a limit would trade at once at the mark price."""
         return is_marketable(self.ticket.side, self.ticket.price, self.mark)
+
+    @property
+    def takes(self) -> bool:
+        """Tell whether the order trades at once."""
+        return self.ticket.type == "market" or (self.ticket.type == "limit" and self.is_marketable)
 
     @property
     def price(self) -> Decimal:
@@ -128,6 +136,10 @@ def verdicts(order: Draft, funds: Funds) -> Iterator[tuple[str, Refused | None]]
     yield "min_cost", _min_cost(order)
     yield "reduce_only", funds.reduce_only(order)
     yield "funds", funds.covers(order)
+    if order.ticket.oco is not None:
+        yield "oco.min_cost", _oco_min_cost(order, order.ticket.oco)
+        yield "oco.funds", _oco_funds(order, order.ticket.oco, funds)
+    yield from brackets.verdicts(order, funds)
 
 
 def refuse(code: str, field: str, detail: str) -> Refused:
@@ -221,10 +233,27 @@ def _wrong_side(field: str, above: bool, mark: Decimal) -> Refused:
 
 def _min_cost(order: Draft) -> Refused | None:
     market = order.instrument
+    if market.type == "swap" and order.ticket.reduce_only:
+        return None  # what is left of a position can always be closed
     if order.cost < market.min_cost:
         field = "amount" if order.ticket.amount is not None else "quote_amount"
         return refuse("below_min_cost", field, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
     return None
+
+
+def _oco_min_cost(order: Draft, leg: OcoLeg) -> Refused | None:
+    market = order.instrument
+    if order.amount * (leg.price or leg.stop_price) >= market.min_cost:
+        return None
+    return refuse("below_min_cost", "oco", f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
+
+
+def _oco_funds(order: Draft, leg: OcoLeg, funds: Funds) -> Refused | None:
+    # a pair locks once, for the first order; a stop that buys is the dearer one
+    ticket = replace(order.ticket, type="stop" if leg.price is None else "stop_limit", oco=None)
+    stop = replace(order, ticket=replace(ticket, price=leg.price, stop_price=leg.stop_price))
+    refusal = funds.covers(stop)
+    return None if refusal is None else refuse(refusal.code, "oco", refusal.detail)
 
 
 def trailing_trigger(side: str, level: Decimal, percent: Decimal) -> Decimal:

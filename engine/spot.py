@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from engine import orders, portfolio, rules
@@ -14,9 +15,9 @@ from engine.rules import Draft
 from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import wire
-from utils.errors import Refused
-from utils.money import ZERO, plain
-from utils.wire import CONDITIONAL, Instrument, OrderTicket, Portfolio, Preview
+from utils.errors import NotFound, Refused
+from utils.money import ZERO, plain, round_down
+from utils.wire import CONDITIONAL, Instrument, Leverage, OrderTicket, Portfolio, Preview
 
 
 class SpotAccount(Account):
@@ -30,8 +31,15 @@ class SpotAccount(Account):
     @classmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
         return await OctoBotAccount.open(
-            record.exchange, list(market.instruments), record.reference_currency, record.totals, record.id
+            market.octobot_name, _spot(market), record.reference_currency, record.totals, record.id
         )
+
+    def is_behind(self, now: datetime) -> bool:  # noqa: ARG002
+        """Tell that time does nothing to holdings."""
+        return False
+
+    async def catch_up(self, now: datetime, unit: Unit) -> None:
+        """Do nothing: see `is_behind`."""
 
     @property
     def trades(self) -> dict[str, wire.Trade]:
@@ -41,6 +49,23 @@ class SpotAccount(Account):
     async def book_opening(self, unit: Unit) -> None:
         """Book the starting balance; done once in the life of an account."""
         await self._booking.opening(self.record.reference_currency, self.record.starting_balance, unit)
+
+    def closing(self, symbol: str) -> OrderTicket:
+        """Return the ticket that sells what is free of a holding. :raises NotFound: when there is nothing."""
+        instrument = self._market.instrument(symbol)
+        amount = round_down(self.octobot.free(instrument.base), instrument.amount_step)
+        if not amount:
+            raise NotFound(f"There is nothing to sell on {symbol}.", code="position_not_found")
+        return OrderTicket(symbol=symbol, side="sell", type="market", amount=amount)
+
+    async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:  # noqa: ARG002
+        """Refuse: a spot account owns what it trades."""
+        raise Refused("A spot account has no leverage.", code="not_a_futures_account")
+
+    @property
+    def holds_positions(self) -> bool:
+        """Tell that holdings are at rest."""
+        return False
 
     def value(self, currency: str, amount: Decimal) -> Decimal | None:
         """Return what `amount` of `currency` is worth in the reference currency; None when no market tells."""
@@ -61,6 +86,10 @@ class SpotAccount(Account):
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
         return portfolio.preview(self.draft(ticket), self._funds())
+
+    def _admit(self, instrument: Instrument) -> None:
+        if instrument.type != "spot":
+            raise rules.refuse("not_a_spot_market", "symbol", "A spot account trades spot markets alone.")
 
     def _funds(self, *, without: wire.Order | None = None) -> SpotFunds:
         released = None if without is None else self._lock_of(without)
@@ -86,6 +115,10 @@ class SpotAccount(Account):
 
     def _instrument(self, order: wire.Order) -> Instrument:
         return self._market.instrument(order.symbol)
+
+
+def _spot(market: Market) -> list[str]:
+    return [symbol for symbol, instrument in market.instruments.items() if instrument.type == "spot"]
 
 
 class SpotFunds:

@@ -1,15 +1,18 @@
-"""The index of trigger prices: which orders does a price touch? Only those accounts are visited at a tick."""
+"""The index of trigger prices: which orders and positions does a price touch? A tick visits those accounts alone."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
 from engine.rules import trailing_trigger
 from utils.wire import CONDITIONAL, TRAILING, Order
+
+GUARD = "!"
+"""What the name of a guard, which sorts before every order's id, begins with."""
 
 
 class Touch(NamedTuple):
@@ -20,17 +23,23 @@ class Touch(NamedTuple):
 
 
 class Triggers:
-    """Hold the trigger price of every open order, of accounts in memory or not."""
+    """Hold the trigger price of every open order and position, of accounts in memory or not; count the orders."""
 
     def __init__(self) -> None:
         self._books: dict[tuple[str, str], _Book] = {}
         self._places: dict[str, tuple[str, str]] = {}
+        self._guards = 0
+        self._elsewhere: dict[str, str] = {}
+        """Live orders and their accounts: the exchange watches them, prices here move nothing."""
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) - self._guards + len(self._elsewhere)
 
     def add(self, order: Order) -> None:
         """Watch `order`, replacing what was known of it but for a better trailing level."""
+        if order.mode == "live":
+            self._elsewhere[order.id] = order.account
+            return
         place = (order.exchange, order.symbol)
         book = self._books.setdefault(place, _Book())
         level = book.levels.get(order.id)
@@ -38,14 +47,38 @@ class Triggers:
         self._places[order.id] = place
         book.add(order, level)
 
+    def guard(self, exchange: str, row: dict[str, Any]) -> None:
+        """Watch the liquidation price of a position (a row of SQL), or stop watching when it has none."""
+        name = f"{GUARD}{row['symbol']} {row['account_id']}"
+        self.remove(name)
+        if row["amount"] and row["liquidation_price"] is not None:
+            self._guards += 1
+            self._places[name] = place = (exchange, row["symbol"])
+            book = self._books.setdefault(place, _Book())
+            book.watch(name, row["account_id"], row["liquidation_price"], above=row["amount"] < 0)
+
     def remove(self, order_id: str) -> None:
         """Stop watching an order; unknown ids are fine."""
+        self._elsewhere.pop(order_id, None)
         place = self._places.pop(order_id, None)
         if place is not None:
+            self._guards -= order_id.startswith(GUARD)
             self._books[place].remove(order_id)
+
+    def by_account(self) -> dict[str, list[str]]:
+        """Return the ids of all open orders, by account."""
+        found: dict[str, list[str]] = {}
+        for book in self._books.values():
+            for order_id, account_id in book.accounts.items():
+                found.setdefault(account_id, []).append(order_id)
+        for order_id, account_id in self._elsewhere.items():
+            found.setdefault(account_id, []).append(order_id)
+        return found
 
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""
+        for order_id in [order for order, account in self._elsewhere.items() if account == account_id]:
+            self.remove(order_id)
         for book in self._books.values():
             for order_id in [order for order, account in book.accounts.items() if account == account_id]:
                 self.remove(order_id)
@@ -73,7 +106,6 @@ class _Book:
         self.levels: dict[str, Decimal] = {}
 
     def add(self, order: Order, known_level: Decimal | None) -> None:
-        self.accounts[order.id] = order.account
         if order.type in TRAILING and order.triggered_at is None:
             if order.trailing_level is None:
                 raise ValueError(f"trailing order {order.id} has no level")
@@ -82,11 +114,14 @@ class _Book:
             self.levels[order.id] = best(order.trailing_level, known_level or order.trailing_level)
         self._enter(order)
 
+    def watch(self, name: str, account: str, price: Decimal, *, above: bool) -> None:
+        self.accounts[name] = account
+        self.entries[name] = (above, (price, name))
+        (self.above if above else self.below).add((price, name))
+
     def _enter(self, order: Order) -> None:
         price, above = trigger(order, self.levels.get(order.id))
-        entry = (price, order.id)
-        self.entries[order.id] = (above, entry)
-        (self.above if above else self.below).add(entry)
+        self.watch(order.id, order.account, price, above=above)
 
     def _leave(self, order_id: str) -> None:
         above, entry = self.entries.pop(order_id)

@@ -59,15 +59,21 @@ class Unit:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     balances: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    positions: dict[str, dict[str, Any]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     keys: list[dict[str, Any]] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    switches: list[dict[str, Any]] = field(default_factory=list)
+    """Kill switches; those whose `engaged_at` is None are released."""
     account: dict[str, Any] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
-        return not (self.orders or self.ledger or self.audit or self.keys or self.balances or self.account)
+        changes = (self.orders, self.ledger, self.audit, self.keys, self.balances, self.account)
+        return not any((*changes, self.limits, self.switches, self.positions))
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
@@ -75,6 +81,10 @@ class Unit:
         self.orders[order.id] = order
         if tell:
             self._event("order", order)
+
+    def release(self, order: wire.Order) -> None:
+        """Give back the idempotency key and the client order id of an order that was never sent."""
+        self.released.append(order.id)
 
     def trade(self, trade: wire.Trade) -> None:
         """Store a fill and tell its owner of it."""
@@ -116,6 +126,11 @@ class Unit:
             "entry_price": entry_price,
         }
         self.balances.append(row)
+
+    def position(self, row: dict[str, Any], message: wire.Position) -> None:
+        """Store the position's new state and tell its owner of it."""
+        self.positions[row["symbol"]] = row
+        self._event("position", message)
 
     def settle(self, **columns: Any) -> None:
         """Change columns of the account itself."""

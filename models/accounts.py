@@ -76,7 +76,8 @@ class Position(Base):
     """A position in a perpetual: `amount` in base units, negative when short.
 
     A row with amount 0 keeps the `leverage` the owner chose. `margin` is locked in the settlement currency;
-    `funded_at` is the last funding moment that was booked.
+    `realized_pnl` is what it gained since it was opened, after fees, `funding` what it got (or paid) since then, and
+    `funded_at` the last funding moment that was booked.
     """
 
     __tablename__ = "positions"
@@ -89,6 +90,7 @@ class Position(Base):
     margin: Mapped[Decimal]
     liquidation_price: Mapped[Decimal | None]
     realized_pnl: Mapped[Decimal]
+    funding: Mapped[Decimal]
     opened_at: Mapped[datetime | None]
     funded_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from sqlite3 import Error as SQLError
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,13 @@ from utils.errors import StorageUnavailable
 
 BUSY_TIMEOUT_SECONDS = 5
 RETRY_AFTER = 1
+
+
+class Transaction(NamedTuple):
+    """A transaction of PostgreSQL by its number, and the process of the server that carries it out."""
+
+    number: int
+    backend: int
 
 
 class Database:
@@ -79,6 +87,51 @@ class Database:
         ):
             yield session
 
+    def transaction(self, connection: Connection) -> Transaction | None:
+        """Return the transaction of `connection`, whose outcome can be asked for; None on SQLite.
+
+        SQLite's COMMIT tells it by itself. A server may go away between COMMIT and its answer.
+        """
+        if self.is_sqlite:
+            return None
+        return Transaction(*connection.execute(text("SELECT txid_current(), pg_backend_pid()")).one())
+
+    def outcome(self, transaction: Transaction) -> bool | None:
+        """Tell whether a transaction was committed; None while it is not over, and its process is told to end.
+
+        :raises StorageUnavailable: when the database cannot be reached.
+        """
+        with self.read() as connection:
+            status = connection.execute(
+                text("SELECT txid_status(:number)"), {"number": transaction.number}
+            ).scalar_one_or_none()
+            if status == "in progress":
+                # its client is gone, and nobody knows how long it would wait for it
+                connection.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": transaction.backend})
+                return None
+        return bool(status == "committed")
+
+    def bound_log(self, limit: int, patience: float) -> None:
+        """Empty SQLite's write-ahead log when it is longer than `limit` bytes.
+
+        Readers that overlap keep SQLite from ever beginning it anew: this keeps new ones waiting, for `patience`
+        seconds at most, until the others have ended. Does nothing when they do not.
+        """
+        if self.path is None:
+            return
+        try:
+            length = Path(f"{self.path}-wal").stat().st_size
+        except OSError:
+            return
+        if length <= limit:
+            return
+        with suppress(StorageUnavailable, SQLError), _translated(), self.engine.connect() as connection:
+            cursor: Any = connection.connection.cursor()
+            (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute(f"PRAGMA busy_timeout={usual}")
+
     def _refuse_lost_file(self, _connection: Connection) -> None:
         """Refuse a file that was deleted or replaced: what SQLite goes on to write into it is gone at the next start.
 
@@ -104,7 +157,12 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+        raise _unavailable() from error
+    except DatabaseError as error:
+        # SQLite's word for a damaged file; the classes below it tell of mistakes in a statement or in what it stores
+        if type(error) is not DatabaseError:
+            raise
         raise _unavailable() from error
 
 

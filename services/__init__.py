@@ -10,16 +10,22 @@ from services.account_changes import AccountChanges
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
+from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
 from services.orders import Orders
 from services.passwords import Passwords
+from services.performance import Performances
 from services.portfolio import Portfolios
+from services.positions import Positions
 from services.prices import Prices
+from services.risk import Risk
 from services.sessions import Sessions
 from services.tokens import Tokens
+from services.trade_export import TradeExports
 from services.users import Users
+from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
 from utils.vault import Vault
 
@@ -34,7 +40,13 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    trade_exports: TradeExports
+    risk: Risk
     portfolios: Portfolios
+    positions: Positions
+    equity: EquityCurves
+    performances: Performances
+    wealth: Wealth
     market: Market
     prices: Prices
     configurations: Configurations
@@ -46,6 +58,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
+    equity = EquityCurves(database, bridge, accounts)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
@@ -60,7 +73,13 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
+        trade_exports=TradeExports(database, accounts),
+        risk=Risk(database, bridge, accounts),
         portfolios=Portfolios(bridge, accounts),
+        positions=Positions(bridge, accounts),
+        equity=equity,
+        performances=Performances(database, bridge, accounts, equity),
+        wealth=Wealth(bridge, accounts),
         market=Market(bridge),
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),

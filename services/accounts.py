@@ -91,10 +91,13 @@ class Accounts:
 
     def active(self, principal: Principal) -> builtins.list[Account]:
         """Return all of the caller's accounts that are not archived, oldest first."""
-        query = _of(principal).where(models.Account.status == "active")
+        return [account for account in self.all(principal) if account.status == "active"]
+
+    def all(self, principal: Principal) -> builtins.list[Account]:
+        """Return all of the caller's accounts, oldest first."""
+        query = _of(principal).order_by(models.Account.created_at, models.Account.id)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(models.Account.created_at, models.Account.id)).all()
-        return [_account(row) for row in rows]
+            return [_account(row) for row in connection.execute(query)]
 
     def get(self, principal: Principal, account_id: str) -> Account:
         """Return the caller's account as it is now. :raises NotFound: `account_not_found`."""

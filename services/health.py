@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import migrations
+from config import DEMO
 from models import Database
 from utils.errors import BridgeError, FieldError, NotReady, StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
@@ -56,5 +57,6 @@ class Health:
         return [
             FieldError(field=f"feeds.{feed.exchange}", code="feed_mute", message="No prices have come yet.")
             for feed in status.feeds
-            if not feed.connected
+            # a real exchange may be away for hours: what does not need it goes on, so this is no reason to be stopped
+            if feed.exchange == DEMO and not feed.connected
         ]

@@ -16,17 +16,21 @@ from models.base import UtcDateTime
 from models.records import order_of, trade_of
 from services.accounts import Accounts
 from services.principals import Principal
-from utils.errors import EngineTimeout, NotFound
+from utils.errors import EngineTimeout, Fault, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.pages import DEFAULT_LIMIT, Cursor, Page
 from utils.wire import (
     Actor,
+    BatchItem,
     CancelOrder,
     CancelOrders,
     EditOrder,
+    ExitLeg,
     Order,
     OrderTicket,
+    Placement,
     PlaceOrder,
+    PlaceOrders,
     Preview,
     PreviewOrder,
     Side,
@@ -35,6 +39,7 @@ from utils.wire import (
 
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,48}")
 _ID = re.compile(r"[0-9a-f-]{36}")
+BATCH_SECONDS = 30.0
 _WHAT_TO_DO = (
     "The order may or may not have been placed: repeat the request with the same Idempotency-Key, "
     "or look the order up by its client_order_id."
@@ -66,6 +71,17 @@ class Changes:
     price: Decimal | None = None
     stop_price: Decimal | None = None
     trailing_percent: Decimal | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """One order of a batch, or why it could not be read."""
+
+    account: str | None = None
+    ticket: OrderTicket | None = None
+    refusal: Refused | None = None
 
 
 class Orders:
@@ -96,6 +112,27 @@ class Orders:
         except EngineTimeout as error:
             raise EngineTimeout(f"{error.detail} {_WHAT_TO_DO}", code=error.code) from error
 
+    def place_many(
+        self, principal: Principal, actor: Actor, wishes: list[Wish], key: str | None = None
+    ) -> list[Placement]:
+        """Place orders on the caller's accounts, one after the other; each has an outcome of its own.
+
+        :param key: the idempotency key of the whole batch.
+        :raises Refused: `idempotency_key_reused`. :raises EngineTimeout: when the outcome of some is unknown.
+        """
+        items = [self._item(principal, wish) for wish in wishes]
+        return self._bridge.within(BATCH_SECONDS).place_orders(
+            PlaceOrders(actor=actor, orders=items, idempotency_key=key)
+        )
+
+    def _item(self, principal: Principal, wish: Wish) -> BatchItem:
+        try:
+            if wish.refusal is not None:
+                raise wish.refusal
+            return BatchItem(account=self._accounts.owned(principal, wish.account).id, ticket=wish.ticket)
+        except (Refused, NotFound) as error:
+            return BatchItem(fault=Fault.of(error))
+
     def preview(self, principal: Principal, account: str | None, ticket: OrderTicket) -> Preview:
         """Tell what placing would do. :raises NotFound: when the account is not the caller's."""
         owned = self._accounts.owned(principal, account)
@@ -113,6 +150,8 @@ class Orders:
                 price=changes.price,
                 stop_price=changes.stop_price,
                 trailing_percent=changes.trailing_percent,
+                take_profit=changes.take_profit,
+                stop_loss=changes.stop_loss,
             )
         )
 

@@ -31,5 +31,5 @@ class Portfolios:
         )
 
     def positions(self, principal: Principal, account: str | None = None) -> list[Position]:
-        """Return the account's holdings other than its reference currency."""
+        """Return the positions of a futures account, or a spot account's holdings other than its reference currency."""
         return self.overview(principal, account).positions

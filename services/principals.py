@@ -40,6 +40,11 @@ class Principal:
     session_id: str
 
     @property
+    def is_admin(self) -> bool:
+        """Tell whether the caller administers the installation."""
+        return self.role == "admin"
+
+    @property
     def permissions(self) -> frozenset[str]:
         """Return what the caller's role may do; a role that is not known may do nothing."""
         return ROLES.get(self.role, frozenset())

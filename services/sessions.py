@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn
@@ -23,6 +24,11 @@ from utils.wire import Message
 
 KNOWN_FOR = timedelta(days=60)
 """How long after a session has expired its user is still known where it was opened."""
+
+CALLER_SECONDS = 1.0
+"""How long a caller who was looked up is taken for unchanged; the process that ends a session forgets it at once."""
+
+CALLERS = 10_000
 
 _CALLER = (
     select(
@@ -72,6 +78,8 @@ class Sessions:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
+        self._callers: dict[tuple[str, str], tuple[float, Principal]] = {}
+        """When and as whom the user of a session was looked up."""
 
     def log_in(self, command: LogIn, origin: Origin) -> TokenPair:
         """Open a session.
@@ -121,6 +129,7 @@ class Sessions:
                     target=claims.session_id,
                 )
         if reused:
+            self._callers.pop((claims.session_id, claims.user_id), None)
             raise Unauthenticated("The refresh token was used before; sign in again.", code="token_reused")
         raise Unauthenticated("The token is not valid.", code="token_invalid")
 
@@ -129,16 +138,26 @@ class Sessions:
         with self._database.write() as session:
             _revoke(session, principal.session_id, "logout")
             audit.record(session, origin, "session.ended", user_id=principal.user_id, target=principal.session_id)
+        self._callers.pop((principal.session_id, principal.user_id), None)
 
     def principal(self, access_token: str) -> Principal:
-        """Return who `access_token` stands for, as the database knows them now.
+        """Return who `access_token` stands for, as the database knew them at most `CALLER_SECONDS` ago.
 
         :raises Unauthenticated: `token_invalid`, `token_expired`, or `session_ended` when the session was revoked or
             expired or the user is not active any more.
         """
         claims = self._tokens.read(access_token, "access")
+        key = (claims.session_id, claims.user_id)
+        began = time.monotonic()
+        known = self._callers.get(key)
+        if known is not None and began - known[0] < CALLER_SECONDS:
+            return known[1]
         with self._database.read() as connection:
-            return _caller(connection, claims)
+            caller = _caller(connection, claims)
+        if len(self._callers) >= CALLERS:
+            self._callers.clear()
+        self._callers[key] = (began, caller)
+        return caller
 
     def source(self, name: str, ip: str | None) -> Source:
         """Return whom a login as `name` from `ip` is aimed at."""

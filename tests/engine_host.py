@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import uvloop
@@ -12,6 +12,7 @@ import uvloop
 from config import Settings
 from engine.demo.source import MarketSource
 from engine.engine import Engine
+from engine.live.timing import Timing
 
 Result = TypeVar("Result")
 TIMEOUT = 30
@@ -20,9 +21,17 @@ TIMEOUT = 30
 class EngineHost:
     """Run an engine that ticks when it is told to."""
 
-    def __init__(self, settings: Settings, source: MarketSource) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: MarketSource,
+        others: Sequence[MarketSource] = (),
+        timing: Timing | None = None,
+    ) -> None:
         self.settings = settings
         self._source = source
+        self._others = others
+        self._timing = timing
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.engine: Engine
@@ -53,7 +62,7 @@ class EngineHost:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT)
 
     async def _start(self) -> None:
-        self.engine = Engine(self.settings, self._source)
+        self.engine = Engine(self.settings, self._source, self._others, self._timing)
         await self.engine.start(ticking=False)
 
     async def _tick(self, settle: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models import Database
+from models.database import Transaction
 from utils.errors import StorageUnavailable
 
 Kind = Literal["away", "constraint", "after"]
@@ -22,6 +23,8 @@ class Failures:
     def __init__(self) -> None:
         self.left = 0
         self.kind: Kind = "away"
+        self.but: Callable[[Any], bool] | None = None
+        """Units for which this is true are stored."""
 
     def install(self, journal: Any) -> None:
         write, attempt = journal._write, journal._try
@@ -42,21 +45,36 @@ class Failures:
         journal._write, journal._try = failing_write, failing_try
 
     def _strike(self, units: Any) -> bool:
+        if self.but is not None and all(self.but(unit) for unit in units):
+            return False
         struck = self.left > 0 and any(not unit.is_empty for unit in units)
         self.left -= struck
         return struck
 
 
 class Vanishing:
-    """A database server whose connection breaks after it has committed."""
+    """A database server whose connection breaks after it has committed; it tells the outcomes it is given."""
 
     is_sqlite = False
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *outcomes: bool | None) -> None:
         self._database = database
+        self.outcomes = list(outcomes)
+        self.breaks = True
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         with self._database.write() as session:
             yield session
-        raise StorageUnavailable("The answer was lost.")
+        if self.breaks:
+            raise StorageUnavailable("The answer was lost.")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def transaction(self, _connection: Any) -> Transaction:
+        return Transaction(1, 1)
+
+    def outcome(self, _transaction: Transaction) -> bool | None:
+        """Return the next outcome; the last one stays."""
+        return self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from engine.demo.catalogue import FUNDING_SECONDS
 from engine.demo.generator import DemoMarket
 from engine.demo.source import Quote
 from utils.wire import Candle, Ticker
@@ -16,8 +17,9 @@ from utils.wire import Candle, Ticker
 class ManualMarket(DemoMarket):
     """The demo exchange's instruments and past, with a present that only moves when told."""
 
-    def __init__(self) -> None:
-        super().__init__(7, time.time())
+    def __init__(self, funding_seconds: int = FUNDING_SECONDS) -> None:
+        super().__init__(7, time.time(), funding_seconds)
+        self._funding_rates: dict[str, Decimal] = {}
         now = time.time()
         self._seen: dict[str, list[Decimal]] = {}
         self._ticks = {market.symbol: market.price_tick for market in self.instruments()}
@@ -28,6 +30,15 @@ class ManualMarket(DemoMarket):
         self._prices[symbol] = price
         self._seen.setdefault(symbol, []).append(price)
 
+    def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
+        """Put the funding rate of `symbol`, at all times."""
+        self._funding_rates[symbol] = rate
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Return the funding rate that was put, the demo market's own when none was."""
+        rate = self._funding_rates.get(symbol)
+        return super().funding_rate(symbol, at) if rate is None else rate
+
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price that was put, one tick between it and each side of the book."""
         price, tick = self._prices[symbol], self._ticks[symbol]
@@ -37,7 +48,15 @@ class ManualMarket(DemoMarket):
         """Return the demo market's day, ending at the price that was put."""
         ticker, quote = super().ticker(symbol, at), self.quote(symbol, at)
         high, low = max(ticker.high, quote.price), min(ticker.low, quote.price)
-        return replace(ticker, last=quote.price, bid=quote.bid, ask=quote.ask, high=high, low=low)
+        return replace(
+            ticker,
+            last=quote.price,
+            mark_price=ticker.mark_price and quote.price,
+            bid=quote.bid,
+            ask=quote.ask,
+            high=high,
+            low=low,
+        )
 
     def candles(self, symbol: str, timeframe: str, *, at: float, **query: Any) -> list[Candle]:
         """Return the demo market's candles, the running one ending at the price that was put."""

@@ -21,10 +21,12 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     Candle,
+    ClosePosition,
     CredentialCheck,
     Deposit,
     DepositFunds,
     EditOrder,
+    EngageKillSwitch,
     EngineStatus,
     Equity,
     GetBotConfig,
@@ -37,12 +39,20 @@ from utils.wire import (
     GetTickers,
     GetTrades,
     Instrument,
+    KillSwitchState,
+    Leverage,
     Order,
+    Placement,
     PlaceOrder,
+    PlaceOrders,
     Portfolio,
     Preview,
     PreviewOrder,
+    ReleaseKillSwitch,
     ResetAccount,
+    RiskLimits,
+    SetLeverage,
+    SetRiskLimits,
     StreamEvent,
     Subscribe,
     Ticker,
@@ -108,6 +118,33 @@ class OctoBotBridge:
 
     def cancel_orders(self, command: CancelOrders) -> list[Order]:
         """Cancel all open orders that match and return them."""
+        return self._call(command)
+
+    def close_position(self, command: ClosePosition) -> Order:
+        """Close a position at the market. :raises NotFound: unknown symbol, or there is none."""
+        return self._call(command)
+
+    def set_leverage(self, command: SetLeverage) -> Leverage:
+        """Choose the leverage of a market. :raises NotFound: unknown symbol. :raises Refused: the margin forbids it."""
+        return self._call(command)
+
+    def place_orders(self, command: PlaceOrders) -> list[Placement]:
+        """Place a batch, one order after the other; each has its own outcome.
+
+        :raises Refused: `idempotency_key_reused` when the key belongs to another request.
+        """
+        return self._call(command)
+
+    def set_risk_limits(self, command: SetRiskLimits) -> RiskLimits:
+        """Replace an account's risk limits; they hold when this answers."""
+        return self._call(command)
+
+    def engage_kill_switch(self, command: EngageKillSwitch) -> KillSwitchState:
+        """Refuse new orders and cancel the open ones; tells which are canceled and which are not yet."""
+        return self._call(command)
+
+    def release_kill_switch(self, command: ReleaseKillSwitch) -> KillSwitchState:
+        """Take orders again. :raises Forbidden: when an admin engaged the switch and a user wants to release it."""
         return self._call(command)
 
     def deposit(self, command: DepositFunds) -> Deposit:

@@ -104,8 +104,16 @@ class InstrumentQuery(Schema):
         return {name: text.upper() if name in {"base", "quote"} else text for name, text in values.items()}
 
 
+class LeverageTierSchema(Schema):
+    """What holds for positions worth at most `max_cost`; rates are fractions."""
+
+    max_cost = DecimalString(required=True)
+    max_leverage = DecimalString(required=True)
+    maintenance_margin_rate = DecimalString(required=True)
+
+
 class InstrumentSchema(Schema):
-    """A market and its rules; fees are fractions."""
+    """A market and its rules; fees are fractions. What follows `taker_fee` is of perpetuals (`swap`) alone."""
 
     symbol = fields.String(required=True, metadata={"example": "BTC/USDT"})
     exchange = fields.String(required=True)
@@ -119,6 +127,15 @@ class InstrumentSchema(Schema):
     min_cost = DecimalString(required=True)
     maker_fee = DecimalString(required=True)
     taker_fee = DecimalString(required=True)
+    settle = fields.String(required=True, allow_none=True, metadata={"description": "What gains are paid in."})
+    contract_size = DecimalString(required=True, allow_none=True)
+    linear = fields.Boolean(
+        required=True, allow_none=True, metadata={"description": "False: an inverse contract, which cannot be traded."}
+    )
+    max_leverage = DecimalString(required=True, allow_none=True)
+    leverage_tiers = fields.List(fields.Nested(LeverageTierSchema), required=True)
+    index = fields.String(required=True, allow_none=True, metadata={"description": "The spot pair that it follows."})
+    funding_seconds = fields.Integer(required=True, allow_none=True)
 
 
 class TickerQuery(Schema):
@@ -147,6 +164,12 @@ class TickerSchema(Schema):
     change_percent = DecimalString(required=True)
     as_of = fields.DateTime(required=True)
     stale = fields.Boolean(required=True)
+    mark_price = DecimalString(required=True, allow_none=True, metadata={"description": "Of perpetuals alone."})
+    index_price = DecimalString(required=True, allow_none=True)
+    funding_rate = DecimalString(
+        required=True, allow_none=True, metadata={"description": "As it stands; longs pay it to shorts."}
+    )
+    next_funding_at = fields.DateTime(required=True, allow_none=True)
 
 
 class CandleQuery(TickerQuery):

@@ -37,7 +37,7 @@ class BalanceSchema(Schema):
 
 
 class PositionSchema(Schema):
-    """A holding with its average entry price."""
+    """A holding, or a position in a perpetual, with its average entry price. A holding has nothing below that gain."""
 
     account = fields.String(required=True)
     symbol = fields.String(required=True)
@@ -46,6 +46,40 @@ class PositionSchema(Schema):
     entry_price = DecimalString(required=True, allow_none=True)
     mark_price = DecimalString(required=True, allow_none=True)
     unrealized_pnl = DecimalString(required=True, allow_none=True)
+    leverage = DecimalString(required=True, allow_none=True)
+    margin = DecimalString(required=True, allow_none=True, metadata={"description": "What is locked for it."})
+    liquidation_price = DecimalString(required=True, allow_none=True)
+    realized_pnl = DecimalString(
+        required=True, allow_none=True, metadata={"description": "Gained since it was opened, after fees."}
+    )
+    funding = DecimalString(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Got as funding since then; paid when negative."},
+    )
+
+
+class LeverageChangeSchema(Schema):
+    """The leverage to trade a market with from now on."""
+
+    leverage = DecimalString(required=True, positive=True, metadata={"description": "A whole number."})
+    account = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "The main account when absent."},
+    )
+
+
+class LeverageSchema(Schema):
+    """The leverage of a market, and what follows from it for an open position."""
+
+    account = fields.String(required=True)
+    symbol = fields.String(required=True)
+    leverage = DecimalString(required=True)
+    max_leverage = DecimalString(required=True)
+    margin = DecimalString(required=True)
+    liquidation_price = DecimalString(required=True, allow_none=True)
 
 
 class ProfitSchema(Schema):

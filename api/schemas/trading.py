@@ -6,11 +6,13 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
+from api.schemas.brackets import StoredExitSchema, exit_leg
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
 from services.orders import Changes, Filters
+from services.trade_export import ExportFilters
 from utils.wire import (
     FINAL_STATUSES,
     GROUPABLE,
@@ -94,6 +96,8 @@ class OrderTicketSchema(_Aliased):
         validate=validate.Regexp(r"[A-Za-z0-9_.:-]{1,48}\Z", error="Use 1 to 48 letters, digits and _ . : -"),
     )
     oco = fields.Nested(OcoSchema, load_default=None, allow_none=True)
+    take_profit = exit_leg("Placed when the order fills: `price` a limit, `stop_price` a trigger.", load_default=None)
+    stop_loss = exit_leg("Placed when the order fills: a stop at `stop_price`, at best `price`.", load_default=None)
     account = fields.String(
         load_default=None,
         allow_none=True,
@@ -146,6 +150,8 @@ class OrderChangesSchema(_Aliased):
     price = DecimalString(positive=True, allow_none=True)
     stop_price = DecimalString(positive=True, allow_none=True)
     trailing_percent = _trailing()
+    take_profit = exit_leg("Replaces the exit that waits for the order to fill.")
+    stop_loss = exit_leg("Replaces the exit that waits for the order to fill.")
 
     @validates_schema
     def check_any(self, values: dict[str, Any], **_: Any) -> None:
@@ -191,6 +197,27 @@ class TradeQuery(PageQuery):
     def read_cursor(self, values: dict[str, Any], **context: Any) -> Any:
         """Return the filters."""
         return Filters(**super().read_cursor(values, **context))
+
+
+class ExportQuery(Schema):
+    """Which trades are written, and how their cost is reckoned."""
+
+    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All accounts when absent."})
+    symbol = Symbol(load_default=None)
+    side = Word(*SIDES, load_default=None)
+    after = Moment(load_default=None, metadata={"description": "Only what was created later."})
+    until = Moment(load_default=None, metadata={"description": "Only what was created by then."})
+    method = Word(
+        "average",
+        "fifo",
+        load_default="average",
+        metadata={"description": "Average cost, or first in, first out with a row for each lot."},
+    )
+
+    @post_load
+    def filters(self, values: dict[str, Any], **_: Any) -> ExportFilters:
+        """Return the filters."""
+        return ExportFilters(**values)
 
 
 class OrderQuery(TradeQuery):
@@ -251,6 +278,18 @@ class OrderSchema(Schema):
     trailing_level = DecimalString(
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
+    sent_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When a live order was made ready to be sent."}
+    )
+    parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
+    take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    stop_loss = fields.Nested(StoredExitSchema, required=True, allow_none=True)
+    exchange_order_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live order."}
+    )
+    replaced_by = fields.String(
+        required=True, allow_none=True, metadata={"description": "The order that an edit made of this one."}
+    )
 
 
 class TradeSchema(Schema):
@@ -269,27 +308,6 @@ class TradeSchema(Schema):
     fee = fields.Nested(FeeSchema, required=True, allow_none=True)
     realized_pnl = DecimalString(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
-
-
-class CheckSchema(Schema):
-    """A rule the order was held against."""
-
-    name = fields.String(required=True)
-    ok = fields.Boolean(required=True)
-    code = fields.String(required=True, allow_none=True)
-    message = fields.String(required=True, allow_none=True)
-
-
-class PreviewSchema(Schema):
-    """What placing an order would do now."""
-
-    symbol = fields.String(required=True)
-    side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    type = fields.String(required=True, validate=validate.OneOf(ORDER_TYPES))
-    amount = DecimalString(required=True, allow_none=True)
-    price = DecimalString(required=True, allow_none=True)
-    cost = DecimalString(required=True, allow_none=True)
-    fee = fields.Nested(FeeSchema, required=True, allow_none=True)
-    balance_after = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
-    checks = fields.List(fields.Nested(CheckSchema), required=True)
-    ok = fields.Boolean(required=True)
+    exchange_trade_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live fill."}
+    )

@@ -14,9 +14,10 @@ import ccxt.async_support as ccxt_async
 import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
-from engine.demo.source import EXCHANGE, Level, MarketSource
+from engine.demo.forms import float_form, levels_form, market_form
+from engine.demo.source import EXCHANGE, MarketSource
 from utils.errors import NotFound, Refused
-from utils.wire import TIMEFRAMES, Instrument, Ticker
+from utils.wire import TIMEFRAMES, Ticker
 
 Clock = Callable[[], float]
 """Tells the wall clock's time in Unix seconds."""
@@ -59,7 +60,16 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
 
     def describe(self) -> Any:
         """Return what ccxt wants to know of an exchange."""
-        offered = ("spot", "fetchMarkets", "fetchTicker", "fetchTickers", "fetchOHLCV", "fetchOrderBook")
+        offered = (
+            "spot",
+            "swap",
+            "fetchFundingRate",
+            "fetchMarkets",
+            "fetchTicker",
+            "fetchTickers",
+            "fetchOHLCV",
+            "fetchOrderBook",
+        )
         return self.deep_extend(
             super().describe(),
             {
@@ -81,7 +91,7 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
 
     async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the listed markets."""
-        return [_market(instrument) for instrument in _source()[0].instruments()]
+        return [market_form(instrument) for instrument in _source()[0].instruments()]
 
     async def fetch_ticker(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
         """Return the ticker of a market."""
@@ -114,8 +124,8 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         timestamp = int(book.as_of.timestamp() * 1000)
         return {
             "symbol": symbol,
-            "bids": _levels(book.bids),
-            "asks": _levels(book.asks),
+            "bids": levels_form(book.bids),
+            "asks": levels_form(book.asks),
             "timestamp": timestamp,
             "datetime": self.iso8601(timestamp),
             "nonce": timestamp,
@@ -147,6 +157,25 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
             if (timestamp := int(trade.at.timestamp() * 1000)) >= (since or 0)
         ]
 
+    async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
+        """Return mark and index price, the funding rate as it stands, and when it is due."""
+        ticker = _ask(lambda source, at: source.ticker(symbol, at))
+        if ticker.funding_rate is None or ticker.next_funding_at is None:
+            raise ccxt.BadSymbol(f"{symbol} is no perpetual.")
+        timestamp, due = (int(moment.timestamp() * 1000) for moment in (ticker.as_of, ticker.next_funding_at))
+        return {
+            "symbol": symbol,
+            "markPrice": float_form(ticker.mark_price),
+            "indexPrice": float_form(ticker.index_price),
+            "interestRate": None,
+            "timestamp": timestamp,
+            "datetime": self.iso8601(timestamp),
+            "fundingRate": float(ticker.funding_rate),
+            "fundingTimestamp": due,
+            "fundingDatetime": self.iso8601(due),
+            "info": {},
+        }
+
     async def fetch_balance(self, params: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Return nothing: balances are the accounts' affair."""
         return {"free": {}, "used": {}, "total": {}, "info": {}}
@@ -165,13 +194,15 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "last": str(ticker.last),
                 "percentage": str(ticker.change_percent),
                 "baseVolume": str(ticker.volume),
+                "markPrice": float_form(ticker.mark_price),
+                "indexPrice": float_form(ticker.index_price),
                 "info": {},
             }
         )
 
 
 class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
-    """OctoBot's spot exchange over `DemoClient`, with exact fees."""
+    """OctoBot's spot and futures exchange over `DemoClient`, with exact fees."""
 
     FIX_MARKET_STATUS = True
     """Give OctoBot the tick sizes as numbers of digits, the form its order adapter cuts by."""
@@ -184,7 +215,7 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
     @classmethod
     def get_supported_exchange_types(cls) -> list[Any]:
         """Return the kinds of trading on offer."""
-        return [octobot_enums.ExchangeTypes.SPOT]
+        return [octobot_enums.ExchangeTypes.SPOT, octobot_enums.ExchangeTypes.FUTURE]
 
     @classmethod
     def load_user_inputs_from_class(cls, tentacles_setup_config: Any, tentacle_config: Any) -> Any:  # noqa: ARG003
@@ -193,6 +224,31 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
 
     async def switch_to_account(self, account_type: Any) -> None:
         """Do nothing: there is one kind of account."""
+
+    async def load_pair_contract(self, pair: str) -> None:
+        """Tell OctoBot of a perpetual."""
+        self.create_pair_contract(pair)
+
+    def create_pair_contract(self, pair: str, *_: Any, **__: Any) -> Any:
+        """Return the contract of a perpetual, made once: isolated margin, one position per market.
+
+        OctoBot's simulator asks for it with terms of its own, which would forget the leverage that was chosen.
+        """
+        if pair not in self.pair_contracts:
+            contract = self.connector.client.market(pair)
+            kinds = octobot_enums.FutureContractType
+            most = Decimal(str(contract["limits"]["leverage"]["max"]))
+            super().create_pair_contract(
+                pair,
+                current_leverage=most,
+                contract_size=Decimal(str(contract["contractSize"])),
+                margin_type=octobot_enums.MarginType.ISOLATED,
+                contract_type=kinds.LINEAR_PERPETUAL if contract["linear"] else kinds.INVERSE_PERPETUAL,
+                position_mode=octobot_enums.PositionMode.ONE_WAY,
+                maintenance_margin_rate=Decimal(contract["info"]["maintenance_margin_rate"]),
+                maximum_leverage=most,
+            )
+        return self.pair_contracts[pair]
 
     def get_trade_fee(
         self,
@@ -211,7 +267,7 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
         columns = octobot_enums.FeePropertyColumns
         return {
             columns.TYPE.value: taker_or_maker,
-            columns.CURRENCY.value: market["quote"],
+            columns.CURRENCY.value: market["settle"] or market["quote"],
             columns.RATE.value: rate,
             columns.COST.value: quantity * price * rate,
             columns.IS_FROM_EXCHANGE.value: False,
@@ -233,38 +289,3 @@ def _ask[T](question: Callable[[MarketSource, float], T]) -> T:
         raise ccxt.BadSymbol(error.detail) from error
     except Refused as error:
         raise ccxt.BadRequest(error.detail) from error
-
-
-def _levels(levels: tuple[Level, ...]) -> list[list[float]]:
-    return [[float(level.price), float(level.amount)] for level in levels]
-
-
-def _market(instrument: Instrument) -> dict[str, Any]:
-    """Return ccxt's form of an instrument; `info` keeps the fee rates as text, for exact fees."""
-    base, quote, tick = instrument.base, instrument.quote, float(instrument.price_tick)
-    most = instrument.max_amount
-    return {
-        "id": base + quote,
-        "symbol": instrument.symbol,
-        "base": base,
-        "quote": quote,
-        "baseId": base,
-        "quoteId": quote,
-        "type": instrument.type,
-        "spot": True,
-        "margin": False,
-        "swap": False,
-        "future": False,
-        "option": False,
-        "contract": False,
-        "active": True,
-        "taker": float(instrument.taker_fee),
-        "maker": float(instrument.maker_fee),
-        "precision": {"amount": float(instrument.amount_step), "price": tick},
-        "limits": {
-            "amount": {"min": float(instrument.min_amount), "max": None if most is None else float(most)},
-            "price": {"min": tick, "max": None},
-            "cost": {"min": float(instrument.min_cost), "max": None},
-        },
-        "info": {"taker": str(instrument.taker_fee), "maker": str(instrument.maker_fee)},
-    }

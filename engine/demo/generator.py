@@ -11,10 +11,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.demo import noise
-from engine.demo.catalogue import CROSS, MARKETS
+from engine.demo.catalogue import CROSS, FUNDING_SECONDS, MARKETS
 from engine.demo.columns import VOLUME, Columns, merge
 from engine.demo.noise import Purpose
 from engine.demo.tape import DAY, Listing, Tape
@@ -30,6 +31,10 @@ _HOUR = 3600
 _KNOTS = DAY // STEP
 _KNOTS_PER_MINUTE = _MINUTE // STEP
 _REVERSION = 0.99
+_CARRY = 0.0001
+"""How far above its index a perpetual stands in the mean, as a fraction."""
+_BASIS = 0.0002
+"""The standard deviation of that distance, from hour to hour."""
 _CYCLE = 4096
 """Days after which the shocks of the daily walk repeat, far beyond the life of an installation."""
 
@@ -37,18 +42,20 @@ Knots = NDArray[np.int64]
 
 
 class DemoMarket(Tape):
-    """Spot markets made up from a seed; see `MarketSource`.
+    """Spot markets made up from a seed, and perpetuals that follow them; see `MarketSource`.
 
     At midnight (UTC) before `epoch` (Unix seconds) every market stands at its catalogue price; history reaches
     back `HISTORY_DAYS` before that, the future is open.
     """
 
-    def __init__(self, seed: int, epoch: float) -> None:
+    def __init__(self, seed: int, epoch: float, funding_seconds: int = FUNDING_SECONDS) -> None:
         self._epoch_day = int(epoch // DAY)
         first = (self._epoch_day - HISTORY_DAYS) * DAY
         listings = [
             Listing(
-                market.instrument,
+                market.instrument
+                if market.instrument.funding_seconds is None
+                else replace(market.instrument, funding_seconds=funding_seconds),
                 market.instrument.amount_step,
                 max(1, int(market.volume / float(market.instrument.amount_step) / DAY)),
                 noise.key(seed, symbol),
@@ -58,7 +65,7 @@ class DemoMarket(Tape):
         super().__init__(listings, frame=_MINUTE, first=first, opened=first)
         self._walks = {symbol: ([0.0], [0.0]) for symbol in self.symbols}
         # Sizes bound the memory: 69 KB, 58 KB, 1 KB and 2 KB each.
-        self._knots = lru_cache(maxsize=32)(self._make_knots)
+        self._knots = lru_cache(maxsize=64)(self._make_knots)
         self._minutes = lru_cache(maxsize=128)(self._make_minutes)
         self._hours = lru_cache(maxsize=len(self.symbols) * (HISTORY_DAYS + 500))(self._make_hours)
         self._pace = lru_cache(maxsize=512)(self._make_pace)
@@ -112,6 +119,10 @@ class DemoMarket(Tape):
             worth = [self._knots(leg, day) * self._tick(leg) for leg in CROSS[1:]]
             return _whole(worth[0] / worth[1] / self._tick(symbol))
         market = MARKETS[symbol]
+        if (index := market.instrument.index) is not None:
+            return _whole(
+                self._knots(index, day) * self._tick(index) * (1 + self._basis(symbol, day)) / self._tick(symbol)
+            )
         words = noise.bits(self._listings[symbol].chance, Purpose.PATH, day, _KNOTS + 24)
         temper = np.repeat(0.5 + noise.uniform(words[_KNOTS:]), _KNOTS // 24)
         walk = np.cumsum(noise.normal(words[:_KNOTS]) * temper) * (market.volatility / _KNOTS**0.5)
@@ -121,6 +132,13 @@ class DemoMarket(Tape):
         path[1:] = start + walk + (end - start - walk[-1]) * (np.arange(1, _KNOTS + 1) / _KNOTS)
         path[-1] = end  # not only nearly: it is the next day's first
         return _whole(np.exp(path) * (market.price / self._tick(symbol)))
+
+    def _basis(self, symbol: str, day: int) -> NDArray[np.float64]:
+        """Return at every knot of a day how far a perpetual stands above its index: straight from hour to hour."""
+        chance = self._listings[symbol].chance
+        hours = [noise.normal(noise.bits(chance, Purpose.BASIS, each, 24)) for each in (day, day + 1)]
+        anchors = _CARRY + _BASIS * np.append(hours[0], hours[1][0])
+        return np.interp(np.arange(_KNOTS + 1), np.arange(25) * (_KNOTS // 24), anchors)
 
     def _make_minutes(self, symbol: str, day: int) -> Columns:
         knots = self._knots(symbol, day)

@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     BOOK = 3
     FORWARD = 4
     BACKWARD = 5
+    BASIS = 6
 
 
 def key(*names: object) -> Key:

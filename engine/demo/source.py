@@ -96,5 +96,14 @@ class MarketSource(Protocol):
     def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
         """Return `depth` offers on each side of the quote."""
 
+    def index_price(self, symbol: str, at: float) -> Decimal:
+        """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Return what longs pay to shorts for the interval that ends at `at`, as a share of the position's value.
+
+        :raises NotFound: `not_a_perpetual`.
+        """
+
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
         """Return the trades of the last `limit` seconds, oldest first: at most one a second, inside its candle."""

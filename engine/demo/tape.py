@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from engine.demo import noise
+from engine.demo import noise, perpetual
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, candles, merge, window
 from engine.demo.source import EXCHANGE, Level, MarketTrade, OrderBook, Quote
 from utils.errors import NotFound, Refused
@@ -110,7 +111,16 @@ class Tape(ABC):
             change_percent=(HUNDRED * (last - opening) / opening).quantize(_CENT),
             as_of=datetime.fromtimestamp(as_of, UTC),
             stale=as_of < at,
+            **self._perpetual(listing.instrument, last * tick, at),
         )
+
+    def index_price(self, symbol: str, at: float) -> Decimal:
+        """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""
+        return perpetual.index_price(self, self._listing(symbol).instrument, at)
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Return the funding rate of the interval that ends at `at`. :raises NotFound: `not_a_perpetual`."""
+        return perpetual.funding_rate(self, self._listing(symbol).instrument, at)
 
     def candles(
         self,
@@ -190,6 +200,18 @@ class Tape(ABC):
         if listing is None:
             raise NotFound(f"{symbol} is not traded on {self.exchange}", code="unknown_symbol")
         return listing
+
+    def _perpetual(self, instrument: Instrument, mark: Decimal, at: float) -> dict[str, Any]:
+        """Return what the ticker of a perpetual has in addition."""
+        if instrument.funding_seconds is None:
+            return {}
+        next_at = (at // instrument.funding_seconds + 1) * instrument.funding_seconds
+        return {
+            "mark_price": mark,
+            "index_price": self.index_price(instrument.symbol, at),
+            "funding_rate": self.funding_rate(instrument.symbol, at),
+            "next_funding_at": datetime.fromtimestamp(next_at, UTC),
+        }
 
     def _seconds(self, timeframe: str) -> int:
         seconds = TIMEFRAMES.get(timeframe)

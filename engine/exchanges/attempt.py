@@ -16,11 +16,13 @@ from dataclasses import dataclass
 class Attempt:
     """One request that changes something (`sent`: its bytes may have left this machine), or the reads around it.
 
-    `status` is the HTTP status of the last answer, None without one; `retry_after` what it asked for, in seconds.
+    `status` is the HTTP status of its answer, None without one; `readable` tells whether that was JSON, and
+    `retry_after` how many seconds it asked to wait.
     """
 
     sent: bool = False
     status: int | None = None
+    readable: bool = False
     retry_after: float | None = None
 
 

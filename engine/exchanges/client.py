@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -27,7 +28,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         "recvWindow": int(RECEIVE_WINDOW_SECONDS * 1000),
     },
-    "kucoin": {"fetchMarkets": {"types": ["spot"], "fetchTickersFees": False}},
 }
 """What a ccxt class must be told beyond `_COMMON`."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}
@@ -85,14 +85,14 @@ class _Observed(ccxt_async.Exchange):  # type: ignore[misc]
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Send one HTTP request, noting whether it left."""
         noted = attempt.current()
-        if noted is None or method == "GET":
+        if noted is None:
             return await super().fetch(url, method, headers, body)
-        noted.status = None
-        noted.sent = True
+        noted.status, noted.readable = None, False
+        noted.sent = noted.sent or method != "GET"
         try:
             return await super().fetch(url, method, headers, body)
         except ccxt.BaseError as error:
-            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+            if isinstance(error.__cause__, aiohttp.ClientConnectorError | socket.gaierror):
                 noted.sent = False  # no connection, so not a byte has left
             raise
 
@@ -101,6 +101,7 @@ class _Observed(ccxt_async.Exchange):  # type: ignore[misc]
         noted = attempt.current()
         if noted is not None:
             noted.status = answer[0]
+            noted.readable = isinstance(self.parse_json(answer[5]), dict | list)
             headers = {name.lower(): value for name, value in answer[4].items()}
             noted.retry_after = _seconds(headers.get("retry-after"))
         return super().on_rest_response(*answer)

@@ -9,6 +9,7 @@ import octobot_trading.exchanges as octobot_exchanges
 
 from config import Settings
 from engine.exchanges.client import check_exchanges, client_class, client_config
+from engine.exchanges.venue import lent
 
 _classes: dict[str, type[Any]] = {}
 """OctoBot finds classes by walking the subclasses of `RestExchange`: they must be kept, and be there only once."""
@@ -19,6 +20,18 @@ class RealConnector(octobot_exchanges.CCXTConnector):  # type: ignore[misc]
 
     def _create_exchange_type(self) -> None:
         self.exchange_type = client_class(self.rest_name)
+
+    def _should_authenticate(self) -> bool:
+        # keys do not go through OctoBot's configuration: a live account hands them to the client
+        return False
+
+    async def _ensure_exchange_init(self) -> None:
+        """Take over markets that are there already, and ask nothing then."""
+        known = lent(self.rest_name)
+        if known is None:
+            await super()._ensure_exchange_init()
+        else:
+            self.client.set_markets_from_exchange(known)
 
 
 class RealExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]

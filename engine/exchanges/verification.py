@@ -12,16 +12,15 @@ import ccxt
 
 from config import DEMO, Settings
 from engine.exchanges.client import connect
+from engine.exchanges.failures import unavailable
 from utils import credentials
 from utils.credentials import ApiKeys
-from utils.errors import ExchangeUnavailable, NotFound
+from utils.errors import NotFound
 from utils.vault import Sealed, Vault
 from utils.wire import CredentialCheck, KeyPermission, VerifyCredential
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10.0
-RETRY_AFTER = 5
-RATE_LIMITED_RETRY_AFTER = 60
 Permissions = list[KeyPermission]
 
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
@@ -66,7 +65,7 @@ class Verifier:
             if not isinstance(error, ccxt.BaseError | TimeoutError) and "PRIVATE KEY" in keys.api_secret:
                 return CredentialCheck(permissions=None, error_code="invalid_api_secret")  # it could not sign
             _log.warning("%s could not be asked about keys: %s", query.exchange, type(error).__name__)
-            raise _unavailable(query.exchange, error) from None
+            raise unavailable(query.exchange, error) from None
         return CredentialCheck(permissions=permissions, error_code=self._objection(permissions))
 
     async def _ask(self, exchange: str, keys: ApiKeys) -> Permissions:
@@ -133,16 +132,3 @@ def _reason(exchange: str, error: ccxt.AuthenticationError) -> str:
     if isinstance(error, ccxt.AccountSuspended):
         return "account_suspended"
     return "permission_denied" if isinstance(error, ccxt.PermissionDenied) else "invalid_api_key"
-
-
-def _unavailable(exchange: str, error: Exception) -> ExchangeUnavailable:
-    if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-        detail = f"{exchange} does not want to be asked so often."
-        return ExchangeUnavailable(detail, code="exchange_rate_limited", retry_after=RATE_LIMITED_RETRY_AFTER)
-    if isinstance(error, ccxt.InvalidNonce):
-        detail = f"{exchange} does not accept this machine's clock."
-        return ExchangeUnavailable(detail, code="exchange_clock_skew", retry_after=RETRY_AFTER)
-    if isinstance(error, ccxt.NetworkError | TimeoutError):
-        return ExchangeUnavailable(f"{exchange} cannot be reached.", retry_after=RETRY_AFTER)
-    detail = f"{exchange} gave an answer that makes no sense."
-    return ExchangeUnavailable(detail, code="exchange_bad_answer", retry_after=RETRY_AFTER)

@@ -29,7 +29,7 @@ class EngineExchange:
         self._market.set_price(symbol, price)
         self._host.tick()
 
-    def new_account(self) -> tuple[str, str]:
+    def new_account(self, type: str = "spot") -> tuple[str, str]:
         user, account, moment = new_id(), new_id(), clock.now()
         with self._database.write() as session:
             session.add(
@@ -54,7 +54,7 @@ class EngineExchange:
                     name="Paper",
                     mode="paper",
                     exchange="demo",
-                    type="spot",
+                    type=type,
                     kind="main",
                     reference_currency="USDT",
                     starting_balance=Decimal(10_000),

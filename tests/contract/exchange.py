@@ -141,6 +141,9 @@ class Trader:
         exact: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         return self.bridge.edit_order(EditOrder(actor=self.actor, account=self.account, order_id=order.id, **exact))
 
+    def edit_command(self, order: Order, **changes: Any) -> EditOrder:
+        return EditOrder(actor=self.actor, account=self.account, order_id=order.id, **changes)
+
     def cancel(self, order_id: str) -> Order:
         return self.bridge.cancel_order(CancelOrder(actor=self.actor, account=self.account, order_id=order_id))
 

@@ -226,7 +226,7 @@ def test_what_accounts_are_worth(exchange: Exchange, holder: Trader) -> None:
     assert (other.value, other.deposited, other.missing) == (10_090, 10_090, None)
     [in_coins] = holder.bridge.equity([second], "BTC")
     assert in_coins.value is not None
-    assert abs(in_coins.value - dec(10_090) / 60_000) < dec("1e-30")
+    assert abs(in_coins.value - dec(10_090) / 60_000) < dec("1e-17")
     assert holder.bridge.equity([]) == []
 
 

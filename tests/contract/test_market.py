@@ -26,7 +26,8 @@ def test_instruments_tell_their_rules(trader: Trader) -> None:
     assert instruments == trader.bridge.instruments("demo")
     assert {SYMBOL, "ETH/USDT"} <= {i.symbol for i in instruments}
     for instrument in instruments:
-        assert instrument.symbol == f"{instrument.base}/{instrument.quote}"
+        settled = "" if instrument.settle is None else f":{instrument.settle}"
+        assert instrument.symbol == f"{instrument.base}/{instrument.quote}{settled}"
         assert instrument.price_tick > 0
         assert instrument.amount_step > 0
         assert is_multiple(instrument.min_amount, instrument.amount_step)

@@ -17,30 +17,20 @@ What a test may call, from any thread:
 
 from __future__ import annotations
 
-import functools
 import itertools
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Concatenate, Literal
+from typing import Literal
 
 from tests.exchanges.market import Market, Quotes, places
 from tests.exchanges.orders import Order, Rejected, Status, Ticket, Trade
+from tests.exchanges.records import Records, locked
 from tests.exchanges.wallet import Holdings, Wallet
 
 
-def _locked[**P, R](method: Callable[Concatenate[Book, P], R]) -> Callable[Concatenate[Book, P], R]:
-    def run(self: Book, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self.lock:
-            return method(self, *args, **kwargs)
-
-    functools.update_wrapper(run, method)
-    return run
-
-
-class Book:
+class Book(Records):
     """All markets and accounts of one exchange."""
 
     def __init__(
@@ -54,23 +44,17 @@ class Book:
 
         :param fees: the currency a fee is taken in: the one received, or always the quote currency
         """
-        self.lock = threading.RLock()
+        super().__init__()
         self.now = now
-        self.lag = 0.0
         self.quotes = {market.symbol: Quotes(market, now()) for market in markets}
         self._fees = fees
         self._wallets: dict[str, Wallet] = {}
-        self._versions: dict[int, list[tuple[float, Order]]] = {}
-        self._by_account: dict[str, list[int]] = {}
-        self._by_client_id: dict[tuple[str, str], int] = {}
         self._open: dict[int, Order] = {}
-        self._trades: list[tuple[float, Trade]] = []
-        self._trades_of: dict[int, list[Trade]] = {}
         self._order_ids, self._trade_ids = itertools.count(1001), itertools.count(1)
 
     # What clients do.
 
-    @_locked
+    @locked
     def place(self, account: str, ticket: Ticket) -> Order:
         """Accept an order and match it.
 
@@ -84,9 +68,7 @@ class Book:
             assert ticket.quote_amount is not None
             each = touch * (1 + ticket.market.taker) if self._fees == "quote" and ticket.side == "buy" else touch
             amount = ticket.market.floor(ticket.quote_amount / each)
-        meets = ticket.price is None or (ticket.price >= touch if ticket.side == "buy" else ticket.price <= touch)
-        if ticket.post_only and meets:
-            raise Rejected("would_match")
+        meets = self._meets(ticket)
         moment = self.now()
         order = Order(next(self._order_ids), account, ticket, amount, moment, moment)
         order = replace(order, reserved=self._reservation(ticket, amount, touch))
@@ -94,12 +76,10 @@ class Book:
         if wallet.free(order.spends) < order.reserved:
             raise Rejected("funds")
         wallet.move(order.spends, free=-order.reserved, locked=order.reserved)
-        self._by_account.setdefault(account, []).append(order.id)
-        self._by_client_id[account, ticket.client_id] = order.id
         self._store(order)
         return self._take(order, touch) if meets else self._rest(order)
 
-    @_locked
+    @locked
     def cancel(self, account: str, order_id: int) -> Order:
         """Cancel an open order.
 
@@ -110,7 +90,7 @@ class Book:
             raise Rejected("unknown")
         return self._close(order, "cancelled")
 
-    @_locked
+    @locked
     def replace(self, account: str, order_id: int, ticket: Ticket) -> Order:
         """Cancel an open order and place another one in its stead, or leave it as it is.
 
@@ -119,6 +99,7 @@ class Book:
         old = self._open.get(order_id)
         if old is None or old.account != account:
             raise Rejected("unknown")
+        self._check(account, ticket, replaced=order_id)
         quotes = self.quotes[ticket.market.symbol]
         needed = self._reservation(ticket, ticket.amount or Decimal(0), quotes.ask)
         if self._wallet(account).free(old.spends) + old.reserved < needed:
@@ -126,26 +107,9 @@ class Book:
         self._close(old, "cancelled")
         return self.place(account, ticket)
 
-    @_locked
-    def find(self, account: str, client_id: str) -> Order | None:
-        """Return the account's latest order under this client's id."""
-        order_id = self._by_client_id.get((account, client_id))
-        return None if order_id is None else self.order(order_id)
-
-    @_locked
-    def get(self, account: str, order_id: int) -> Order | None:
-        """Return the account's order with this id."""
-        versions = self._versions.get(order_id)
-        return versions[-1][1] if versions and versions[-1][1].account == account else None
-
-    @_locked
-    def trades_of(self, order_id: int) -> list[Trade]:
-        """Return the fills of an order."""
-        return list(self._trades_of.get(order_id, []))
-
     # What tests do.
 
-    @_locked
+    @locked
     def set_price(self, symbol: str, price: Decimal | str, spread: Decimal | str = "0") -> None:
         """Move the market and fill, as makers, the resting orders that the price reached."""
         quotes = self.quotes[symbol]
@@ -158,12 +122,12 @@ class Book:
                 if reached:
                     self._fill(order, order.left, limit, maker=True)
 
-    @_locked
+    @locked
     def set_liquidity(self, symbol: str, amount: Decimal | str | None) -> None:
         """Let takers together have this much (base) from now on; None: no limit."""
         self.quotes[symbol].liquidity = None if amount is None else Decimal(amount)
 
-    @_locked
+    @locked
     def fill(self, order_id: int, amount: Decimal | str) -> Order:
         """Fill `amount` (base) of a resting order at its price."""
         order = self._open[order_id]
@@ -172,7 +136,7 @@ class Book:
         assert order.ticket.price is not None
         return self._fill(order, Decimal(amount), order.ticket.price, maker=True)
 
-    @_locked
+    @locked
     def deposit(self, account: str, currency: str, amount: Decimal | str) -> None:
         """Add money from outside; opens the account when it is new."""
         self._wallet(account).move(currency, free=Decimal(amount))
@@ -182,48 +146,14 @@ class Book:
         """Take money out that is free."""
         self.deposit(account, currency, -Decimal(amount))
 
-    @_locked
-    def order(self, order_id: int) -> Order:
-        """Return an order as it truly stands."""
-        return self._versions[order_id][-1][1]
-
-    @_locked
-    def orders(self, account: str | None = None) -> list[Order]:
-        """Return every order that was ever accepted, in that order."""
-        return [v[-1][1] for v in self._versions.values() if account is None or v[-1][1].account == account]
-
-    @_locked
-    def trades(self, account: str | None = None) -> list[Trade]:
-        """Return every trade there was."""
-        return [trade for _, trade in self._trades if account is None or trade.account == account]
-
-    @_locked
+    @locked
     def balances(self, account: str) -> Holdings:
         """Return what the account truly holds."""
         return self._wallet(account).at(time.monotonic())
 
     # What clients see, `lag` seconds late.
 
-    @_locked
-    def seen_order(self, account: str, order_id: int) -> Order | None:
-        """Return an order as the account sees it."""
-        moment = time.monotonic() - self.lag
-        versions = self._versions.get(order_id, [])
-        return next((o for at, o in reversed(versions) if at <= moment and o.account == account), None)
-
-    @_locked
-    def seen_orders(self, account: str) -> list[Order]:
-        """Return the account's orders as it sees them, oldest first."""
-        ids = self._by_account.get(account, [])
-        return [order for order in (self.seen_order(account, order_id) for order_id in ids) if order]
-
-    @_locked
-    def seen_trades(self, account: str) -> list[Trade]:
-        """Return the account's trades as it sees them, oldest first."""
-        moment = time.monotonic() - self.lag
-        return [trade for at, trade in self._trades if at <= moment and trade.account == account]
-
-    @_locked
+    @locked
     def seen_balances(self, account: str) -> Holdings:
         """Return what the account believes to hold."""
         return self._wallet(account).at(time.monotonic() - self.lag)
@@ -233,13 +163,22 @@ class Book:
     def _wallet(self, account: str) -> Wallet:
         return self._wallets.setdefault(account, Wallet())
 
-    def _check(self, account: str, ticket: Ticket) -> None:
-        known = self._by_client_id.get((account, ticket.client_id))
-        if known in self._open:
+    def _check(self, account: str, ticket: Ticket, replaced: int | None = None) -> None:
+        resting = [o for o in self._open.values() if (o.account, o.market) == (account, ticket.market)]
+        known = self.find(account, ticket.client_id)
+        if known is not None and known.id in self._open and known.id != replaced:
             raise Rejected("duplicate")
-        resting = sum(o.account == account and o.market == ticket.market for o in self._open.values())
-        if resting >= ticket.market.max_open_orders:
+        if len(resting) >= ticket.market.max_open_orders + (replaced is not None):
             raise Rejected("too_many")
+        if ticket.post_only and self._meets(ticket):
+            raise Rejected("would_match")
+
+    def _meets(self, ticket: Ticket) -> bool:
+        """Return whether it finds its match in the market at once."""
+        quotes = self.quotes[ticket.market.symbol]
+        if ticket.price is None:
+            return True
+        return ticket.price >= quotes.ask if ticket.side == "buy" else ticket.price <= quotes.bid
 
     def _reservation(self, ticket: Ticket, amount: Decimal, touch: Decimal) -> Decimal:
         if ticket.side == "sell":
@@ -288,8 +227,7 @@ class Book:
             maker=maker,
             time=self.now(),
         )
-        self._trades.append((time.monotonic(), trade))
-        self._trades_of.setdefault(order.id, []).append(trade)
+        self._note_trade(trade)
         status: Status = "filled" if order.left == amount else "open"
         filled = replace(order, filled=order.filled + amount, cost=order.cost + cost, reserved=reserved, status=status)
         return self._store(filled)
@@ -300,9 +238,7 @@ class Book:
 
     def _store(self, order: Order) -> Order:
         order = replace(order, updated=self.now())
-        moment = time.monotonic()
-        self._versions.setdefault(order.id, []).append((moment, order))
-        self._wallet(order.account).note(moment)
+        self._wallet(order.account).note(self._note_order(order))
         if order.status == "open":
             self._open[order.id] = order
         else:

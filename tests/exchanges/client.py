@@ -15,9 +15,12 @@ from tests.exchanges.server import Loopback
 class Client:
     """`ccxt.async_support.<exchange>` on an event loop of its own; every method of it waits for its answer."""
 
-    def __init__(self, exchange: Loopback, key: Key | None = None, **options: Any) -> None:
-        """Connect to `exchange` with `key`; `options` go to ccxt (`timeout` in ms)."""
-        self.ccxt = getattr(ccxt.async_support, exchange.name)(exchange.ccxt_config(key, **options))
+    def __init__(self, exchange: Loopback | str, key: Key | None = None, **options: Any) -> None:
+        """Connect to `exchange` with `key`; `options` go to ccxt (`timeout` in ms); with a name it gets no others."""
+        name, config = (exchange, options) if isinstance(exchange, str) else (exchange.name, options)
+        if isinstance(exchange, Loopback):
+            config = exchange.ccxt_config(key, **options)
+        self.ccxt = getattr(ccxt.async_support, name)(config)
         self.ccxt.enableLastJsonResponse = True
         self._loop = asyncio.new_event_loop()
 

@@ -68,7 +68,11 @@ class Route[E]:
 
 @dataclass(frozen=True)
 class Seen:
-    """One request that reached the exchange: its fault, and its status (None: it was given no answer)."""
+    """One request that reached the exchange.
+
+    `outcome` is the status of the exchange itself (None: it was not carried out), `answered` the one that went out
+    (None: no answer). One that arrives late is noted twice: when it was cut, and when it was carried out.
+    """
 
     moment: float
     group: Group
@@ -76,4 +80,5 @@ class Seen:
     path: str
     params: Mapping[str, Any]
     fault: str | None
-    status: int | None
+    outcome: int | None
+    answered: int | None

@@ -102,7 +102,9 @@ class Loopback(ABC):
         return self
 
     def stop(self) -> None:
-        """Close every connection; what was to arrive late never does."""
+        """Close every connection; what was to arrive late never does. Once more does nothing."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(TIMEOUT)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT)
@@ -195,58 +197,56 @@ class Loopback(ABC):
     async def _serve(
         self, route: Route[Any], call: Call, fault: Fault | None, request: web.Request
     ) -> web.StreamResponse:
-        kind = fault.kind if fault else None
         if fault is None:
-            return _response(self._carry_out(route, call))
-        if kind in ("error", "limit", "ban"):
-            if kind == "error" and fault.accept:
-                self._carry_out(route, call, kind)
-            else:
-                self._note(route, call, kind, fault.status)
-            return _response(self.failure(fault))
-        if kind in ("refuse", "late"):
-            if kind == "late":
-                self._carry_out_later(route, call, fault.seconds)
-            self._note(route, call, kind, None)
-            _cut(request)
-        answer = self._carry_out(route, call, kind) if fault.accept else None
-        if answer is None:
-            self._note(route, call, kind, None)
-        if kind in ("stall", "hang"):
+            answer = self._carry_out(route, call)
+            self._note(route, call, None, answer, answer)
+            return _response(answer)
+        accepted = fault.accept and fault.kind not in ("refuse", "late", "limit", "ban")
+        own = self._carry_out(route, call) if accepted else None
+        if fault.kind == "late":
+            self._carry_out_later(route, call, fault.seconds)
+        reply = self._reply(fault, own)
+        self._note(route, call, fault.kind, own, reply)
+        if fault.kind in ("stall", "hang"):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), fault.seconds if kind == "stall" else None)
-        if kind == "garbage":
-            return _response(Answer(PAGE.format("Just a moment...")))
-        if answer is None or kind == "hang":
+                await asyncio.wait_for(self._stopping.wait(), fault.seconds if fault.kind == "stall" else None)
+        if reply is None:
             _cut(request)
-        if kind == "truncated":
-            await _truncate(answer, request)
-        return _response(answer)
+        if fault.kind == "truncated":
+            await _truncate(reply, request)
+        return _response(reply)
 
-    def _carry_out(self, route: Route[Any], call: Call, fault: str | None = None) -> Answer:
+    def _reply(self, fault: Fault, own: Answer | None) -> Answer | None:
+        """Return what the client gets to read; `own` is the right answer if the call was carried out."""
+        if fault.kind in ("error", "limit", "ban"):
+            return self.failure(fault)
+        if fault.kind == "garbage":
+            return Answer(PAGE.format("Just a moment..."))
+        return own if fault.kind in ("stall", "truncated") else None
+
+    def _carry_out(self, route: Route[Any], call: Call) -> Answer:
         """Do what the call asks for, as the real exchange would."""
         try:
             key = self.authenticate(call, route.permission) if route.permission else _NOBODY
             with self.book.lock:
                 body = route.handler(self, call, key)
-            answer = body if isinstance(body, Answer) else Answer(self.success(body))
         except Refusal as refusal:
-            answer = refusal.answer
-        self._note(route, call, fault, answer.status)
-        return answer
+            return refusal.answer
+        return body if isinstance(body, Answer) else Answer(self.success(body))
 
     def _carry_out_later(self, route: Route[Any], call: Call, seconds: float) -> None:
         async def later() -> None:
             await asyncio.sleep(seconds)
-            self._carry_out(route, call, "late")
+            self._note(route, call, "late", self._carry_out(route, call), None)
 
         task = self._loop.create_task(later())
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    def _note(self, route: Route[Any], call: Call, fault: str | None, status: int | None) -> None:
-        moment = time.monotonic()
-        self.seen.append(Seen(moment, route.group, call.method, call.path, dict(call.params), fault, status))
+    def _note(self, route: Route[Any], call: Call, fault: str | None, own: Answer | None, reply: Answer | None) -> None:
+        moment, params = time.monotonic(), dict(call.params)
+        statuses = (own.status if own else None, reply.status if reply else None)
+        self.seen.append(Seen(moment, route.group, call.method, call.path, params, fault, *statuses))
 
 
 _NOBODY = Key("", "")

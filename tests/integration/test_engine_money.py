@@ -20,7 +20,7 @@ from tests.factories import SignedIn
 from tests.manual_market import ManualMarket
 from utils.errors import Conflict, Refused, StorageUnavailable, TradingError
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, CancelOrder, EditOrder, OcoLeg, Order, OrderTicket, PlaceOrder
+from utils.wire import Actor, CancelOrder, EditOrder, ExitLeg, OcoLeg, Order, OrderTicket, PlaceOrder
 
 TYPES = ("market", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop")
 
@@ -187,6 +187,7 @@ def _random_order(bridge: OctoBotBridge, user: SignedIn, random_: random.Random,
 
     side, kind = random_.choice(("buy", "sell")), random_.choice(TYPES)
     amount = Decimal(random_.randint(20, 2000)) / 100_000
+    bracket = (kind, side) == ("market", "buy") and random_.random() < 0.5
     above = (side == "buy") == kind.startswith("stop")
     return place(
         bridge,
@@ -200,6 +201,8 @@ def _random_order(bridge: OctoBotBridge, user: SignedIn, random_: random.Random,
         oco=OcoLeg(stop_price=near(0.95, 0.99))
         if (kind, side) == ("limit", "sell") and random_.random() < 0.5
         else None,
+        take_profit=ExitLeg(price=near(1.005, 1.03)) if bracket else None,
+        stop_loss=ExitLeg(stop_price=near(0.97, 0.995)) if bracket else None,
     )
 
 

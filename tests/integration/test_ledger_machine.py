@@ -34,7 +34,7 @@ from tests.settings import settings_for
 from utils.errors import StorageUnavailable, TradingError
 from utils.ids import new_id
 from utils.money import round_down
-from utils.wire import Actor, CancelOrder, CancelOrders, EditOrder, OcoLeg, OrderTicket, PlaceOrder
+from utils.wire import Actor, CancelOrder, CancelOrders, EditOrder, ExitLeg, OcoLeg, OrderTicket, PlaceOrder
 
 PRICES = {"BTC/USDT": Decimal(50_000), "ETH/USDT": Decimal(2_500), "ETH/BTC": Decimal("0.05")}
 TYPES = (
@@ -53,7 +53,7 @@ sizes = st.sampled_from([Decimal(share) for share in ("0", "0.1", "0.25", "0.5",
 tickets = st.fixed_dictionaries(
     {
         "symbol": symbols, "side": sides, "type": st.sampled_from(TYPES), "size": sizes, "at": factors, "stop": factors,
-        "pair": st.booleans(), "keyed": st.booleans(),
+        "pair": st.booleans(), "bracket": st.booleans(), "keyed": st.booleans(),
         "force": st.sampled_from(("gtc", "gtc", "gtc", "gtc", "day", "ioc", "fok")),
     }
 )  # fmt: skip
@@ -202,7 +202,16 @@ class Ledger(RuleBasedStateMachine):
         return max(round_down(most * size, market.amount_step), least)
 
     def _ticket(
-        self, symbol: str, side: Any, type: Any, size: Decimal, at: Decimal, stop: Decimal, pair: bool, force: Any
+        self,
+        symbol: str,
+        side: Any,
+        type: Any,
+        size: Decimal,
+        at: Decimal,
+        stop: Decimal,
+        pair: bool,
+        bracket: bool,
+        force: Any,
     ) -> OrderTicket:
         price = self._price(symbol, at)
         # mostly the side on which a trigger is allowed
@@ -210,6 +219,10 @@ class Ledger(RuleBasedStateMachine):
         beyond = 1 + abs(stop - 1) if above else 1 - abs(stop - 1)
         leg_factor = 1 + abs(stop - 1) if side == "buy" else 1 - abs(stop - 1)
         leg = OcoLeg(stop_price=self._price(symbol, leg_factor), price=price if size > Decimal("0.2") else None)
+        # narrow exits around the price at which the entry may fill
+        up = 1 if side == "buy" else -1
+        profit = ExitLeg(price=self._price(symbol, at * (1 + up * Decimal("0.011"))))
+        loss = ExitLeg(stop_price=self._price(symbol, at * (1 - up * Decimal("0.011"))))
         return OrderTicket(
             symbol=symbol,
             side=side,
@@ -220,6 +233,8 @@ class Ledger(RuleBasedStateMachine):
             trailing_percent=max(abs(stop - 1) * 100, Decimal("0.1")) if type.startswith("trailing") else None,
             time_in_force=force,
             oco=leg if pair and type in {"limit", "take_profit", "take_profit_limit"} else None,
+            take_profit=profit if bracket else None,
+            stop_loss=loss if bracket and not pair else None,
         )
 
     def _edit(self, which: int, size: Decimal, at: Decimal, fields: set[int]) -> EditOrder:

@@ -14,13 +14,23 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
 import models
+from app import create_app
+from config import Settings
 from models import Database
+from services import sessions
 from services.audit import SYSTEM
-from services.sessions import LogIn
+from services.sessions import CALLER_SECONDS, LogIn
 from services.tokens import SESSION_LIFETIME
 from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of
 from tests.problems import assert_problem
 from utils import clock
+from utils.octobot_bridge import OctoBotBridge
+
+
+@pytest.fixture
+def looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look callers up for every request, as if a second went by between two."""
+    monkeypatch.setattr(sessions, "CALLER_SECONDS", 0)
 
 
 class TestLogIn:
@@ -141,6 +151,7 @@ class TestRefresh:
     def test_an_access_token_does_not_refresh(self, client: FlaskClient, user: SignedIn) -> None:
         assert_problem(self.refresh(client, user.tokens.access_token), 401, "token_invalid")
 
+    @pytest.mark.usefixtures("looked_up_anew")
     def test_ends_thirty_days_after_the_sign_in(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
         with database.read() as connection:
             row = connection.execute(select(models.Session.__table__)).one()
@@ -167,6 +178,17 @@ class TestLogOut:
         assert client.get("/api/auth/me", headers=headers).status_code == 200
         assert audit_rows(database)[-1] == ("session.ended", "done", None)
 
+    def test_ends_it_within_a_second_in_other_processes(
+        self, client: FlaskClient, settings: Settings, bridge: OctoBotBridge, database: Database, user: SignedIn
+    ) -> None:
+        elsewhere = create_app(settings, bridge=bridge, database=database).test_client()
+        assert elsewhere.get("/api/auth/me", headers=user.headers).status_code == 200
+        client.post("/api/auth/logout", headers=user.headers)
+        time.sleep(CALLER_SECONDS)
+        assert CALLER_SECONDS <= 1
+        assert_problem(elsewhere.get("/api/auth/me", headers=user.headers), 401, "session_ended")
+
+    @pytest.mark.usefixtures("looked_up_anew")
     def test_rights_are_looked_up(self, client: FlaskClient, database: Database, admin: SignedIn) -> None:
         assert client.get("/api/auth/me", headers=admin.headers).get_json()["data"]["is_admin"] is True
         with database.write() as session:

@@ -44,6 +44,7 @@ class FakeOrder:
     group_id: str | None = None
     triggered_at: datetime | None = None
     reject_code: str | None = None
+    parent_id: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -86,6 +87,9 @@ class FakeOrder:
             reject_code=self.reject_code,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            parent_id=self.parent_id,
+            take_profit=ticket.take_profit,
+            stop_loss=ticket.stop_loss,
         )
 
 

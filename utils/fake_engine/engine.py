@@ -13,7 +13,7 @@ import msgspec
 
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
-from utils.fake_engine import funding, rules
+from utils.fake_engine import funding, positions, rules
 from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
 from utils.fake_engine.keys import Keys
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
@@ -28,6 +28,7 @@ from utils.wire import (
     BotConfig,
     CancelOrder,
     CancelOrders,
+    ClosePosition,
     CredentialCheck,
     DepositFunds,
     EditOrder,
@@ -49,6 +50,7 @@ from utils.wire import (
     Preview,
     PreviewOrder,
     ResetAccount,
+    SetLeverage,
     StreamEvent,
     Subscribe,
     VerifyCredential,
@@ -74,6 +76,8 @@ class FakeEngine:
             EditOrder: self._edit,
             CancelOrder: self._cancel,
             CancelOrders: self._cancel_all,
+            ClosePosition: self._once(lambda account, it: self._open(positions.closing(account, it)).shown()),
+            SetLeverage: self._once(positions.set_leverage),
             DepositFunds: self._once(lambda account, it: funding.deposit(account, it, self._market, self._clock())),
             ResetAccount: self._once(lambda account, it: funding.reset(account, it, self._matching, self._clock())),
             ArchiveAccount: self._once(lambda account, it: funding.archive(account, it, self._matching)),
@@ -212,7 +216,7 @@ class FakeEngine:
         order = self._find(account, command.order_id)
         changes = {
             name: value
-            for name in ("amount", "price", "stop_price", "trailing_percent")
+            for name in ("amount", "price", "stop_price", "trailing_percent", "take_profit", "stop_loss")
             if (value := getattr(command, name)) is not None
         }
         for name in changes:

@@ -69,7 +69,7 @@ def equity(account: FakeAccount, currency: str, market: Market) -> Equity:
     for held, amount in account.totals.items():
         price = market.value(held, REFERENCE)
         known = price is not None and rate is not None
-        value = amount * (price or ZERO) / (rate or Decimal(1)) if known else None
+        value = round(amount * (price or ZERO) / (rate or Decimal(1)), 18) if known else None
         if amount:
             stakes.append(Stake(currency=held, amount=amount, value=value))
     return Equity(

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from utils.fake_engine.books import FakeAccount, FakeOrder, needed
+from utils.fake_engine.brackets import open_exits
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
 from utils.ids import new_id
 from utils.money import HUNDRED, ONE
@@ -113,6 +114,21 @@ class Matching:
         worth = self._market.value(market.quote, "USDT") or ONE
         gain = account.book(trade, market, worth)
         account.trades.append(msgspec.structs.replace(trade, realized_pnl=gain))
+        self._open_exits(account, order)
+
+    def _open_exits(self, account: FakeAccount, entry: FakeOrder) -> None:
+        mark = self._market.mark(entry.ticket.symbol)
+        opened = open_exits(entry, mark, self._clock())
+        for order in opened:
+            currency, need = needed(order.ticket, order.amount, INSTRUMENTS[order.ticket.symbol], mark)
+            if order.ticket.type == "limit" and account.free(currency) < need:
+                order.status, order.reject_code = "rejected", "insufficient_funds"
+                for each in opened:
+                    each.group_id = None
+            account.orders[order.id] = order
+        for order in opened:
+            if order.is_open and is_marketable(order.ticket, mark):
+                self._fill(account, order, mark, INSTRUMENTS[order.ticket.symbol].taker_fee)
 
 
 def is_marketable(ticket: OrderTicket, mark: Decimal) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from utils.errors import Conflict, FieldError, Malformed, Refused, TradingError
+from utils.fake_engine import brackets
 from utils.fake_engine.books import FakeAccount, FakeOrder, needed
 from utils.money import ONE, ZERO, is_multiple, round_down
 from utils.wire import PRICED, STOPPED, TRAILING, Check, Instrument, OrderTicket
@@ -191,6 +192,16 @@ def _results(proposal: Proposal) -> Iterator[tuple[str, str, Broken]]:
     leg = proposal.leg()
     if leg is not None:
         yield from _results(leg)
+    yield from brackets.results(proposal, _entry_price(proposal))
+
+
+def _entry_price(p: Proposal) -> Decimal:
+    """Return the price at which an entry is expected to fill."""
+    price = p.ticket.price if p.ticket.price is not None else p.ticket.stop_price
+    if price is None:
+        return p.mark
+    takes = p.type == "limit" and (price >= p.mark if p.ticket.side == "buy" else price <= p.mark)
+    return p.mark if takes else price
 
 
 def _error(field: str, broken: tuple[str, str, str]) -> TradingError:
@@ -213,6 +224,11 @@ def check_complete(ticket: OrderTicket) -> None:
 
 def check_editable(order: FakeOrder, name: str) -> None:
     """Let only what still matters be changed. :raises Refused: when the order has no such field (any more)."""
+    if name in {"take_profit", "stop_loss"}:
+        if order.parent_id is None and order.group_id is None:
+            return
+        error = FieldError(field=name, code="not_editable", message="An exit has none itself.")
+        raise Refused(f"This order has no {name} to change.", code="not_editable", errors=(error,))
     spent = order.triggered_at is not None and name in {"stop_price", "trailing_percent"}
     if name == "amount" or (order.ticket.type in _FIELDS_OF_TYPE[name] and not spent):
         return

@@ -24,8 +24,20 @@ TIMEFRAMES: dict[str, int] = {
 """Length of each time frame in seconds."""
 
 
+class LeverageTier(Message, frozen=True, kw_only=True):
+    """What holds for positions worth at most `max_cost`; rates are fractions."""
+
+    max_cost: Decimal
+    max_leverage: Decimal
+    maintenance_margin_rate: Decimal
+
+
 class Instrument(Message, frozen=True, kw_only=True):
-    """A tradable market and its rules; fees are fractions (`0.001` = 0.1 %)."""
+    """A tradable market and its rules; fees are fractions (`0.001` = 0.1 %).
+
+    A perpetual (`swap`) is settled in `settle`, follows the spot pair `index` and is funded every `funding_seconds`;
+    it is inverse when `linear` is false. A spot market has none of these.
+    """
 
     symbol: str
     exchange: str
@@ -39,10 +51,20 @@ class Instrument(Message, frozen=True, kw_only=True):
     min_cost: Decimal
     maker_fee: Decimal
     taker_fee: Decimal
+    settle: str | None = None
+    contract_size: Decimal | None = None
+    linear: bool | None = None
+    max_leverage: Decimal | None = None
+    leverage_tiers: tuple[LeverageTier, ...] = ()
+    index: str | None = None
+    funding_seconds: int | None = None
 
 
 class Ticker(Message, frozen=True, kw_only=True):
-    """The last 24 hours of a market; `volume` in base units, `stale` when the feed is mute."""
+    """The last 24 hours of a market; `volume` in base units, `stale` when the feed is mute.
+
+    A perpetual also has a mark and an index price, the funding rate as it stands and the next time it is due.
+    """
 
     symbol: str
     exchange: str
@@ -55,6 +77,10 @@ class Ticker(Message, frozen=True, kw_only=True):
     change_percent: Decimal
     as_of: datetime
     stale: bool
+    mark_price: Decimal | None = None
+    index_price: Decimal | None = None
+    funding_rate: Decimal | None = None
+    next_funding_at: datetime | None = None
 
 
 class Candle(Message, frozen=True, kw_only=True):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
+from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
 from utils.wire.status import BotConfig, EngineStatus
-from utils.wire.trading import Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
+from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
 class Actor(Message, frozen=True, kw_only=True):
@@ -43,6 +45,8 @@ class OrderTicket(Message, frozen=True, kw_only=True):
     reduce_only: bool = False
     client_order_id: str | None = None
     oco: OcoLeg | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
 
 
 class Command(Request, frozen=True, kw_only=True):
@@ -62,6 +66,53 @@ class PlaceOrder(Command, frozen=True, kw_only=True):
     ticket: OrderTicket
 
 
+class BatchItem(Message, frozen=True, kw_only=True):
+    """One order of a batch: its account and ticket, or the fault that was found in it before the engine saw it."""
+
+    account: str = ""
+    ticket: OrderTicket | None = None
+    fault: Fault | None = None
+
+
+class Placement(Message, frozen=True, kw_only=True):
+    """What became of one order of a batch."""
+
+    order: Order | None = None
+    fault: Fault | None = None
+
+
+class PlaceOrders(Command, frozen=True, kw_only=True):
+    """Place orders one after the other; one that is refused leaves the others alone."""
+
+    account: str = ""
+    orders: list[BatchItem]
+
+
+class SetRiskLimits(Command, frozen=True, kw_only=True):
+    """Replace the limits of an account."""
+
+    limits: RiskLimits
+
+
+class EngageKillSwitch(Command, frozen=True, kw_only=True):
+    """Refuse new orders of `target` (an account, a user; empty: the installation) and cancel those that are open."""
+
+    account: str = ""
+    scope: SwitchScope
+    target: str
+    as_admin: bool = False
+    reason: str | None = None
+
+
+class ReleaseKillSwitch(Command, frozen=True, kw_only=True):
+    """Take orders again; what an admin engaged, only an admin releases."""
+
+    account: str = ""
+    scope: SwitchScope
+    target: str
+    as_admin: bool = False
+
+
 class PreviewOrder(Request, frozen=True, kw_only=True):
     """Tell what `ticket` would do, changing nothing."""
 
@@ -77,6 +128,8 @@ class EditOrder(Command, frozen=True, kw_only=True):
     price: Decimal | None = None
     stop_price: Decimal | None = None
     trailing_percent: Decimal | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
 
 
 class CancelOrder(Command, frozen=True, kw_only=True):
@@ -90,6 +143,19 @@ class CancelOrders(Command, frozen=True, kw_only=True):
 
     symbol: str | None = None
     side: Side | None = None
+
+
+class ClosePosition(Command, frozen=True, kw_only=True):
+    """Close a position at the market: on a spot account, sell what is free of a holding."""
+
+    symbol: str
+
+
+class SetLeverage(Command, frozen=True, kw_only=True):
+    """Choose the leverage of a market."""
+
+    symbol: str
+    leverage: Decimal
 
 
 class DepositFunds(Command, frozen=True, kw_only=True):
@@ -180,10 +246,16 @@ class Subscribe(Request, frozen=True, kw_only=True):
 
 AnyRequest = (
     PlaceOrder
+    | PlaceOrders
+    | SetRiskLimits
+    | EngageKillSwitch
+    | ReleaseKillSwitch
     | PreviewOrder
     | EditOrder
     | CancelOrder
     | CancelOrders
+    | ClosePosition
+    | SetLeverage
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
@@ -202,10 +274,16 @@ AnyRequest = (
 
 ANSWERS: dict[type[Request], Any] = {
     PlaceOrder: Order,
+    PlaceOrders: list[Placement],
+    SetRiskLimits: RiskLimits,
+    EngageKillSwitch: KillSwitchState,
+    ReleaseKillSwitch: KillSwitchState,
     PreviewOrder: Preview,
     EditOrder: Order,
     CancelOrder: Order,
     CancelOrders: list[Order],
+    ClosePosition: Order,
+    SetLeverage: Leverage,
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,

@@ -69,6 +69,8 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
 """Which status may follow which; the engine stores no other move."""
 OPEN_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if following)
 FINAL_STATUSES: tuple[OrderStatus, ...] = tuple(status for status, following in MOVES.items() if not following)
+UNCERTAIN_STATUSES: tuple[OrderStatus, ...] = ("pending_new", "pending_cancel", "unknown")
+"""An exchange has been, or is being, asked, and has not answered for certain."""
 
 
 def may_move(before: OrderStatus, after: OrderStatus) -> bool:
@@ -88,10 +90,23 @@ class Fee(Message, frozen=True, kw_only=True):
     cost: Decimal
 
 
+class ExitLeg(Message, frozen=True, kw_only=True):
+    """One exit of a bracket. Take-profit: `price` is a limit, `stop_price` a trigger, both a limit after a trigger.
+
+    Stop-loss: `stop_price`, with `price` a stop-limit.
+    """
+
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
 class Order(Message, frozen=True, kw_only=True):
     """An order as its owner sees it; `average` is the mean fill price, `cost` the quote amount filled.
 
     `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
+    `take_profit` and `stop_loss` are the exits that an entry places when it fills; theirs is its id as `parent_id`.
+    A live order has `sent_at` before anything is sent, `exchange_order_id` once the exchange has told it, and
+    `replaced_by` when an edit made a new one of it.
     """
 
     id: str
@@ -120,10 +135,24 @@ class Order(Message, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     trailing_level: Decimal | None = None
+    parent_id: str | None = None
+    take_profit: ExitLeg | None = None
+    stop_loss: ExitLeg | None = None
+    sent_at: datetime | None = None
+    exchange_order_id: str | None = None
+    replaced_by: str | None = None
+
+    @property
+    def exits(self) -> int:
+        """Return how many orders its fill will place."""
+        return (self.take_profit is not None) + (self.stop_loss is not None)
 
 
 class Trade(Message, frozen=True, kw_only=True):
-    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees."""
+    """One fill of an order; `realized_pnl` is in the account's reference currency, after fees.
+
+    `exchange_trade_id` is the exchange's own id of a live fill.
+    """
 
     id: str
     order_id: str
@@ -138,6 +167,7 @@ class Trade(Message, frozen=True, kw_only=True):
     fee: Fee | None
     realized_pnl: Decimal | None
     created_at: datetime
+    exchange_trade_id: str | None = None
 
 
 class Holding(Message, frozen=True, kw_only=True):
@@ -167,7 +197,11 @@ class Profit(Message, frozen=True, kw_only=True):
 
 
 class Position(Message, frozen=True, kw_only=True):
-    """A holding other than the reference currency (spot): average entry, mark and unrealised gain."""
+    """A holding other than the reference currency (spot) or a position in a perpetual: entry, mark, unrealised gain.
+
+    Only a position in a perpetual has the rest: `margin` is locked for it, `realized_pnl` is what it gained since it
+    was opened, after fees, `funding` what it got (or paid) since then.
+    """
 
     account: str
     symbol: str
@@ -176,6 +210,22 @@ class Position(Message, frozen=True, kw_only=True):
     entry_price: Decimal | None
     mark_price: Decimal | None
     unrealized_pnl: Decimal | None
+    leverage: Decimal | None = None
+    margin: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    funding: Decimal | None = None
+
+
+class Leverage(Message, frozen=True, kw_only=True):
+    """The leverage chosen for a market, and what follows from it for an open position."""
+
+    account: str
+    symbol: str
+    leverage: Decimal
+    max_leverage: Decimal
+    margin: Decimal
+    liquidation_price: Decimal | None
 
 
 class Portfolio(Message, frozen=True, kw_only=True):

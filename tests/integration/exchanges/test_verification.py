@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,17 +21,6 @@ from utils.vault import Vault
 from utils.wire import CredentialCheck, VerifyCredential
 
 KEYS = ApiKeys("canary-key-of-the-user", "canary-secret-of-the-user")
-
-
-@pytest.fixture
-def exchange() -> Iterator[LoopbackBinance]:
-    with LoopbackBinance() as exchange:
-        yield exchange
-
-
-@pytest.fixture
-def settings(settings: Settings, exchange: LoopbackBinance) -> Settings:
-    return replace(settings, exchanges=("demo", "binance"), exchange_urls={"binance": exchange.url})
 
 
 def verify(settings: Settings, keys: ApiKeys = KEYS, **changes: Any) -> CredentialCheck:

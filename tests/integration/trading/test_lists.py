@@ -98,6 +98,7 @@ def test_trades_are_filtered_too(client: FlaskClient, database: Database, user: 
         "fee": {"currency": "USDT", "cost": "4"},
         "realized_pnl": "-1.5",
         "created_at": "2026-01-02T03:04:05.678901Z",
+        "exchange_trade_id": None,
     }
 
 

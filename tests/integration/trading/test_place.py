@@ -127,8 +127,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"oco": "x"}, "oco", "invalid"),
     ({"type": "market", "oco": {"stop_price": "1"}}, "oco", "not_applicable"),
     ({"oco": {"stop_price": "45000"}}, "oco.stop_price", "stop_price_wrong_side"),
-    ({"take_profit": {"price": "1"}}, "take_profit", "unknown_field"),
-    ({"stop_loss": {"price": "1"}}, "stop_loss", "unknown_field"),
+    ({"take_profit": {"price": "4000"}}, "take_profit.price", "price_out_of_range"),
+    ({"take_profit": {"limit": "1"}}, "take_profit.limit", "unknown_field"),
+    ({"take_profit": {"price": "39000"}}, "take_profit.price", "take_profit_wrong_side"),
+    ({"stop_loss": {"price": "39000"}}, "stop_loss.stop_price", "stop_price_required"),
+    ({"stop_loss": {"stop_price": "41000"}}, "stop_loss.stop_price", "stop_loss_wrong_side"),
+    ({"stop_loss": "x"}, "stop_loss", "invalid"),
     ({"colour": "red"}, "colour", "unknown_field"),
 ]
 

@@ -1,0 +1,254 @@
+"""The market of a real exchange, read over REST on a thread of its own: what it sends is large, and slow to read."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import ccxt
+import msgspec
+
+from config import Settings
+from engine.demo.source import Level, MarketTrade, OrderBook, Quote
+from engine.exchanges import attempt
+from engine.exchanges.candles import Candles
+from engine.exchanges.client import connect
+from engine.exchanges.failures import check_readable, unavailable
+from engine.exchanges.instruments import instruments
+from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
+from utils.money import ZERO
+from utils.wire import Candle, Instrument, Ticker
+
+Result = TypeVar("Result")
+POLL_SECONDS = 10.0
+"""How long a poll may take; the first one, which reads all markets, four times as long."""
+READ_SECONDS = 4.0
+"""How long candles, books and trades may take: less than whoever asks for them waits."""
+RELOAD_SECONDS = 3600.0
+"""How often the markets and their rules are read anew."""
+MOST_MARKETS = 100
+"""How many of an exchange's markets are followed unless they are named: the most traded ones."""
+_DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
+
+
+class ExchangeSource:
+    """Ask one exchange. What was followed once stays: somebody may hold it. Instruments outlive the process in a file.
+
+    Reading prices never waits: they are those of the last `poll`. Candles, books and trades are asked for, and block.
+    """
+
+    def __init__(self, exchange: str, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self.exchange = exchange
+        self._clock = clock
+        self._settings = settings
+        self._file = settings.data_dir / "markets" / f"{exchange}.json"
+        self._instruments: dict[str, Instrument] = {each.symbol: each for each in self._remembered()}
+        self._tickers: dict[str, Ticker] = {}
+        self._followed: list[str] = []
+        self._loaded_at: float | None = None
+        self._client: Any = None
+        self._candles = Candles(exchange)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"market of {exchange}")
+        self._thread.start()
+
+    # ---------------------------------------------------------------------------------------- a `MarketSource`
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the markets that are followed or were."""
+        return tuple(self._instruments)
+
+    @property
+    def priced(self) -> tuple[str, ...]:
+        """Return the markets that the last poll found a price of."""
+        return tuple(self._tickers)
+
+    def instruments(self) -> list[Instrument]:
+        """Return their rules; none before the exchange was reached for the first time ever."""
+        return list(self._instruments.values())
+
+    def quote(self, symbol: str, at: float) -> Quote:
+        """Return the price of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
+        ticker = self.ticker(symbol, at)
+        # the last trade may lie outside of what can be had now
+        price = min(max(ticker.last, ticker.bid), ticker.ask)
+        return Quote(symbol=symbol, price=price, bid=ticker.bid, ask=ticker.ask, at=ticker.as_of.timestamp())
+
+    def ticker(self, symbol: str, at: float) -> Ticker:  # noqa: ARG002
+        """Return the ticker of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
+        try:
+            return self._tickers[symbol]
+        except KeyError:
+            detail = f"There is no price for {symbol} on {self.exchange} now."
+            raise EngineUnavailable(detail, code="no_market_price", retry_after=5) from None
+
+    def candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        *,
+        limit: int,
+        since: int | None = None,
+        until: int | None = None,
+        at: float,
+    ) -> list[Candle]:
+        """Return candles as `MarketSource.candles` does; blocks. :raises ExchangeUnavailable: it does not answer."""
+        return self._read(
+            self._candles.read(self._connected(), symbol, timeframe, limit=limit, since=since, until=until, at=at)
+        )
+
+    def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
+        """Return the best offers now; blocks. :raises ExchangeUnavailable: it does not answer."""
+        book = self._read(self._connected().fetch_order_book(symbol))
+        bids, asks = (
+            tuple(Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side][:depth])
+            for side in ("bids", "asks")
+        )
+        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
+
+    def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
+        """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
+        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
+        return self.index_price(symbol, at)
+
+    def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:  # noqa: ARG002
+        """Return the latest trades, oldest first; blocks. :raises ExchangeUnavailable: it does not answer."""
+        return [
+            MarketTrade(
+                id=str(trade["id"]),
+                symbol=symbol,
+                price=_exact(trade["price"]),
+                amount=_exact(trade["amount"]),
+                side=trade["side"],
+                at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
+            )
+            for trade in self._read(self._connected().fetch_trades(symbol, limit=limit))[-limit:]
+        ]
+
+    # ------------------------------------------------------------------------------------------------ polling
+
+    async def poll(self) -> float:
+        """Read the prices of all followed markets in one request, and first the markets themselves when it is time.
+
+        Returns the Unix seconds that the prices are dated with: when they were asked for.
+
+        :raises ExchangeUnavailable: no answer; the prices stay as they were.
+        """
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._poll(), self._loop))
+
+    async def close(self) -> None:
+        """Close the connections and the thread."""
+        if self._client is not None:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _poll(self) -> float:
+        due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
+        with attempt.noting() as noted:
+            try:
+                async with asyncio.timeout(POLL_SECONDS * 4 if due else POLL_SECONDS):
+                    if due:
+                        await self._load()
+                    now = self._clock()
+                    found = await self._fetch()
+                check_readable()
+                tickers = [self._ticker(symbol, found[symbol], now) for symbol in self._followed if symbol in found]
+            except Exception as error:
+                if isinstance(error, ccxt.BadSymbol):
+                    self._loaded_at = None  # a market has gone: read them anew
+                raise unavailable(self.exchange, error, noted.retry_after) from None
+        self._tickers = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
+        return now
+
+    async def _load(self) -> None:
+        if self._client is None:
+            self._client = connect(self.exchange, self._settings)
+        await self._client.load_markets(True)
+        offered = {each.symbol: each for each in instruments(self._client)}
+        chosen = list(self._settings.market_symbols) or await self._most_traded(offered)
+        self._followed = [symbol for symbol in dict.fromkeys([*chosen, *self._instruments]) if symbol in offered]
+        known = {**self._instruments, **{symbol: offered[symbol] for symbol in self._followed}}
+        if known != self._instruments:
+            self._instruments = known
+            self._remember()
+        self._loaded_at = time.monotonic()
+
+    async def _most_traded(self, offered: dict[str, Instrument]) -> list[str]:
+        if self._followed or not self._client.has.get("fetchTickers"):
+            return self._followed or sorted(offered)[:MOST_MARKETS]
+        tickers = await self._client.fetch_tickers()
+
+        def worth(symbol: str) -> Decimal:
+            quote, ticker = offered[symbol].quote, tickers.get(symbol) or {}
+            price = 1 if quote in _DOLLARS else (tickers.get(f"{quote}/USDT") or {}).get("last")
+            return _exact(ticker.get("quoteVolume")) * _exact(price)
+
+        return sorted(offered, key=worth, reverse=True)[:MOST_MARKETS]
+
+    async def _fetch(self) -> dict[str, Any]:
+        if self._client.has.get("fetchTickers"):
+            found: dict[str, Any] = await self._client.fetch_tickers(self._followed)
+            return found
+        return {symbol: await self._client.fetch_ticker(symbol) for symbol in self._followed}
+
+    def _ticker(self, symbol: str, found: dict[str, Any], now: float) -> Ticker | None:
+        last = _exact(found.get("last") or found.get("close"))
+        if last <= 0:
+            return None  # nobody has traded it yet
+        bid, ask = _exact(found.get("bid")) or last, _exact(found.get("ask")) or last
+        return Ticker(
+            symbol=symbol,
+            exchange=self.exchange,
+            last=last,
+            bid=min(bid, ask),
+            ask=max(bid, ask),
+            high=_exact(found.get("high")) or last,
+            low=_exact(found.get("low")) or last,
+            volume=_exact(found.get("baseVolume")),
+            change_percent=_exact(found.get("percentage")),
+            as_of=datetime.fromtimestamp(now, UTC),
+            stale=False,
+        )
+
+    def _connected(self) -> Any:
+        if self._loaded_at is None or self._client is None:
+            raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
+        return self._client
+
+    def _read(self, question: Coroutine[Any, Any, Result]) -> Result:
+        """Ask on the exchange's thread and wait. :raises ExchangeUnavailable: no answer in time."""
+
+        async def ask() -> Result:
+            with attempt.noting() as noted:
+                try:
+                    async with asyncio.timeout(READ_SECONDS):
+                        return await question
+                except (ccxt.BaseError, TimeoutError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+                    raise unavailable(self.exchange, error, noted.retry_after) from None
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(READ_SECONDS + 1)
+
+    def _remembered(self) -> list[Instrument]:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=list[Instrument])
+        except (OSError, msgspec.DecodeError):
+            return []
+
+    def _remember(self) -> None:
+        self._file.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh = self._file.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(self.instruments()))
+        fresh.replace(self._file)
+
+
+def _exact(number: Any) -> Decimal:
+    return ZERO if number is None else Decimal(str(number))

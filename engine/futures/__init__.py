@@ -1,0 +1,1 @@
+"""Accounts that trade linear perpetuals with isolated margin."""

@@ -1,0 +1,315 @@
+"""A futures account: orders open, reduce and reverse positions; time funds and liquidates them.
+
+Where money is concerned only the wallet moves: by what is realised, fees, funding, and what the insurance bears of a
+liquidation. Margins are locked, not booked. See docs/adr/0013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+
+from msgspec.structs import replace
+
+from engine import orders, rules
+from engine.account import Account
+from engine.futures import overview
+from engine.futures.booking import FuturesBooking
+from engine.futures.funds import FuturesFunds
+from engine.futures.octobot import FuturesOctoBotAccount
+from engine.futures.position import DEFAULT_LEVERAGE, Position, funding_moments
+from engine.market import Market
+from engine.records import AccountRecord
+from engine.risk import Gate
+from engine.triggers import GUARD, Touch
+from engine.unit import Unit
+from utils import clock, wire
+from utils.errors import NotFound
+from utils.ids import new_id
+from utils.money import ZERO
+from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview, Side
+
+
+class FuturesAccount(Account):
+    """Hold positions in linear perpetuals, with isolated margin."""
+
+    octobot: FuturesOctoBotAccount
+
+    def __init__(self, record: AccountRecord, market: Market, octobot: FuturesOctoBotAccount) -> None:
+        super().__init__(record, market, octobot)
+        self._markets = tradable(market, record.reference_currency)
+        self.positions = stored(record, self._markets)
+        self._booking = FuturesBooking(octobot, record.reference_currency)
+
+    @classmethod
+    async def _open_octobot(cls, record: AccountRecord, market: Market) -> FuturesOctoBotAccount:
+        currency, markets = record.reference_currency, tradable(market, record.reference_currency)
+        octobot = await FuturesOctoBotAccount.open(record.exchange, list(markets), currency, record.totals, record.id)
+        octobot.settle = currency
+        for position in stored(record, markets).values():
+            await octobot.restore(position)
+        return octobot
+
+    @classmethod
+    async def open(cls, record: AccountRecord, market: Market, gate: Gate) -> Self:
+        """Build the account in OctoBot as SQL has it."""
+        account = await super().open(record, market, gate)
+        account._relock()
+        return account
+
+    @property
+    def trades(self) -> dict[str, wire.Trade]:
+        """Return the latest trades since the account came into memory, oldest first."""
+        return self._booking.trades
+
+    @property
+    def holds_positions(self) -> bool:
+        """Tell whether a position is open."""
+        return bool(self._open_positions())
+
+    def position(self, instrument: Instrument) -> Decimal:
+        """Return the position in `instrument`, in base units, negative when short."""
+        held = self.positions.get(instrument.symbol)
+        return ZERO if held is None else held.amount
+
+    def value(self, currency: str, amount: Decimal) -> Decimal | None:
+        """Return `amount` of the wallet's currency; None of any other."""
+        return amount if currency == self.record.reference_currency else None
+
+    async def pay_in(self, currency: str, amount: Decimal, value: Decimal, unit: Unit) -> None:  # noqa: ARG002
+        """Book a deposit; the wallet has one currency."""
+        await self._booking.deposit(amount, unit)
+
+    async def clear(self, unit: Unit) -> None:
+        """Book everything away, positions included; there are no open orders any more."""
+        for position in self._open_positions():
+            bare = Position(symbol=position.symbol, leverage=position.leverage, updated_at=clock.now())
+            await self.octobot.restore(bare)
+            self._keep(bare, unit)
+        await self._booking.move(-self._wallet, "reset", unit)
+        self._booking.tell(unit)
+
+    async def book_opening(self, unit: Unit) -> None:
+        """Book the starting balance; done once in the life of an account."""
+        await self._booking.opening(self.record.starting_balance, unit)
+
+    def overview(self) -> Portfolio:
+        """Value the account now: the wallet and what the positions would gain."""
+        return overview.overview(self.record, self._funds(), self._valued(), len(self.orders))
+
+    def preview(self, ticket: OrderTicket) -> Preview:
+        """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
+        return overview.preview(self.draft(ticket), self._funds(), self.record.reference_currency)
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    def closing(self, symbol: str) -> OrderTicket:
+        """Return the ticket that closes the position in `symbol`. :raises NotFound: when there is none."""
+        position = self._position(symbol)
+        if position.side is None:
+            raise NotFound(f"There is no position in {symbol}.", code="position_not_found")
+        side: Side = "sell" if position.side == "buy" else "buy"
+        return OrderTicket(symbol=symbol, side=side, type="market", amount=abs(position.amount), reduce_only=True)
+
+    async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
+        """Choose the leverage of a market; an open position's margin is reckoned anew.
+
+        :raises NotFound: unknown symbol. :raises Refused: it is beyond what the market allows or the wallet holds.
+        """
+        position, market = self._position(symbol), self._markets[symbol]
+        changed = position.leveraged(leverage, clock.now())
+        overview.check_leverage(changed, market, self._market.quote(symbol).price)
+        others = {**self.positions, symbol: changed}
+        funds = FuturesFunds(self._wallet, others, self.orders.values(), self._markets)
+        sides: tuple[Side, ...] = ("buy", "sell")
+        for side in sides:
+            refusal = funds.leverage(symbol, side, ZERO, changed.entry_price or self._market.quote(symbol).price)
+            if refusal is not None:
+                raise refusal
+        if funds.free() < 0:
+            raise rules.refuse("insufficient_funds", "leverage", "The margin that this leverage needs is not free.")
+        await self.octobot.set_leverage(symbol, leverage)
+        self._keep(changed, unit)
+        self._booking.tell(unit)
+        return overview.leverage(changed, market, self.record.id)
+
+    # ----------------------------------------------------------------------------------------------- time
+
+    def is_behind(self, now: datetime) -> bool:
+        """Tell whether funding is due or a position has reached its liquidation price."""
+        return any(self._due(position, now) or self._is_lost(position) for position in self._open_positions())
+
+    async def catch_up(self, now: datetime, unit: Unit) -> None:
+        """Book the funding that is due, and liquidate what the mark has reached."""
+        for position in self._open_positions():
+            for moment in self._due(position, now):
+                await self._fund(position.symbol, moment, unit)
+            if self._is_lost(self.positions[position.symbol]):
+                await self._liquidate(position.symbol, self._market.quote(position.symbol).price, unit)
+
+    async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
+        """Do what `touch` makes of an open order, or of the position whose liquidation price it reached."""
+        if not order_id.startswith(GUARD):
+            await super().act(order_id, touch, unit)
+            return
+        position = self.positions[order_id.removeprefix(GUARD).split(" ")[0]]
+        held_earlier = position.updated_at is not None and position.updated_at > touch.at
+        if not held_earlier and position.is_lost(self._markets[position.symbol], touch.mark):
+            await self._liquidate(position.symbol, touch.mark, unit)
+
+    def _due(self, position: Position, now: datetime) -> list[datetime]:
+        if position.funded_at is None:
+            return []
+        return funding_moments(self._markets[position.symbol], position.funded_at, now)
+
+    async def _fund(self, symbol: str, moment: datetime, unit: Unit) -> None:
+        """Book one funding: from what is free, then from the position's margin; the insurance bears the rest."""
+        position = self.positions[symbol]
+        rate, mark = self._market.funding(symbol, moment)
+        free = self._funds().free()
+        payment = max(-position.amount * mark * rate, -(free + position.margin))
+        from_margin = max(-payment - free, ZERO)
+        await self._booking.move(payment, "funding", unit)
+        self._keep(position.funded(payment, from_margin, moment), unit)
+        self._booking.tell(unit)
+
+    async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
+        await super()._place_exits(entry, unit)
+        # an entry that closed something on its way opened less than it filled
+        await self._shrink(self.positions[entry.symbol], unit)
+
+    async def _liquidate(self, symbol: str, mark: Decimal, unit: Unit) -> None:
+        """Cancel the market's orders and close the position at `mark`; more than its margin cannot be lost."""
+        for order in [order for order in self.orders.values() if order.symbol == symbol]:
+            if order.id in self.orders:
+                await self._close(order, "canceled", unit, reject_code="liquidation")
+        position = self.positions[symbol]
+        ticket = replace(self.closing(symbol), client_order_id=f"liquidation-{new_id()}")
+        loss = -position.gain(ticket.side, abs(position.amount), mark)
+        loss += abs(position.amount) * mark * self._markets[symbol].taker_fee
+        if loss > position.margin:
+            await self._booking.move(loss - position.margin, "insurance", unit)
+        order = orders.new_order(self.draft(ticket), self.record.id, self.record.mode)
+        await self._execute(order, mark, unit)
+
+    def _is_lost(self, position: Position) -> bool:
+        return position.is_lost(self._markets[position.symbol], self._market.quote(position.symbol).price)
+
+    # -------------------------------------------------------------------------------------------- the hooks
+
+    def _admit(self, instrument: Instrument) -> None:
+        if instrument.linear is False:
+            raise rules.refuse("inverse_not_supported", "symbol", "Inverse contracts cannot be traded.")
+        if instrument.symbol not in self._markets:
+            detail = f"A futures account trades perpetuals settled in {self.record.reference_currency}."
+            raise rules.refuse("not_a_futures_market", "symbol", detail)
+
+    def _funds(self, *, without: wire.Order | None = None) -> FuturesFunds:
+        return FuturesFunds(self._wallet, self.positions, self.orders.values(), self._markets, without)
+
+    def _affords(self, order: wire.Order, price: Decimal) -> bool:
+        if order.reduce_only:
+            return True
+        funds = self._funds(without=order)
+        if funds.leverage(order.symbol, order.side, order.amount, price) is not None:
+            return False
+        if order.type in MARKET_ON_TRIGGER or price != order.price:
+            return funds.free_after(order.symbol, order.side, order.amount, price) >= 0
+        return funds.lock(order.symbol, order.amount, price) <= funds.free()
+
+    async def _execute(self, order: wire.Order, price: Decimal, unit: Unit) -> wire.Order:
+        position = self.positions[order.symbol]
+        filled, after = await self._booking.fill(order, self.octobot.execute(order, price), position, unit)
+        await self._after_fill(after, unit)
+        return filled
+
+    async def _settle(self, order: wire.Order, price: Decimal, unit: Unit, *, taker: bool) -> wire.Order:
+        position = self.positions[order.symbol]
+        execution = self.octobot.fill(order.id, price, taker=taker)
+        filled, after = await self._booking.fill(order, execution, position, unit)
+        await self._after_fill(after, unit)
+        return filled
+
+    def _tell(self, order: wire.Order, unit: Unit) -> None:  # noqa: ARG002
+        self._booking.tell(unit)
+
+    async def _rest(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
+        await super()._rest(order, mark, unit)
+        self._relock()
+
+    async def _alter(self, changed: wire.Order, mark: Decimal) -> None:
+        await super()._alter(changed, mark)
+        self._relock()
+
+    async def _close(
+        self, order: wire.Order, status: OrderStatus, unit: Unit, *, reject_code: str | None = None
+    ) -> wire.Order:
+        await self.octobot.cancel(order.id)
+        del self.orders[order.id]
+        self._relock()
+        return self._closed(order, status, unit, reject_code)
+
+    # --------------------------------------------------------------------------------------------- internal
+
+    @property
+    def _wallet(self) -> Decimal:
+        return self.octobot.total(self.record.reference_currency)
+
+    async def _after_fill(self, position: Position, unit: Unit) -> None:
+        self._keep(position, unit)
+        self._booking.tell(unit)
+        await self._shrink(position, unit)
+
+    async def _shrink(self, position: Position, unit: Unit) -> None:
+        """Cut the orders that may only reduce to what is left of the position, or cancel them."""
+        for order in [o for o in self.orders.values() if o.symbol == position.symbol and o.reduce_only]:
+            if order.id not in self.orders or (position.reduces(order.side) and order.amount <= abs(position.amount)):
+                continue
+            if not position.reduces(order.side):
+                await self._close(order, "canceled", unit, reject_code="reduce_only")
+                continue
+            left = abs(position.amount)
+            cut = replace(order, amount=left, remaining=left - order.filled, updated_at=clock.now())
+            await self._alter(cut, self._market.quote(order.symbol).price)
+            unit.order(cut)
+
+    def _keep(self, position: Position, unit: Unit) -> None:
+        self.positions[position.symbol] = position
+        self._relock()
+        self._booking.position(position, self._markets[position.symbol], self.record.id, unit)
+
+    def _relock(self) -> None:
+        funds = self._funds()
+        self.octobot.lock(funds.positions_margin(), funds.orders_margin())
+
+    def _open_positions(self) -> list[Position]:
+        return [position for position in self.positions.values() if position.amount]
+
+    def _valued(self) -> Iterator[wire.Position]:
+        for position in self._open_positions():
+            mark = self._market.quote(position.symbol).price
+            yield position.message(self.record.id, self._markets[position.symbol], mark)
+
+    def _position(self, symbol: str) -> Position:
+        """Return the position in `symbol`. :raises NotFound: unknown symbol. :raises Refused: not traded here."""
+        self._admit(self._market.instrument(symbol))
+        return self.positions[symbol]
+
+
+def tradable(market: Market, currency: str) -> dict[str, Instrument]:
+    """Return the linear perpetuals that are settled in `currency`."""
+    return {
+        symbol: instrument
+        for symbol, instrument in market.instruments.items()
+        if instrument.type == "swap" and instrument.linear and instrument.settle == currency
+    }
+
+
+def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, Position]:
+    """Return the account's position in every market, as SQL has it or as it is before the first order."""
+    known = {
+        row["symbol"]: Position(**{name: row[name] for name in Position.__struct_fields__}) for row in record.positions
+    }
+    return {symbol: known.get(symbol) or Position(symbol=symbol, leverage=DEFAULT_LEVERAGE) for symbol in markets}

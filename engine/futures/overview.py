@@ -1,0 +1,86 @@
+"""What the owner of a futures account is told: overview, preview, leverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from engine import rules
+from engine.futures.funds import FuturesFunds
+from engine.futures.position import Position
+from engine.records import AccountRecord
+from engine.rules import Draft
+from utils import clock
+from utils.money import HUNDRED, ONE, ZERO, plain
+from utils.wire import Fee, Holding, Instrument, Leverage, Portfolio, Preview, Profit
+from utils.wire import Position as ValuedPosition
+
+
+def overview(
+    record: AccountRecord, funds: FuturesFunds, positions: Iterable[ValuedPosition], open_orders: int
+) -> Portfolio:
+    """Value an account now: what it is worth is its wallet and the unrealised gain of its positions."""
+    valued = list(positions)
+    free, wallet = funds.free(), funds.wallet
+    total = wallet + sum((position.unrealized_pnl or ZERO for position in valued), ZERO)
+    deposited = record.starting_balance if record.deposited is None else record.deposited
+    gain = total - deposited
+    return Portfolio(
+        account=record.id,
+        mode=record.mode,
+        currencies={record.reference_currency: Holding(free=free, locked=wallet - free, total=wallet, value=wallet)},
+        reference_currency=record.reference_currency,
+        total_value=total,
+        open_orders=open_orders,
+        positions=valued,
+        profit=Profit(amount=gain, percent=round(gain / deposited * HUNDRED, 4) if deposited else ZERO),
+        as_of=clock.now(),
+    )
+
+
+def preview(draft: Draft, funds: FuturesFunds, currency: str) -> Preview:
+    """Tell what placing an order would do; `balance_after` is what would be free."""
+    ticket, market = draft.ticket, draft.instrument
+    checks = rules.checks(draft, funds)
+    at_mark = ticket.type == "market" or (ticket.type == "limit" and draft.is_marketable)
+    price = draft.mark if at_mark else draft.price
+    cost = draft.amount * price
+    resting = ticket.type == "limit" and not at_mark
+    if resting:
+        free = funds.free() - (ZERO if ticket.reduce_only else funds.lock(ticket.symbol, draft.amount, price))
+    else:
+        free = funds.free_after(ticket.symbol, ticket.side, draft.amount, price)
+    return Preview(
+        symbol=ticket.symbol,
+        side=ticket.side,
+        type=ticket.type,
+        amount=draft.amount,
+        price=price,
+        cost=cost,
+        fee=Fee(currency=currency, cost=cost * (market.maker_fee if resting else market.taker_fee)),
+        balance_after={currency: free},
+        checks=checks,
+        ok=all(check.ok for check in checks),
+    )
+
+
+def leverage(position: Position, market: Instrument, account: str) -> Leverage:
+    """Return what the owner is told of the leverage of a market."""
+    return Leverage(
+        account=account,
+        symbol=position.symbol,
+        leverage=position.leverage,
+        max_leverage=market.max_leverage or ONE,
+        margin=position.margin,
+        liquidation_price=position.liquidation_price(market),
+    )
+
+
+def check_leverage(position: Position, market: Instrument, mark: Decimal) -> None:
+    """Hold a leverage against the market's limits. :raises Refused: it is beyond them, or would liquidate at once."""
+    most = market.max_leverage or ONE
+    if position.leverage % 1 or not ONE <= position.leverage <= most:
+        detail = f"The leverage is a whole number from 1 to {plain(most)}."
+        raise rules.refuse("invalid_leverage", "leverage", detail)
+    if position.is_lost(market, mark):
+        raise rules.refuse("liquidation_too_close", "leverage", "At this leverage the position would be liquidated.")

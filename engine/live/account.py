@@ -1,0 +1,348 @@
+"""A live account in memory: intents go out from here, and what the exchange says of them comes in.
+
+As in `engine.account`, every method that changes something is called with the account's lock held and fills a `Unit`
+that the caller commits. Nothing here waits for the exchange but `book_opening`, before the account is shared.
+"""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from engine import orders, rules
+from engine.exchanges.venue import Venue
+from engine.live import states
+from engine.live.booking import LiveBooking
+from engine.live.octobot import LiveOctoBot
+from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
+from engine.live.trader import LiveTrader, Unreachable
+from engine.market import Market
+from engine.records import AccountRecord
+from engine.spot import SpotAccount
+from engine.triggers import Touch
+from engine.unit import Unit
+from utils import clock, wire
+from utils.errors import Conflict, EngineUnavailable, FieldError, Refused
+from utils.money import ZERO
+from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
+
+SIGHTINGS = 2
+"""How often an order must not be found, after the last moment at which it could have arrived."""
+
+
+class LiveAccount(SpotAccount):
+    """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
+
+    octobot: LiveOctoBot
+    _booking: LiveBooking
+
+    def __init__(
+        self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool
+    ) -> None:
+        super().__init__(record, market, octobot)
+        self.venue = venue
+        self.timing = octobot.trader.timing
+        self.in_flight: set[str] = set()
+        self.edits: dict[str, wire.Order] = {}
+        self._doomed: set[str] = set()
+        self.due = 0.0
+        self._enabled = enabled
+        self._booked = set(record.exchange_trades)
+        self._missing: dict[str, tuple[int, float]] = {}
+        self._strange: dict[str, tuple[Decimal, float]] = {}
+        self._foreign: dict[str, Decimal] = {}
+        self._marks: dict[str, Decimal] = {}
+        self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
+        for order in record.orders:
+            self.orders[order.id] = order
+            self.line.statuses[order.id] = order.status
+        octobot.orders = self.orders
+        self._reckon()
+
+    @property
+    def trader(self) -> LiveTrader:
+        """Return the gate to the exchange."""
+        return self.octobot.trader
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether it must stay in memory: orders are open, or on their way."""
+        return bool(self.orders or self.in_flight)
+
+    def hurry(self) -> None:
+        """Have the account looked at now."""
+        self.due = 0.0
+
+    async def book_opening(self, unit: Unit) -> None:
+        """Book what the exchange holds when the account is first opened.
+
+        :raises EngineUnavailable: `exchange_unavailable` when it does not say.
+        """
+        try:
+            held = await self.trader.balances()
+        except Unreachable as error:
+            await self.octobot.close()
+            detail = f"{self.record.exchange} does not tell the balance of the account."
+            raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=5) from error
+        held.setdefault(self.record.reference_currency, (ZERO, ZERO))
+        worth = [self._booking.receive(currency, total, "deposit", unit) for currency, (total, _) in held.items()]
+        deposited = sum((value for value in worth if value is not None), ZERO)
+        unit.settle(deposited=deposited)
+        unit.sample(deposited, deposited)
+        self._reckon()
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
+        """Make the intent of an order; it is sent when it is committed.
+
+        :raises Refused: a rule forbids it. :raises EngineUnavailable: the exchange has not answered for a while.
+        """
+        self.check_active()
+        self._check_enabled()
+        _check_kind(ticket)
+        draft = self.draft(ticket)
+        rules.check(draft, self._funds())
+        await self.gate.admit(draft, self)
+        self.trader.breaker.check()
+        return self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+
+    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:  # noqa: ARG002
+        """Note what an order shall become, for the desk to replace it, and return it as it is.
+
+        :raises Conflict: `order_pending` while its own fate is open.
+        """
+        self._check_enabled()
+        order = self._open_order(command.order_id)
+        if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
+            raise _pending()
+        self.trader.breaker.check()
+        changed, draft = self._edited(order, command)
+        await self.gate.admit(draft, self, edited=order)
+        if changed.remaining <= ZERO:
+            detail = "The amount must be above what is filled."
+            error = FieldError(field="amount", code="invalid_amount", message=detail)
+            raise Refused(detail, code="invalid_amount", errors=(error,))
+        self.edits[order.id] = changed
+        self.in_flight.add(order.id)
+        return order
+
+    async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:  # noqa: ARG002
+        """Make the intent of a cancel; the exchange is asked for it until it has happened.
+
+        An order that is being sent or replaced is cancelled as soon as its fate is known.
+        """
+        order = self._open_order(order_id)
+        if order.id in self.in_flight:
+            self._doomed.add(order.id)
+            return order
+        if order.status == "pending_cancel":
+            return order
+        if order.status == "pending_new":
+            unit.order(replace(order, status="unknown", updated_at=clock.now()))
+        return self._keep(replace(order, status="pending_cancel", updated_at=clock.now()), unit)
+
+    # -------------------------------------------------------------------------------- what the exchange says
+
+    def answered(self, order_id: str, outcome: ExchangeOrder | Refusal | Unknown, unit: Unit) -> wire.Order | None:
+        """Move a sent order by what came of sending it; None when it is over already."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return None
+        if isinstance(outcome, Refusal):
+            if outcome.again:
+                unit.release(order)
+            return self._reject(order, outcome.code, unit)
+        answered: wire.Order | None = order
+        if isinstance(outcome, ExchangeOrder):
+            answered = self.follow(order_id, outcome, [], unit)
+        elif order.status == "pending_new":
+            answered = self._keep(replace(order, status="unknown", updated_at=clock.now()), unit)
+        if answered is not None and answered.id in self._doomed and answered.status not in FINAL_STATUSES:
+            answered = self._keep(replace(answered, status="pending_cancel", updated_at=clock.now()), unit)
+        return answered
+
+    def follow(self, order_id: str, state: ExchangeOrder, fills: list[ExchangeFill], unit: Unit) -> wire.Order | None:
+        """Move an open order to what the exchange says, booking the fills that are new; None when it is over."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return None
+        self._missing.pop(order_id, None)
+        before, order = order, self._book(order, fills, unit)
+        moved = states.moved(order, state)
+        if moved is before:
+            return order
+        if before.status == "pending_new" and moved.status in {"canceled", "expired"}:
+            unit.order(replace(moved, status="accepted"))
+        return self._keep(moved, unit)
+
+    def not_found(self, order_id: str, unit: Unit) -> None:
+        """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
+        order = self.orders.get(order_id)
+        if order is None or not self.timing.is_past(order):
+            return
+        times, last = self._missing.get(order_id, (0, 0.0))
+        now = time.monotonic()
+        # what the exchange once knew is a riddle when it is gone: it gets more time to turn up
+        if times and now - last < (self.timing.again if order.exchange_order_id is None else self.timing.lag):
+            return
+        self._missing[order_id] = (times + 1, now)
+        if times + 1 < SIGHTINGS:
+            return
+        if order.status in {"pending_new", "unknown"}:
+            self._reject(order, "not_received", unit)
+        else:
+            self._keep(replace(order, status="canceled", updated_at=clock.now()), unit)
+
+    def succeed(self, order_id: str, state: ExchangeOrder, fills: list[ExchangeFill], unit: Unit) -> wire.Order:
+        """Make the intent of the order that stands in for one that the exchange has cancelled, and return it.
+
+        When the old one filled first, or the rules forbid the new one by now, return the old one as it ended.
+        """
+        old = self.orders[order_id] = self._book(self.orders[order_id], fills, unit)
+        successor = None
+        if state.status in {"canceled", "expired"} and order_id not in self._doomed:
+            successor = self._successor(old, self.edits[order_id])
+        if successor is None:
+            return self.follow(order_id, state, fills, unit) or old
+        moment = clock.now()
+        self._keep(replace(old, status="replaced", replaced_by=successor.id, updated_at=moment), unit)
+        return self._intend(successor, self._market.quote(old.symbol).price, unit)
+
+    def _successor(self, old: wire.Order, changed: wire.Order) -> wire.Order | None:
+        amount = changed.amount - old.filled
+        ticket = replace(orders.ticket_of(changed), amount=amount)
+        draft = self.draft(ticket)
+        self.orders.pop(old.id)
+        self._reckon()
+        try:
+            rules.check(draft, self._funds())
+        except Refused:
+            return None
+        finally:
+            self.orders[old.id] = old
+            self._reckon()
+        return orders.new_order(draft, self.record.id, self.record.mode)
+
+    def _book(self, order: wire.Order, fills: list[ExchangeFill], unit: Unit) -> wire.Order:
+        for fill in fills:
+            if (order.symbol, fill.id) not in self._booked:
+                self._booked.add((order.symbol, fill.id))
+                self._strange.clear()
+                order = self._booking.book(order, fill, unit)
+        return order
+
+    def settle(self, held: dict[str, tuple[Decimal, Decimal]], unit: Unit) -> None:
+        """Book what moved at the exchange without an order of ours.
+
+        A balance that differs may be ahead of a fill that is not shown yet, or behind one that is booked. Only a
+        difference that stays the same for longer than queries and balances lag, while nothing of ours is uncertain
+        and no fill is booked, is somebody else's doing.
+        """
+        now = time.monotonic()
+        own = self._locks(known=True)
+        self._foreign = {
+            currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
+        }
+        if self.in_flight or any(
+            order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values()
+        ):
+            self._strange.clear()
+            self._reckon()
+            return
+        moved = []
+        for currency in {*held, *self._booking.totals}:
+            difference = held.get(currency, (ZERO, ZERO))[0] - self._booking.total(currency)
+            seen = self._strange.get(currency)
+            if not difference:
+                self._strange.pop(currency, None)
+            elif seen is None or seen[0] != difference:
+                self._strange[currency] = (difference, now)
+            elif now - seen[1] >= self.timing.lag:
+                del self._strange[currency]
+                self._booking.receive(currency, difference, "external", unit)
+                moved.append(currency)
+        self._reckon()
+        if moved:
+            self._booking.tell(moved, unit)
+
+    # ------------------------------------------------------------------------------ prices move nothing here
+
+    async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
+        """Do nothing: the exchange decides when its orders fill."""
+
+    def trail(self, order_id: str, level: Decimal) -> wire.Order | None:  # noqa: ARG002
+        """Do nothing: there are no trailing orders here."""
+        return None
+
+    # ------------------------------------------------------------------------------------------- internal
+
+    def _check_enabled(self) -> None:
+        if not self._enabled:
+            raise Refused("Live trading is switched off on this installation.", code="live_trading_disabled")
+
+    def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
+        self.in_flight.add(order.id)
+        self._marks[order.id] = mark
+        return self._keep(replace(order, status="pending_new", sent_at=order.created_at), unit)
+
+    def _reject(self, order: wire.Order, code: str, unit: Unit) -> wire.Order:
+        return self._keep(replace(order, status="rejected", reject_code=code, updated_at=clock.now()), unit)
+
+    def _keep(self, order: wire.Order, unit: Unit) -> wire.Order:
+        if order.status in FINAL_STATUSES:
+            self.orders.pop(order.id, None)
+            self._missing.pop(order.id, None)
+            self._doomed.discard(order.id)
+            self._marks.pop(order.id, None)
+            self._strange.clear()
+        else:
+            self.orders[order.id] = order
+        unit.order(order)
+        self._reckon()
+        market = self._market.instrument(order.symbol)
+        self._booking.tell([market.base, market.quote], unit)
+        return order
+
+    def _locks(self, *, known: bool = False) -> dict[str, Decimal]:
+        """Return what open orders take, by currency; with `known` those alone of which the exchange has told."""
+        locked: dict[str, Decimal] = {}
+        for order in self.orders.values():
+            if known and order.exchange_order_id is None:
+                continue
+            price = order.price or self._marks.get(order.id) or self._market.quote(order.symbol).price
+            rest = replace(order, amount=order.remaining)
+            currency, needed = orders.needs(rest, price, self._market.instrument(order.symbol))
+            locked[currency] = locked.get(currency, ZERO) + needed
+        return locked
+
+    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
+        rest = replace(order, amount=order.remaining)
+        return orders.needs(rest, order.price or ZERO, self._market.instrument(order.symbol))
+
+    def _reckon(self) -> None:
+        """Give OctoBot's portfolio the totals and what is locked of them."""
+        locked = self._locks()
+        for currency in {*self._booking.totals, *locked}:
+            taken = locked.get(currency, ZERO) + self._foreign.get(currency, ZERO)
+            self.octobot.put(currency, self._booking.total(currency), taken)
+
+
+def _check_kind(ticket: OrderTicket) -> None:
+    """Refuse what exchanges are not asked for. :raises Refused: `type_not_supported_live` and the like."""
+    groups = {"oco": ticket.oco, "take_profit": ticket.take_profit, "stop_loss": ticket.stop_loss}
+    if ticket.type not in {"market", "limit"} or any(groups.values()):
+        field = next((name for name, leg in groups.items() if leg), "type")
+        detail, code = "Live accounts take market and limit orders.", "type_not_supported_live"
+    elif ticket.time_in_force == "day":
+        field, code = "time_in_force", "time_in_force_not_supported_live"
+        detail = "Live accounts take gtc, ioc and fok orders."
+    else:
+        return
+    raise Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))
+
+
+def _pending() -> Conflict:
+    return Conflict("The order's last change is under way.", code="order_pending", retry_after=1)

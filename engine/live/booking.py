@@ -1,0 +1,109 @@
+"""Book what happened at the exchange: our fills one by one, and what others did to the balance."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from engine.booking import Booking
+from engine.live.octobot import LiveOctoBot
+from engine.live.outcomes import ExchangeFill
+from engine.market import Market
+from engine.octobot_account import Fill
+from engine.unit import Unit
+from engine.valuation import DIGITS, Valuation
+from utils import clock, wire
+from utils.ids import new_id
+from utils.money import ZERO
+from utils.wire import Fee
+
+
+class LiveBooking(Booking):
+    """Keep the books of a live account; its totals are the sums of its ledger."""
+
+    def __init__(self, octobot: LiveOctoBot, market: Market, valuation: Valuation, totals: dict[str, Decimal]) -> None:
+        super().__init__(octobot, market, valuation)
+        octobot.trades = self.trades
+        self.totals = totals
+
+    def total(self, currency: str) -> Decimal:
+        """Return the sum of the ledger of `currency`."""
+        return self.totals.get(currency, ZERO)
+
+    def book(self, order: wire.Order, fill: ExchangeFill, unit: Unit) -> wire.Order:
+        """Book one fill and return the order with it; its status is for the caller to say."""
+        market = self._market.instrument(order.symbol)
+        fee = fill.fee or Fee(currency=market.quote, cost=ZERO)
+        sign = 1 if order.side == "buy" else -1
+        moves = {market.base: sign * fill.amount, market.quote: -sign * fill.cost}
+        before = {currency: self.total(currency) for currency in moves}
+        made = Fill(new_id(), fill.price, fill.amount, fee)
+        worth = self._valuation.value(market.quote, fill.cost)
+        trade = wire.Trade(
+            id=made.trade_id,
+            order_id=order.id,
+            account=order.account,
+            mode=order.mode,
+            exchange=order.exchange,
+            symbol=order.symbol,
+            side=order.side,
+            price=fill.price,
+            amount=fill.amount,
+            cost=fill.cost,
+            fee=fill.fee,
+            realized_pnl=self._valuation.fill(market, order.side, made, before),
+            created_at=clock.now(),
+            exchange_trade_id=fill.id,
+        )
+        filled, cost = order.filled + fill.amount, order.cost + fill.cost
+        order = replace(
+            order,
+            filled=filled,
+            remaining=max(order.amount - filled, ZERO),
+            average=(cost / filled).quantize(DIGITS),
+            cost=cost,
+            fee=_sum(order.fee, fill.fee),
+            updated_at=trade.created_at,
+        )
+        unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
+        unit.trade(trade)
+        self._remember(trade)
+        for currency, amount in moves.items():
+            value = None if worth is None else worth.copy_sign(amount)
+            self._move(currency, amount, "trade", unit, trade=trade, worth=value)
+        self._move(fee.currency, -fee.cost, "fee", unit, trade=trade, worth=self._fee_value(market, made))
+        for currency in {*moves, fee.currency}:
+            unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
+        return order
+
+    def receive(self, currency: str, amount: Decimal, kind: str, unit: Unit) -> Decimal | None:
+        """Book `amount` (negative: what went away) that came without an order of ours; return its worth."""
+        worth = self._valuation.value(currency, amount)
+        if amount > 0:
+            self._valuation.get(currency, amount, self.total(currency), worth)
+        elif self.total(currency) + amount == 0:
+            self._valuation.entry_prices[currency] = None
+        self._move(currency, amount, kind, unit, worth=worth)
+        unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
+        return worth
+
+    def _move(
+        self,
+        currency: str,
+        amount: Decimal,
+        kind: str,
+        unit: Unit,
+        *,
+        trade: wire.Trade | None = None,
+        worth: Decimal | None = None,
+    ) -> None:
+        unit.book(currency, amount, kind, trade, worth)
+        self.totals[currency] = self.total(currency) + amount
+
+
+def _sum(so_far: Fee | None, fee: Fee | None) -> Fee | None:
+    """Return what an order paid; fees in another currency than its first are on the trades alone."""
+    if so_far is None or fee is None:
+        return so_far or fee
+    return Fee(currency=so_far.currency, cost=so_far.cost + fee.cost) if fee.currency == so_far.currency else so_far

@@ -1,0 +1,189 @@
+"""Carry committed intents to the exchange: each is sent once; what is not certain is looked up, never repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from typing import Any
+
+from engine.accounts import Accounts
+from engine.live.account import LiveAccount
+from engine.live.follower import Change, Follower, News
+from engine.live.outcomes import Refusal
+from engine.live.trader import Unreachable
+from engine.orders import not_open
+from engine.records import Records
+from engine.unit import Unit
+from utils import wire
+from utils.errors import EngineTimeout, EngineUnavailable, Refused, TradingError
+from utils.wire import FINAL_STATUSES, IMMEDIATE
+
+_log = logging.getLogger(__name__)
+FOLLOW_UP_SECONDS = 1.5
+"""How long the answer to an order that fills at once waits for its fills to be shown."""
+LOOK_AGAIN_SECONDS = 0.25
+RECALLS_AT_ONCE = 5
+AGAIN = {"exchange_unavailable": 2, "exchange_rate_limited": 2, "exchange_clock_skew": 1}
+"""Reject codes of orders that were never taken and may be tried again, with the seconds to wait."""
+
+
+class LiveDesk:
+    """Send, cancel and replace orders of live accounts. No account's lock is held while the exchange is waited for."""
+
+    def __init__(self, accounts: Accounts, change: Change, records: Records) -> None:
+        self._accounts = accounts
+        self._change = change
+        self._records = records
+        self.follower = Follower(accounts, change)
+
+    async def send(self, order: wire.Order) -> wire.Order:
+        """Send an order whose intent is committed, and return what became of it."""
+        account = await self._account(order)
+        try:
+            outcome = await account.trader.send(order)
+            if isinstance(outcome, Refusal) and outcome.code == "exchange_clock_skew":
+                await account.venue.follow_clock(now=True)
+                account.venue.set_clock(account.trader.client)
+        finally:
+            account.in_flight.discard(order.id)
+
+        async def answer(account: LiveAccount, unit: Unit) -> wire.Order | None:
+            return account.answered(order.id, outcome, unit)
+
+        try:
+            answered: wire.Order | None = await self._change(await self._account(order), answer)
+        except TradingError as error:
+            _log.error("what became of order %s is not stored yet: %s", order.id, error.detail)
+            return order  # its intent is: what became of it is found out
+        if answered is None:
+            return await self._latest(order)
+        (await self._account(order)).hurry()
+        if answered.status in {"accepted", "partially_filled"} and _fills_at_once(order):
+            return await self._followed(answered, FOLLOW_UP_SECONDS)
+        return answered
+
+    async def recall(self, order: wire.Order) -> wire.Order:
+        """Ask for a cancel whose intent is committed, and return what became of the order."""
+        if order.status != "pending_cancel":
+            return order  # it is over, or being sent and cancelled as soon as it has arrived
+        account = await self._account(order)
+        await account.trader.recall(order)
+        return await self._followed(order, FOLLOW_UP_SECONDS)
+
+    async def recall_all(self, orders: list[wire.Order]) -> list[wire.Order]:
+        """Ask for many cancels, a few at a time."""
+        slots = asyncio.Semaphore(RECALLS_AT_ONCE)
+
+        async def recall(order: wire.Order) -> wire.Order:
+            async with slots:
+                return await self.recall(order)
+
+        return list(await asyncio.gather(*map(recall, orders)))
+
+    async def replace(self, order: wire.Order) -> wire.Order:
+        """Cancel an order and, when that is certain, send the one that an edit makes of it.
+
+        :raises Conflict: it filled or ended first. :raises EngineUnavailable: nothing was done.
+        :raises EngineTimeout: `edit_incomplete` when the cancel is not certain; the order will end cancelled.
+        """
+        account = await self._account(order)
+        try:
+            outcome = await account.trader.recall(order)
+            if isinstance(outcome, Refusal) and outcome.again:
+                detail = f"{order.exchange} did not take the change; nothing was done."
+                raise EngineUnavailable(detail, code=outcome.code, retry_after=math.ceil(outcome.retry_after or 1))
+            news = await self._ended(account, order)
+            successor = await self._change(account, self._step_in(order, news))
+        finally:
+            account.in_flight.discard(order.id)
+            account.edits.pop(order.id, None)
+            account.hurry()
+        if successor.status == "pending_new":
+            return await self.send(successor)
+        if successor.status in FINAL_STATUSES:
+            raise not_open(successor)
+        detail = "The exchange has not told whether it cancelled the order; it will be cancelled."
+        raise EngineTimeout(detail, code="edit_incomplete")
+
+    async def _ended(self, account: LiveAccount, order: wire.Order) -> News | None:
+        """Look until the exchange shows that an order is over, with all its fills; None when time is up."""
+        until = time.monotonic() + account.timing.send
+        while time.monotonic() < until:
+            try:
+                news = await self.follower.ask(account, order)
+            except Unreachable:
+                news = None
+            if news is not None and news[1] is not None and news[1].status != "open":
+                filled = order.filled + sum(fill.amount for fill in news[2])
+                if news[1].filled is not None and filled >= news[1].filled:
+                    return news
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return None
+
+    def _step_in(self, order: wire.Order, news: News | None) -> Any:
+        async def step_in(account: LiveAccount, unit: Unit) -> wire.Order:
+            old = account.orders.get(order.id)
+            if old is None or order.id not in account.edits:
+                raise EngineTimeout("The account was read anew; look the order up.", code="edit_incomplete")
+            if news is None or news[1] is None:
+                account.in_flight.discard(order.id)
+                return await account.cancel(order.id, unit)
+            return account.succeed(order.id, news[1], news[2], unit)
+
+        return step_in
+
+    async def _followed(self, order: wire.Order, seconds: float) -> wire.Order:
+        """Look for up to `seconds` whether an order has ended, and return it as it is then."""
+        until = time.monotonic() + seconds
+        while True:
+            account = await self._account(order)
+            try:
+                news = await self.follower.ask(account, account.orders.get(order.id, order))
+            except Unreachable:
+                break
+
+            async def book(account: LiveAccount, unit: Unit, news: News = news) -> None:
+                if news[1] is not None:
+                    account.follow(order.id, news[1], news[2], unit)
+
+            try:
+                await self._change(account, book)
+            except TradingError as error:
+                _log.warning("what became of order %s is not stored yet: %s", order.id, error.detail)
+                break
+            if order.id not in account.orders or time.monotonic() >= until:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        (await self._account(order)).hurry()
+        return await self._latest(order)
+
+    async def _latest(self, order: wire.Order) -> wire.Order:
+        account = await self._account(order)
+        known = account.orders.get(order.id)
+        return known or await asyncio.to_thread(self._records.order, order.id) or order
+
+    async def _account(self, order: wire.Order) -> LiveAccount:
+        account = await self._accounts.get(order.account)
+        if not isinstance(account, LiveAccount):
+            raise TypeError(f"account {order.account} is not live")
+        return account
+
+
+def settled(order: wire.Order) -> wire.Order:
+    """Return an order as its placement is answered.
+
+    :raises Refused: the exchange refused it. :raises EngineUnavailable: it was never sent and may be tried again.
+    """
+    if order.mode != "live" or order.status != "rejected":
+        return order
+    code = order.reject_code or "exchange_rejected"
+    if code in AGAIN:
+        detail = f"{order.exchange} did not take the order; nothing was done."
+        raise EngineUnavailable(detail, code=code, retry_after=AGAIN[code])
+    raise Refused(f"{order.exchange} refused the order {order.id}.", code=code)
+
+
+def _fills_at_once(order: wire.Order) -> bool:
+    return order.type == "market" or order.time_in_force in IMMEDIATE

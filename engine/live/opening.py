@@ -1,0 +1,52 @@
+"""Open live accounts: the exchange they are at, the keys they trade with, and the books as SQL has them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from config import Settings
+from engine.exchanges.venue import Venue
+from engine.live.account import LiveAccount
+from engine.live.octobot import LiveOctoBot
+from engine.live.timing import Timing
+from engine.market import Market
+from engine.records import AccountRecord, Records
+from engine.risk import Gate
+from utils.errors import EngineUnavailable
+from utils.vault import Vault
+
+
+class LiveAccounts:
+    """Build live accounts; each exchange's markets are loaded once for all of them."""
+
+    def __init__(self, settings: Settings, records: Records, timing: Timing | None = None) -> None:
+        self._settings = settings
+        self._records = records
+        self._timing = timing or Timing()
+        self._vault = Vault.of(settings.encryption_keys)
+        self._venues: dict[str, Venue] = {}
+
+    def venue(self, exchange: str) -> Venue:
+        """Return the exchange. :raises EngineUnavailable: `exchange_not_connected` when it is not configured."""
+        if exchange == "demo" or exchange not in self._settings.exchanges:
+            raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
+        return self._venues.setdefault(exchange, Venue(exchange, self._settings))
+
+    async def open(self, record: AccountRecord, market: Market, gate: Gate) -> LiveAccount:
+        """Build the account.
+
+        :raises EngineUnavailable: its exchange is not connected or has never answered yet. :raises NotReady: its keys
+            cannot be read.
+        """
+        venue = self.venue(record.exchange)
+        await venue.load()
+        keys = await asyncio.to_thread(self._records.keys_of, record.id, self._vault)
+        enabled = self._settings.live_trading_enabled
+        octobot = await LiveOctoBot.connect(venue, keys, list(market.instruments), record, self._timing)
+        account = LiveAccount(record, market, octobot, venue, enabled=enabled)
+        account.gate = gate
+        return account
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await asyncio.gather(*(venue.close() for venue in self._venues.values()))

@@ -1,0 +1,222 @@
+"""The gate to a real exchange: OctoBot's `Trader`, through which nothing goes but what the desk has committed.
+
+Requests go straight to the ccxt client of OctoBot's exchange. The layers in between are no way for money: they turn
+amounts into floats, give back None for most failures, send orders again after some, and put a broker's prefix in
+front of the client order id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+from octobot_trading import errors, exchanges
+
+from engine.exchanges.attempt import Attempt, noting
+from engine.live.breaker import Breaker
+from engine.live.outcomes import (
+    FAILURES,
+    ExchangeFill,
+    ExchangeOrder,
+    Refusal,
+    Unknown,
+    fill_of,
+    held_of,
+    is_outage,
+    of_failure,
+    order_of,
+)
+from engine.live.timing import Timing
+from utils import wire
+from utils.errors import EngineUnavailable
+from utils.money import plain
+
+_log = logging.getLogger(__name__)
+LOOK_BACK_MS = 60_000
+"""How long before an order was sent the search for it begins: clocks differ."""
+
+
+class Unreachable(Exception):
+    """The exchange could not be asked, or its answer made no sense."""
+
+
+def client_id(order: wire.Order) -> str:
+    """Return the id by which the exchange knows `order`: 32 hexadecimal digits, which every exchange takes."""
+    return order.id.replace("-", "")
+
+
+class LiveTrader(exchanges.Trader):  # type: ignore[misc]
+    """Send, cancel and look up orders of one account, each request once."""
+
+    breaker: Breaker
+    timing: Timing
+
+    @property
+    def client(self) -> Any:
+        """Return the ccxt client."""
+        return self.exchange_manager.exchange.connector.client
+
+    # --------------------------------------------------------------------------------- closed ways of OctoBot
+
+    async def create_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Refuse: an order that the desk has not committed must not be sent."""
+        raise errors.TraderDisabledError("orders of a live account go through the desk")
+
+    async def edit_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Refuse, for the same reason."""
+        raise errors.TraderDisabledError("orders of a live account go through the desk")
+
+    async def cancel_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Refuse, for the same reason."""
+        raise errors.TraderDisabledError("orders of a live account go through the desk")
+
+    async def on_invalid_credentials(self) -> None:
+        """Do nothing: OctoBot would stop every strategy of the account's owner."""
+
+    # --------------------------------------------------------------------------------------------- changes
+
+    async def send(self, order: wire.Order) -> ExchangeOrder | Refusal | Unknown:
+        """Send an order whose intent is committed: once, before its time is up."""
+        params = {"clientOrderId": client_id(order)}
+        if order.time_in_force in {"ioc", "fok"}:
+            params["timeInForce"] = order.time_in_force.upper()
+        price = None if order.price is None else plain(order.price)
+        request = (order.symbol, order.type, order.side, plain(order.amount), price, params)
+        answer = await self._change(self.timing.send_by(order), "create_order", *request)
+        if isinstance(answer, Refusal | Unknown):
+            return answer
+        try:
+            return order_of(answer)
+        except FAILURES:
+            return Unknown(reason="unreadable")
+
+    async def recall(self, order: wire.Order) -> Refusal | Unknown | None:
+        """Ask the exchange to cancel an order; None when it says that it did."""
+        named = {} if order.exchange_order_id else {"clientOrderId": client_id(order)}
+        request = (order.exchange_order_id or "", order.symbol, named)
+        answer = await self._change(self.timing.send, "cancel_order", *request)
+        return answer if isinstance(answer, Refusal | Unknown) else None
+
+    async def _change(self, seconds: float, method: str, *request: Any) -> Any:
+        """Call `method` of the client, once; a failure is returned as what it proves."""
+        try:
+            self.breaker.check()
+        except EngineUnavailable:
+            return Refusal(code="exchange_unavailable", again=True, retry_after=self.breaker.wait)
+        if seconds <= 0:
+            return Refusal(code="exchange_unavailable", again=True)
+        with noting() as attempt:
+            try:
+                answer = await asyncio.wait_for(self._call(method, request), seconds)
+            except FAILURES as error:
+                outcome = of_failure(error, attempt)
+                self._note(outcome, error, attempt)
+                _log.warning("%s: %s, %r: %s", method, type(error).__name__, attempt, outcome)
+                return outcome
+        if not attempt.readable:
+            self.breaker.failed()
+            return Unknown(reason="unreadable")
+        self.breaker.succeeded()
+        return answer
+
+    async def _call(self, method: str, request: tuple[Any, ...]) -> Any:
+        client = self.client
+        if client.options.get("hf", False) is None:
+            await client.load_migration_status()  # KuCoin has two kinds of accounts, with endpoints of their own
+        return await getattr(client, method)(*request)
+
+    def _note(self, outcome: Refusal | Unknown, error: BaseException, attempt: Attempt) -> None:
+        if isinstance(outcome, Unknown) or outcome.again or is_outage(error, attempt):
+            self.breaker.failed(outcome.retry_after)
+        else:
+            self.breaker.succeeded()
+
+    # --------------------------------------------------------------------------------------------- queries
+
+    async def find(self, order: wire.Order) -> ExchangeOrder | None:
+        """Look `order` up everywhere; None when the exchange says that it is nowhere. :raises Unreachable: no answer.
+
+        By client id first. Some exchanges find only open orders by it, so the lists are searched before an order
+        counts as not found.
+        """
+        named = {"clientOrderId": client_id(order)}
+        by_id = order.exchange_order_id is not None
+        request = (order.exchange_order_id or "", order.symbol, {} if by_id else named)
+        found = await self._one("fetch_order", *request)
+        if found is None and by_id:
+            found = await self._one("fetch_order", "", order.symbol, named)
+        if found is not None:
+            return found
+        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
+        for method in ("fetch_open_orders", "fetch_closed_orders"):
+            for candidate in await self._list(method, order.symbol, since):
+                if order.exchange_order_id == candidate.id or candidate.client_id == client_id(order):
+                    return candidate
+        return None
+
+    async def open_orders(self, symbol: str) -> list[ExchangeOrder]:
+        """Return the open orders of a market. :raises Unreachable: no answer."""
+        return await self._list("fetch_open_orders", symbol, None)
+
+    async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
+        """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
+        since = int(order.created_at.timestamp() * 1000) - LOOK_BACK_MS
+        if self.client.has.get("fetchOrderTrades"):
+            raw = await self._ask("fetch_order_trades", exchange_order_id, order.symbol)
+        else:
+            raw = await self._ask("fetch_my_trades", order.symbol, since)
+        try:
+            return [fill_of(each) for each in raw if str(each.get("order")) == exchange_order_id]
+        except FAILURES as error:
+            raise Unreachable(str(error)) from error
+
+    async def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return (total, locked) of every currency. :raises Unreachable: no answer."""
+        try:
+            return held_of(await self._ask("fetch_balance"))
+        except FAILURES as error:
+            raise Unreachable(str(error)) from error
+
+    async def _one(self, *request: Any) -> ExchangeOrder | None:
+        try:
+            return order_of(await self._ask(*request))
+        except ccxt.OrderNotFound:
+            return None
+        except FAILURES as error:
+            raise Unreachable(str(error)) from error
+
+    async def _list(self, method: str, symbol: str, since: int | None) -> list[ExchangeOrder]:
+        name = "".join(part.title() if number else part for number, part in enumerate(method.split("_")))
+        if not self.client.has.get(name):
+            return []
+        try:
+            return [order_of(each) for each in await self._ask(method, symbol, since)]
+        except FAILURES as error:
+            raise Unreachable(str(error)) from error
+
+    async def _ask(self, method: str, *request: Any) -> Any:
+        """Call a reading `method` of the client.
+
+        :raises Unreachable: no answer, or none that can be read. :raises ccxt.ExchangeError: the exchange's refusal.
+        """
+        try:
+            self.breaker.check()
+        except EngineUnavailable as error:
+            raise Unreachable("breaker open") from error
+        with noting() as attempt:
+            try:
+                answer = await asyncio.wait_for(self._call(method, request), self.timing.query)
+            except FAILURES as error:
+                if is_outage(error, attempt):
+                    self.breaker.failed(attempt.retry_after)
+                    raise Unreachable(f"{method}: {type(error).__name__}") from error
+                self.breaker.succeeded()
+                raise
+        if not attempt.readable:
+            self.breaker.failed()
+            raise Unreachable(f"{method}: unreadable")
+        self.breaker.succeeded()
+        return answer

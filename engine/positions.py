@@ -1,0 +1,35 @@
+"""What owners do with positions: close them, and choose the leverage."""
+
+from __future__ import annotations
+
+from engine.account import Account
+from engine.desk import Desk
+from engine.unit import Unit
+from utils import wire
+
+
+class Positions:
+    """Carry out the commands on positions."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def close(self, command: wire.ClosePosition) -> wire.Order:
+        """Close a position at the market and return the order that did it.
+
+        :raises NotFound: unknown symbol, or there is no position.
+        """
+
+        async def change(account: Account, unit: Unit) -> wire.Order:
+            return await account.place(account.closing(command.symbol), unit)
+
+        return await self._desk.carry_out(command, "position.close", change)
+
+    async def set_leverage(self, command: wire.SetLeverage) -> wire.Leverage:
+        """Choose the leverage of a market. :raises NotFound: unknown symbol. :raises Refused: it cannot be."""
+
+        async def change(account: Account, unit: Unit) -> wire.Leverage:
+            account.check_active()
+            return await account.set_leverage(command.symbol, command.leverage, unit)
+
+        return await self._desk.carry_out(command, "position.leverage", change)

@@ -1,0 +1,221 @@
+"""An engine with one live account at a loopback exchange, and the truth to compare it with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+import models
+from config import Settings
+from engine.live.timing import Timing
+from engine.live.trader import client_id
+from models import Database
+from models.records import order_of
+from tests.books import differences
+from tests.engine_host import EngineHost
+from tests.exchanges.server import Loopback
+from tests.manual_market import ManualMarket
+from utils import clock, wire
+from utils.credentials import ApiKeys, seal
+from utils.ids import new_id
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.vault import Vault
+
+OWNER = "main"
+PASSPHRASE = "the-passphrase"
+KEYS = ApiKeys("the-api-key-of-the-owner", "the-secret-of-the-owner", PASSPHRASE)
+QUICK = Timing(
+    send=0.8, window=1.0, query=1.5, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
+)
+SYMBOL = "BTC/USDT"
+
+
+class ExchangeMarket(ManualMarket):
+    """The prices of another exchange than the demo's."""
+
+    def __init__(self, exchange: str) -> None:
+        self.exchange = exchange
+        super().__init__()
+        self.set_price(SYMBOL, Decimal(50_000))
+
+    def instruments(self) -> list[wire.Instrument]:
+        """Return the demo's markets with the rules of the loopback exchanges."""
+        rules: dict[str, Any] = {
+            **{"exchange": self.exchange, "price_tick": Decimal("0.01"), "amount_step": Decimal("0.00001")},
+            **{"min_amount": Decimal("0.00001"), "min_cost": Decimal(5)},
+        }
+        return [msgspec.structs.replace(each, **rules) for each in super().instruments() if each.symbol == SYMBOL]
+
+
+class House:
+    """An engine that can be stopped and started, and its one live account."""
+
+    def __init__(self, settings: Settings, database: Database, exchange: Loopback, timing: Timing = QUICK) -> None:
+        self.exchange = exchange
+        self.database = database
+        self.settings = replace(
+            settings,
+            exchanges=("demo", exchange.name),
+            exchange_urls={exchange.name: exchange.url},
+            live_trading_enabled=True,
+        )
+        exchange.add_key(key=KEYS.api_key, secret=KEYS.api_secret, passphrase=PASSPHRASE, account=OWNER)
+        exchange.book.deposit(OWNER, "USDT", "100000")
+        exchange.book.deposit(OWNER, "BTC", "1")
+        self.user, self.account = self._open_account()
+        self._prices = ExchangeMarket(exchange.name)
+        self._timing = timing
+        self.start()
+        self.bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket))
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    def start(self) -> None:
+        """Start a new engine."""
+        self.host = EngineHost(self.settings, ManualMarket(), [self._prices], self._timing)
+        self.host.start()
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.host.close()
+
+    def restart(self) -> None:
+        """Stop the engine and start another."""
+        self.close()
+        self.start()
+
+    def place(self, side: wire.Side = "buy", *, key: str | None = None, **ticket: Any) -> wire.Order:
+        """Place an order; a limit of 0.01 at 40,000 when nothing else is said."""
+        fields: dict[str, Any] = {"type": "limit", "amount": "0.01", "price": "40000", **ticket}
+        if fields["type"] == "market":
+            fields["price"] = None
+        for name in ("amount", "price", "quote_amount"):
+            if fields.get(name) is not None:
+                fields[name] = Decimal(fields[name])
+        ticket_ = wire.OrderTicket(symbol=SYMBOL, side=side, **fields)
+        actor = wire.Actor(user_id=self.user)
+        return self.bridge.place_order(
+            wire.PlaceOrder(actor=actor, account=self.account, ticket=ticket_, idempotency_key=key)
+        )
+
+    def cancel(self, order: wire.Order) -> wire.Order:
+        """Cancel an order."""
+        actor = wire.Actor(user_id=self.user)
+        return self.bridge.cancel_order(wire.CancelOrder(actor=actor, account=self.account, order_id=order.id))
+
+    def edit(self, order: wire.Order, **changes: str) -> wire.Order:
+        """Edit an order."""
+        values: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
+        actor = wire.Actor(user_id=self.user)
+        return self.bridge.edit_order(wire.EditOrder(actor=actor, account=self.account, order_id=order.id, **values))
+
+    def total(self, currency: str) -> Decimal:
+        """Return what the account has of a currency, as its owner sees it."""
+        holding = self.bridge.portfolio(self.account).currencies.get(currency)
+        return Decimal(0) if holding is None else holding.total
+
+    # ---------------------------------------------------------------------------------------------- truth
+
+    def order(self, order: wire.Order) -> wire.Order:
+        """Return an order as SQL has it."""
+        with self.database.read() as connection:
+            query = select(models.Order.__table__).where(models.Order.id == order.id)
+            return order_of(connection.execute(query).one())
+
+    def orders(self) -> list[wire.Order]:
+        """Return all orders as SQL has them."""
+        with self.database.read() as connection:
+            query = select(models.Order.__table__).order_by(models.Order.id)
+            return [order_of(row) for row in connection.execute(query)]
+
+    def there(self, order: wire.Order) -> list[Any]:
+        """Return what the exchange really has of an order: one when all is well, none when it never came."""
+        return [each for each in self.exchange.book.orders(OWNER) if each.client_id == client_id(order)]
+
+    def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
+        """Wait until `condition` holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it never came to be"
+            time.sleep(0.02)
+
+    def final(self, order: wire.Order, seconds: float = 15) -> wire.Order:
+        """Wait until an order is not uncertain any more, and return it."""
+        self.until(lambda: self.order(order).status not in {"pending_new", "unknown", "pending_cancel"}, seconds)
+        return self.order(order)
+
+    def disagreements(self) -> list[str]:
+        """Return every way in which SQL and the exchange differ: lost, doubled, ghosts, phantoms, fills, balances."""
+        found = [each for each in differences(self.database) if "filled with" not in each]
+        ours = {client_id(order): order for order in self.orders()}
+        theirs: dict[str, list[Any]] = {}
+        for each in self.exchange.book.orders(OWNER):
+            theirs.setdefault(each.client_id, []).append(each)
+        for identity, order in ours.items():
+            there = theirs.get(identity, [])
+            if len(there) > 1:
+                found.append(f"doubled: {order.id}")
+            if order.status == "rejected":
+                found += [f"ghost: {order.id}"] if there and there[0].status != "rejected" else []
+            elif not there and order.status != "canceled":
+                found.append(f"phantom: {order.id} is {order.status}")
+            elif there and order.filled != there[0].filled:
+                found.append(f"fills: {order.id} has {order.filled}, the exchange {there[0].filled}")
+            elif there and (order.status in wire.FINAL_STATUSES) != (there[0].status != "open"):
+                found.append(f"state: {order.id} is {order.status}, the exchange says {there[0].status}")
+        found += [f"lost: {identity}" for identity in theirs.keys() - ours.keys()]
+        held = {currency: sum(parts) for currency, parts in self.exchange.book.balances(OWNER).items()}
+        with self.database.read() as connection:
+            booked = {
+                row.currency: row.total
+                for row in connection.execute(
+                    select(models.Balance.__table__).where(models.Balance.account_id == self.account)
+                )
+            }
+        for currency in held.keys() | booked.keys():
+            if held.get(currency, Decimal(0)) != booked.get(currency, Decimal(0)):
+                found.append(f"{currency}: booked {booked.get(currency)}, the exchange has {held.get(currency)}")
+        return found
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of all ledger entries, oldest first."""
+        with self.database.read() as connection:
+            query = select(models.LedgerEntry.kind).order_by(models.LedgerEntry.id)
+            return list(connection.execute(query).scalars())
+
+    def _open_account(self) -> tuple[str, str]:
+        user, account, credential, moment = new_id(), new_id(), new_id(), clock.now()
+        exchange = self.exchange.name
+        sealed = seal(Vault.of(self.settings.encryption_keys), KEYS, user, exchange, credential)
+        with self.database.write() as session:
+            session.add(
+                models.User(
+                    **dict.fromkeys(("id", "username", "username_key", "email", "email_key"), user),
+                    **{"password_hash": "", "role": "user", "is_active": True},
+                    **{"created_at": moment, "updated_at": moment},
+                )
+            )
+            session.flush()
+            session.add(
+                models.Credential(
+                    **{"id": credential, "user_id": user, "name": "keys", "exchange": exchange, "key_hint": ""},
+                    **{"sealed": sealed.blob, "key_id": sealed.key_id, "permissions": None, "status": "verified"},
+                    **{"created_at": moment, "updated_at": moment},
+                )
+            )
+            session.flush()
+            session.add(
+                models.Account(
+                    **{"id": account, "user_id": user, "name": "Live", "mode": "live", "exchange": exchange},
+                    **{"type": "spot", "kind": "main", "reference_currency": "USDT", "status": "active"},
+                    **{"starting_balance": Decimal(0), "credential_id": credential},
+                    **{"created_at": moment, "updated_at": moment},
+                )
+            )
+        return user, account

@@ -1,0 +1,126 @@
+"""The life of a live order when nothing fails."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.integration.live.house import OWNER, House
+from utils.errors import Conflict, Refused
+
+
+def test_the_account_begins_with_what_the_exchange_holds(house: House) -> None:
+    assert (house.total("USDT"), house.total("BTC")) == (100_000, 1)
+    assert house.kinds() == ["deposit", "deposit"]
+    assert house.disagreements() == []
+
+
+def test_an_order_is_accepted_fills_in_parts_and_is_booked_fill_by_fill(house: House) -> None:
+    order = house.place(client_order_id="mine")
+    assert (order.status, order.mode, order.exchange) == ("accepted", "live", house.exchange.name)
+    (there,) = house.there(order)
+    house.exchange.book.fill(there.id, "0.004")
+    house.until(lambda: house.order(order).filled == Decimal("0.004"))
+    assert house.order(order).status == "partially_filled"
+    house.exchange.book.fill(there.id, "0.006")
+    house.until(lambda: house.order(order).status == "filled")
+    done = house.order(order)
+    assert (done.filled, done.average, done.cost) == (Decimal("0.01"), 40_000, 400)
+    assert house.disagreements() == []
+
+
+def test_a_market_order_is_answered_filled(house: House) -> None:
+    house.place("buy", type="market", amount="0.02")
+    order = house.place("sell", type="market", amount="0.01")
+    assert (order.status, order.filled, order.average) == ("filled", Decimal("0.01"), 50_000)
+    assert house.disagreements() == []
+
+
+def test_a_cancel_keeps_what_was_filled(house: House) -> None:
+    order = house.place()
+    house.exchange.book.fill(house.there(order)[0].id, "0.004")
+    gone = house.cancel(order)
+    assert (gone.status, gone.filled) == ("canceled", Decimal("0.004"))
+    with pytest.raises(Conflict) as error:
+        house.cancel(order)
+    assert error.value.code == "order_not_open"
+    assert house.disagreements() == []
+
+
+def test_an_edit_replaces_the_order_and_names_its_successor(house: House) -> None:
+    order = house.place()
+    house.exchange.book.fill(house.there(order)[0].id, "0.004")
+    fresh = house.edit(order, price="41000", amount="0.02")
+    old = house.order(order)
+    assert (old.status, old.replaced_by, old.filled) == ("replaced", fresh.id, Decimal("0.004"))
+    assert (fresh.status, fresh.price, fresh.amount) == ("accepted", 41_000, Decimal("0.016"))
+    assert [each.status for each in house.there(fresh)] == ["open"]
+    assert house.disagreements() == []
+
+
+def test_immediate_orders_end_at_once(house: House) -> None:
+    order = house.place(time_in_force="ioc")
+    assert (house.final(order).status, order.filled) == ("expired", 0)
+    filled = house.place(time_in_force="fok", price="51000")
+    assert house.final(filled).status == "filled"
+    assert house.disagreements() == []
+
+
+def test_funds_of_open_orders_are_locked_here_before_the_exchange_says_no(house: House) -> None:
+    house.place(amount="2")
+    with pytest.raises(Refused) as error:
+        house.place(amount="1")
+    assert error.value.code == "insufficient_funds"
+    holding = house.bridge.portfolio(house.account).currencies["USDT"]
+    assert (holding.total, holding.locked) == (100_000, 80_080)
+    assert len(house.exchange.book.orders(OWNER)) == 1
+
+
+def test_what_the_exchange_refuses_is_rejected_with_its_code(house: House) -> None:
+    house.total("USDT")
+    house.exchange.book.withdraw(OWNER, "USDT", "99900")
+    with pytest.raises(Refused) as error:
+        house.place(key="k")
+    assert error.value.code == "insufficient_funds"
+    with pytest.raises(Refused) as again:
+        house.place(key="k")
+    assert again.value.code == "insufficient_funds"
+    (order,) = house.orders()
+    assert (order.status, order.reject_code) == ("rejected", "insufficient_funds")
+
+
+@pytest.mark.parametrize(
+    ("ticket", "code"),
+    [
+        ({"type": "stop", "stop_price": Decimal(45_000), "price": None}, "type_not_supported_live"),
+        ({"time_in_force": "day"}, "time_in_force_not_supported_live"),
+    ],
+)
+def test_what_exchanges_are_not_asked_for_is_refused(house: House, ticket: dict[str, Any], code: str) -> None:
+    with pytest.raises(Refused) as error:
+        house.place(**ticket)
+    assert error.value.code == code
+    assert house.orders() == []
+
+
+def test_deposits_and_withdrawals_at_the_exchange_are_booked_as_external(house: House) -> None:
+    house.total("USDT")
+    house.exchange.book.deposit(OWNER, "ETH", "3")
+    house.exchange.book.withdraw(OWNER, "USDT", "1000")
+    house.until(lambda: house.total("USDT") == 99_000 and house.total("ETH") == 3)
+    assert house.kinds() == ["deposit", "deposit", "external", "external"]
+    assert house.disagreements() == []
+
+
+def test_an_account_comes_back_after_a_restart(house: House) -> None:
+    order = house.place()
+    house.exchange.book.fill(house.there(order)[0].id, "0.004")
+    house.until(lambda: house.order(order).filled == Decimal("0.004"))
+    house.close()
+    house.exchange.book.fill(house.there(order)[0].id, "0.006")
+    house.start()
+    house.until(lambda: house.order(order).status == "filled")
+    assert house.kinds().count("trade") == 4
+    assert house.disagreements() == []
