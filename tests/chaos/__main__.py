@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--placements", type=int, default=10_000, help="orders placed in each storm")
     parser.add_argument("--kills", type=int, default=50, help="SIGKILLs in each storm, at least")
     parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--paper-only", action="store_true", help="without an exchange and its faults")
     parser.add_argument(
         "--mutant", choices=sorted(MUTANTS), default="", help="a fault planted in the product: the storm must find it"
     )
