@@ -22,8 +22,8 @@ outcome, with another body it is refused (422 `idempotency_key_reused`). Keys be
 A batch is sent under one key: what of it was done is answered, what was not is done, nothing twice.
 After a 504 the outcome is unknown: repeat the request with the same key, or look the order up by its `client_order_id`.
 
-**Risk.** An order above a limit of its account is refused with 422 and a code that begins with `risk_`; under an engaged
-kill switch the code is `kill_switch`. A preview shows every check.
+**Risk.** An order above a limit of its account is refused with 422 and a code that begins with `risk_`; under an
+engaged kill switch the code is `kill_switch`. A preview shows every check.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
