@@ -136,16 +136,15 @@ def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> S
 def _trade(plan: Plan, killer: Killer, traders: list[Trader]) -> None:
     """Let the traders place what they are to, and go on until there were enough kills."""
     rested = threading.Event()
-    killing = threading.Thread(target=killer.run, args=(rested,))
-    killing.start()
     share = -(-plan.placements // len(traders))
-    try:
-        with ThreadPoolExecutor(len(traders)) as pool:
+    with ThreadPoolExecutor(len(traders) + 1) as pool:
+        killing = pool.submit(killer.run, rested)
+        try:
             for ended in [pool.submit(_trade_on, trader, share, killer.enough) for trader in traders]:
                 ended.result()
-    finally:
-        rested.set()
-        killing.join()
+        finally:
+            rested.set()
+        killing.result()
 
 
 def _trade_on(trader: Trader, share: int, enough: threading.Event) -> None:
