@@ -177,7 +177,7 @@ class Journal:
     def _try(self, units: list[Unit]) -> TradingError | None:
         transaction, committing = None, False
         try:
-            if self._unresolved is not None and self._outcome(self._unresolved) is None:
+            if self._unresolved is not None and self._database.outcome(self._unresolved) is None:
                 return _unknown_before()
             self._unresolved = None
             with self._database.write() as session:
@@ -204,19 +204,13 @@ class Journal:
         """
         self._unresolved = transaction
         deadline = time.monotonic() + OUTCOME_SECONDS
-        while (committed := self._outcome(transaction)) is None and time.monotonic() < deadline:
+        while (committed := self._database.outcome(transaction)) is None and time.monotonic() < deadline:
             time.sleep(OUTCOME_PAUSE)
         if committed is None:
             return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
         self._unresolved = None
         _log.warning("the database had %s the changes", "stored" if committed else "dropped")
         return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
-
-    def _outcome(self, transaction: Transaction) -> bool | None:
-        try:
-            return self._database.outcome(transaction)
-        except StorageUnavailable:
-            return None
 
     def _write(self, connection: Connection, units: list[Unit]) -> None:
         orders: dict[str, dict[str, Any]] = {}

@@ -9,7 +9,7 @@ from sqlite3 import Error as SQLError
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -97,19 +97,20 @@ class Database:
         return Transaction(*connection.execute(text("SELECT txid_current(), pg_backend_pid()")).one())
 
     def outcome(self, transaction: Transaction) -> bool | None:
-        """Tell whether a transaction was committed; None while it is not over, and its process is told to end.
+        """Tell whether a transaction was committed; None while nobody knows.
 
-        :raises StorageUnavailable: when the database cannot be reached.
+        One that is not over is made to end: its client is gone, and it might wait for it for hours.
         """
-        with self.read() as connection:
-            status = connection.execute(
-                text("SELECT txid_status(:number)"), {"number": transaction.number}
-            ).scalar_one_or_none()
-            if status == "in progress":
-                # its client is gone, and nobody knows how long it would wait for it
-                connection.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": transaction.backend})
-                return None
-        return bool(status == "committed")
+        with suppress(StorageUnavailable), self.read() as connection:
+            number = {"number": transaction.number}
+            try:
+                status = connection.execute(text("SELECT txid_status(:number)"), number).scalar_one_or_none()
+            except DataError:  # a number of the future: another server took over that has never heard of it
+                return False
+            if status != "in progress":
+                return bool(status == "committed")
+            connection.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": transaction.backend})
+        return None
 
     def bound_log(self, limit: int, patience: float) -> None:
         """Empty SQLite's write-ahead log when it is longer than `limit` bytes.

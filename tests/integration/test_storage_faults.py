@@ -25,6 +25,7 @@ from config import Settings
 from engine.journal import Journal
 from engine.unit import Line, Unit
 from models import Database
+from models.database import Transaction
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.databases import Factory, run_on
@@ -321,6 +322,16 @@ def test_a_commit_that_is_cut_off_is_found_out(
     assert until_it_works(lambda: place(key="cut")).status == "filled"
     assert len(rows(database, models.Order)) == 2
     assert differences(database, engine_bridge) == []
+
+
+def test_a_transaction_that_another_server_never_heard_of_did_not_happen(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite is no server")
+    assert database.outcome(Transaction(10**15, 1)) is False
+    with database.write() as session:
+        transaction = database.transaction(session.connection())
+    assert transaction is not None
+    assert database.outcome(transaction) is True
 
 
 def test_a_server_that_comes_and_goes_loses_and_doubles_nothing(
