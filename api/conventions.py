@@ -7,8 +7,8 @@ from typing import Any
 TITLE = "Trading Backend"
 VERSION = "0.1.0"
 DESCRIPTION = """\
-A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own. Live trading is
-not in this version.
+A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
+the operator allows it, with keys of their own to an exchange.
 
 **Answers** are `{"success": true, "data": …}`. Errors are `application/problem+json` (RFC 9457), one body everywhere;
 `error_code` is stable and meant for programs, `request_id` finds the request in the log.

@@ -26,6 +26,8 @@ ORDERS = 10
 FAR = Decimal(7_000)
 PASSWORD = "a-long-lovely-day"
 START_SECONDS = 60
+CALM_SECONDS = 11
+"""A part that ran for less than this before it died waits before it is started again."""
 
 
 def main() -> Report:
@@ -35,10 +37,21 @@ def main() -> Report:
         folder = Path(name)
         (folder / "var").mkdir()
         url = f"sqlite:///{folder / 'var' / 'trading.db'}"
-        owners = seed(url, accounts=ACTIVE, orders=ORDERS, price=FAR)
-        with product(folder, RATE_LIMIT_ENABLED="false") as server:
+        seed(url, accounts=0, orders=0, price=FAR)
+        with product(folder, RATE_LIMIT_ENABLED="false", MAX_OPEN_ORDERS="1000") as server:
             bridge = OctoBotBridge(UnixTransport(folder / "var" / "engine.sock"), timeout=60)
-            _restart(report, bridge)
+            base = _restart(bridge)
+            report.add("engine back after SIGKILL, no accounts", base, "s")
+            owners = seed(url, accounts=ACTIVE, orders=ORDERS, price=FAR)
+            time.sleep(CALM_SECONDS)
+            _restart(bridge)  # it has not read the new orders yet
+            time.sleep(CALM_SECONDS)
+            took = _restart(bridge)
+            found = bridge.status().open_orders
+            if found != ACTIVE * ORDERS:
+                raise RuntimeError(f"{found} open orders are in the index")
+            what = f"engine back after SIGKILL, {ACTIVE:,} accounts, {found:,} open orders in the index"
+            report.add(what, took, "s", ratio=took / base, goal="≤ 5 s", met=took <= 5)
             seed(url, accounts=ACCOUNTS - ACTIVE, orders=0, price=FAR)
             _memory(report, bridge, owners)
             _calls(report, bridge)
@@ -46,8 +59,8 @@ def main() -> Report:
     return report
 
 
-def _restart(report: Report, bridge: OctoBotBridge) -> None:
-    """Kill the engine and wait until it answers again, knowing every open order."""
+def _restart(bridge: OctoBotBridge) -> float:
+    """Kill the engine and return after how many seconds it answers again."""
     before = bridge.status()
     os.kill(before.pid, signal.SIGKILL)
     began = time.monotonic()
@@ -60,10 +73,9 @@ def _restart(report: Report, bridge: OctoBotBridge) -> None:
                 raise
             time.sleep(0.02)
     took = time.monotonic() - began
-    if after.pid == before.pid or after.open_orders != ACTIVE * ORDERS:
-        raise RuntimeError(f"process {after.pid} after {before.pid}, {after.open_orders} open orders")
-    what = f"engine back after SIGKILL, {ACTIVE:,} accounts, {after.open_orders:,} open orders in the index"
-    report.add(what, took, "s", goal="≤ 5 s", met=took <= 5)
+    if after.pid == before.pid:
+        raise RuntimeError("the engine was not killed")
+    return took
 
 
 def _memory(report: Report, bridge: OctoBotBridge, owners: list[tuple[Actor, str]]) -> None:

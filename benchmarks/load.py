@@ -22,6 +22,7 @@ ORDERS_SCRIPT = Path(__file__).with_name("orders.lua")
 class Load:
     """What many clients at once got: answers per second, and how long one took in milliseconds."""
 
+    count: int
     rate: float
     p50: float
     p99: float
@@ -118,9 +119,10 @@ def orders(
     if re.search(r"Non-2xx|Socket errors: .*(?:connect|read|write) [1-9]", run.stdout):
         raise RuntimeError(f"{path}: {run.stdout}")
     rate = re.search(r"Requests/sec: +([\d.]+)", run.stdout)
-    if rate is None:
+    count = re.search(r"(\d+) requests in", run.stdout)
+    if rate is None or count is None:
         raise RuntimeError(f"{path}: {run.stdout}{run.stderr}")
-    return Load(float(rate[1]), _latency(run.stdout, 50), _latency(run.stdout, 99))
+    return Load(int(count[1]), float(rate[1]), _latency(run.stdout, 50), _latency(run.stdout, 99))
 
 
 def _latency(output: str, percent: int) -> float:

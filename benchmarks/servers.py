@@ -27,6 +27,17 @@ class Running:
 
     port: int
     seconds: float
+    pid: int
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that its processes which live now have taken so far."""
+        pids, spent = [self.pid], 0.0
+        for pid in pids:
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            spent += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                pids += map(int, (task / "children").read_text(encoding="ascii").split())
+        return spent
 
 
 @contextmanager
@@ -40,7 +51,7 @@ def product(directory: Path, **settings: str) -> Iterator[Running]:
         while True:
             found = READY.search(output.read_text(encoding="utf-8", errors="replace"))
             if found:
-                yield Running(int(found[1]), time.monotonic() - began)
+                yield Running(int(found[1]), time.monotonic() - began, process.pid)
                 return
             _still(process, output, began)
 
@@ -59,7 +70,7 @@ def bare(directory: Path) -> Iterator[Running]:
     with _started([*command, "benchmarks.bare:create_app()"], directory, environment) as (process, output, began):
         while not is_ready("127.0.0.1", port):
             _still(process, output, began)
-        yield Running(port, time.monotonic() - began)
+        yield Running(port, time.monotonic() - began, process.pid)
 
 
 @contextmanager

@@ -153,7 +153,7 @@ class Accounts:
         if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
-            account.record = replace(account.record, deposited=account.record.starting_balance)
+            account.record = replace(account.record, deposited=unit.account["deposited"])
             await self._journal.submit(unit)
         if stale is not None:
             self._triggers.forget(account_id)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from engine.holdings import Holdings, Owned
+from engine.holdings import Holdings, Owned, Sample
 from engine.market import Market
 from engine.markets import Markets
 from engine.valuation import DIGITS
@@ -17,7 +17,9 @@ from utils.errors import EngineUnavailable, NotFound, StorageUnavailable
 from utils.money import ONE, ZERO
 
 _log = logging.getLogger(__name__)
-CHUNK = 1000
+AT_ONCE = 50
+"""Accounts that are valued before others have their turn."""
+
 THIN_SECONDS = 3600.0
 LOOKBACK = timedelta(days=3)
 """How far behind each age the samples are thinned once more: an engine that was away catches up at the next age."""
@@ -29,7 +31,7 @@ AGES = (
     (timedelta(days=100), 86_400),
     (timedelta(days=400), 7 * 86_400),
 )
-"""Beyond each age one sample is kept per so many seconds: about 1,600 of an account's first 400 days, 52 a year after.
+"""Beyond each age one sample is kept per so many seconds: about 1,400 of an account's first 400 days, 52 a year after.
 
 A sample at which something was deposited stays, whatever its age: without it a deposit would look like a gain.
 """
@@ -117,20 +119,20 @@ class Equities:
         An account some of whose markets have no price at present is left out, since it would seem to lose their worth.
         """
         rates: dict[str, Rates] = {}
-        rows = []
-        for owned in await asyncio.to_thread(self._holdings.read, None):
-            equity = self._value(owned, None, rates)
-            if equity.value is None or equity.deposited is None or self._is_silent(owned, rates):
-                continue
-            seen = (equity.value, equity.deposited)
-            if self._last.get(owned.account) != seen:
-                self._last[owned.account] = seen
-                rows.append({"account_id": owned.account, "at": moment, "value": seen[0], "deposited": seen[1]})
-            if len(rows) % CHUNK == CHUNK - 1:
-                await asyncio.sleep(0)  # requests come in between
-        for chunk in _chunks(rows):
-            await asyncio.to_thread(self._holdings.add_samples, chunk)
-        return len(rows)
+        count, last = 0, ""
+        # in parts, so that neither the loop nor the database is held for long
+        while ids := await asyncio.to_thread(self._holdings.active, last):
+            last = ids[-1]
+            rows: list[Sample] = []
+            for number, owned in enumerate(await asyncio.to_thread(self._holdings.read, ids, only_holding=True)):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)  # requests come in between
+                rows += self._changed(owned, rates, moment)
+            if rows:
+                await asyncio.to_thread(self._holdings.add_samples, [each._asdict() for each in rows])
+                self._last.update((each.account_id, (each.value, each.deposited)) for each in rows)
+            count += len(rows)
+        return count
 
     async def thin(self, moment: datetime) -> int:
         """Delete samples that are too many for their age; return how many."""
@@ -152,6 +154,15 @@ class Equities:
             except StorageUnavailable as error:
                 _log.warning("what accounts are worth is not sampled now: %s", error.detail)
             await asyncio.sleep(seconds)
+
+    def _changed(self, owned: Owned, rates: dict[str, Rates], moment: datetime) -> list[Sample]:
+        """Return the sample of an account that is not worth what it was; none of one that cannot be valued."""
+        equity = self._value(owned, None, rates)
+        if equity.value is None or equity.deposited is None or self._is_silent(owned, rates):
+            return []
+        if self._last.get(owned.account) == (equity.value, equity.deposited):
+            return []
+        return [Sample(owned.account, moment, equity.value, equity.deposited)]
 
     def _value(self, owned: Owned, currency: str | None, rates: dict[str, Rates]) -> wire.Equity:
         currency = currency or owned.reference_currency
@@ -205,7 +216,3 @@ def _short(value: Decimal) -> Decimal:
     """Return `value` without the digits that a division left behind."""
     rounded = value.quantize(DIGITS)
     return value if value == rounded else rounded
-
-
-def _chunks(rows: list[dict[str, object]]) -> Iterable[list[dict[str, object]]]:
-    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import BigInteger, Integer, cast, delete, extract, func, select, tuple_
@@ -31,6 +31,15 @@ class Owned(msgspec.Struct, kw_only=True):
     positions: list[tuple[str, Decimal, Decimal | None]] = msgspec.field(default_factory=list)
 
 
+class Sample(NamedTuple):
+    """What an account is worth at a moment; the names are the columns'."""
+
+    account_id: str
+    at: datetime
+    value: Decimal
+    deposited: Decimal
+
+
 class Holdings:
     """Read and write for `Equities`; every method blocks and belongs on a thread."""
 
@@ -39,17 +48,24 @@ class Holdings:
         insert = sqlite_insert if database.is_sqlite else postgresql_insert
         self._samples = insert(EquitySample).on_conflict_do_nothing()
 
-    def read(self, accounts: list[str] | None) -> list[Owned]:
-        """Read accounts, all active ones that hold something for None. One that was never opened has its deposit."""
-        if accounts is None:
-            return self._read(Account.status == "active", only_holding=True)
+    def active(self, after: str) -> list[str]:
+        """Return the ids of some active accounts, in their order, those that come after `after`; none at the end."""
+        query = select(Account.id).where(Account.status == "active", Account.id > after)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(Account.id).limit(MOST_AT_ONCE)).scalars())
+
+    def read(self, accounts: list[str], *, only_holding: bool = False) -> list[Owned]:
+        """Read accounts. One that was never opened has its deposit.
+
+        :param only_holding: leave out those that hold nothing, or were never opened.
+        """
         found = []
         for start in range(0, len(accounts), MOST_AT_ONCE):
-            found += self._read(Account.id.in_(accounts[start : start + MOST_AT_ONCE]), only_holding=False)
+            found += self._read(Account.id.in_(accounts[start : start + MOST_AT_ONCE]), only_holding=only_holding)
         return found
 
     def add_samples(self, rows: list[dict[str, Any]]) -> None:
-        """Store samples."""
+        """Store samples, none of them twice."""
         with self._database.write() as session:
             session.connection().execute(self._samples, rows)
 

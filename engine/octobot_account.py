@@ -110,6 +110,8 @@ class OctoBotAccount:
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
         personal.orders_manager.enable_order_auto_synchronization = False
+        # OctoBot would value the portfolio after each fill, at prices it is not given here: a quarter of a fill's time.
+        personal.portfolio_manager.handle_balance_updated = _nothing
         cls._prepare(manager)
         if totals:
             personal.portfolio_manager.apply_forced_portfolio(dict(totals))

@@ -27,13 +27,14 @@ _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
 _REASONS = {
     "binance": {"-1022": "invalid_api_secret"},
     "kucoin": {
-        "400004": "invalid_password",
+        "400004": "invalid_secret_or_password",
         "400005": "invalid_api_secret",
         "400006": "ip_not_allowed",
         "400007": "permission_denied",
     },
 }
-"""What an exchange's own codes mean. Binance answers -2015 to unknown keys and to wrong addresses alike."""
+"""What an exchange's own codes mean. Binance answers -2015 to unknown keys and to wrong addresses alike,
+KuCoin 400004 to a wrong passphrase and to a wrong secret, which seals it."""
 
 
 class Verifier:
@@ -55,8 +56,8 @@ class Verifier:
         sealed = Sealed(query.key_id, query.sealed)
         keys = credentials.open(self._vault, sealed, query.user_id, query.exchange, query.credential_id)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                permissions = await self._ask(query.exchange, keys)
+            # on a thread: building a ccxt client alone takes longer than the engine's loop may stand still
+            permissions = await asyncio.to_thread(asyncio.run, self._ask(query.exchange, keys))
         except ccxt.AuthenticationError as error:
             code = _reason(query.exchange, error)
             _log.info("keys of credential %s are refused: %s", query.credential_id, code)
@@ -72,10 +73,11 @@ class Verifier:
         client = connect(exchange, self._settings, keys)
         try:
             client.check_required_credentials()
-            if client.has.get("fetchTime"):
-                # unsigned: whoever fails here is away, whatever the keys are; and signatures need the exchange's clock
-                await client.load_time_difference()
-            return await _READERS.get(exchange, _from_balance)(client)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if client.has.get("fetchTime"):
+                    # unsigned: who fails here is away, whatever the keys are; and signatures need the exchange's clock
+                    await client.load_time_difference()
+                return await _READERS.get(exchange, _from_balance)(client)
         finally:
             await client.close()
 

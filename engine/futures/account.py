@@ -18,8 +18,9 @@ from engine.account import Account
 from engine.futures import overview
 from engine.futures.booking import FuturesBooking
 from engine.futures.funds import FuturesFunds
+from engine.futures.markets import stored, tradable
 from engine.futures.octobot import FuturesOctoBotAccount
-from engine.futures.position import DEFAULT_LEVERAGE, Position, funding_moments
+from engine.futures.position import Position, funding_moments
 from engine.market import Market
 from engine.records import AccountRecord
 from engine.risk import Gate
@@ -97,7 +98,8 @@ class FuturesAccount(Account):
 
     def overview(self) -> Portfolio:
         """Value the account now: the wallet and what the positions would gain."""
-        return overview.overview(self.record, self._funds(), self._valued(), len(self.orders))
+        free = self.octobot.free(self.record.reference_currency)
+        return overview.overview(self.record, free, self._wallet, self._valued(), len(self.orders))
 
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
@@ -296,20 +298,3 @@ class FuturesAccount(Account):
         """Return the position in `symbol`. :raises NotFound: unknown symbol. :raises Refused: not traded here."""
         self._admit(self._market.instrument(symbol))
         return self.positions[symbol]
-
-
-def tradable(market: Market, currency: str) -> dict[str, Instrument]:
-    """Return the linear perpetuals that are settled in `currency`."""
-    return {
-        symbol: instrument
-        for symbol, instrument in market.instruments.items()
-        if instrument.type == "swap" and instrument.linear and instrument.settle == currency
-    }
-
-
-def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, Position]:
-    """Return the account's position in every market, as SQL has it or as it is before the first order."""
-    known = {
-        row["symbol"]: Position(**{name: row[name] for name in Position.__struct_fields__}) for row in record.positions
-    }
-    return {symbol: known.get(symbol) or Position(symbol=symbol, leverage=DEFAULT_LEVERAGE) for symbol in markets}

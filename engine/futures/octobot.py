@@ -1,7 +1,6 @@
 """A futures account inside OctoBot: its positions and wallet, exact, with margins that we reckon.
 
-OctoBot executes the orders, moves size, entry price and wallet. Three things of it are replaced, each for a reason that
-a test of `tests/integration/futures` shows:
+OctoBot executes the orders, moves size, entry price and wallet. Three things of it are replaced:
 
 - averages and realised gains are divided with a remainder: `PaperPosition` rounds them to what SQL keeps;
 - the margin of an order is locked by what the position is when it comes and released by what it is when it goes:

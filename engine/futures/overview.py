@@ -17,11 +17,10 @@ from utils.wire import Position as ValuedPosition
 
 
 def overview(
-    record: AccountRecord, funds: FuturesFunds, positions: Iterable[ValuedPosition], open_orders: int
+    record: AccountRecord, free: Decimal, wallet: Decimal, positions: Iterable[ValuedPosition], open_orders: int
 ) -> Portfolio:
     """Value an account now: what it is worth is its wallet and the unrealised gain of its positions."""
     valued = list(positions)
-    free, wallet = funds.free(), funds.wallet
     total = wallet + sum((position.unrealized_pnl or ZERO for position in valued), ZERO)
     deposited = record.starting_balance if record.deposited is None else record.deposited
     gain = total - deposited

@@ -6,15 +6,16 @@ that the caller commits. Nothing here waits for the exchange but `book_opening`,
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from engine import orders, rules
 from engine.exchanges.venue import Venue
-from engine.live import states
+from engine.live import kinds, states
+from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
+from engine.live.difference import Differences, Held
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.trader import LiveTrader, Unreachable
@@ -24,12 +25,9 @@ from engine.spot import SpotAccount
 from engine.triggers import Touch
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import Conflict, EngineUnavailable, FieldError, Refused
+from utils.errors import EngineUnavailable, FieldError, Refused
 from utils.money import ZERO
 from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
-
-SIGHTINGS = 2
-"""How often an order must not be found, after the last moment at which it could have arrived."""
 
 
 class LiveAccount(SpotAccount):
@@ -50,8 +48,8 @@ class LiveAccount(SpotAccount):
         self.due = 0.0
         self._enabled = enabled
         self._booked = set(record.exchange_trades)
-        self._missing: dict[str, tuple[int, float]] = {}
-        self._strange: dict[str, tuple[Decimal, float]] = {}
+        self._absences = Absences(self.timing)
+        self._differences = Differences(self.timing.lag)
         self._foreign: dict[str, Decimal] = {}
         self._marks: dict[str, Decimal] = {}
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
@@ -102,7 +100,7 @@ class LiveAccount(SpotAccount):
         """
         self.check_active()
         self._check_enabled()
-        _check_kind(ticket)
+        kinds.check_kind(ticket)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
@@ -117,7 +115,7 @@ class LiveAccount(SpotAccount):
         self._check_enabled()
         order = self._open_order(command.order_id)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
-            raise _pending()
+            raise kinds.pending()
         self.trader.breaker.check()
         changed, draft = self._edited(order, command)
         await self.gate.admit(draft, self, edited=order)
@@ -169,7 +167,7 @@ class LiveAccount(SpotAccount):
         order = self.orders.get(order_id)
         if order is None:
             return None
-        self._missing.pop(order_id, None)
+        self._absences.forget(order_id)
         before, order = order, self._book(order, fills, unit)
         moved = states.moved(order, state)
         if moved is before:
@@ -181,15 +179,7 @@ class LiveAccount(SpotAccount):
     def not_found(self, order_id: str, unit: Unit) -> None:
         """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
         order = self.orders.get(order_id)
-        if order is None or not self.timing.is_past(order):
-            return
-        times, last = self._missing.get(order_id, (0, 0.0))
-        now = time.monotonic()
-        # what the exchange once knew is a riddle when it is gone: it gets more time to turn up
-        if times and now - last < (self.timing.again if order.exchange_order_id is None else self.timing.lag):
-            return
-        self._missing[order_id] = (times + 1, now)
-        if times + 1 < SIGHTINGS:
+        if order is None or not self._absences.is_certain(order):
             return
         if order.status in {"pending_new", "unknown"}:
             self._reject(order, "not_received", unit)
@@ -209,12 +199,12 @@ class LiveAccount(SpotAccount):
             return self.follow(order_id, state, fills, unit) or old
         moment = clock.now()
         self._keep(replace(old, status="replaced", replaced_by=successor.id, updated_at=moment), unit)
-        return self._intend(successor, self._market.quote(old.symbol).price, unit)
+        return self._intend(successor, successor.price or ZERO, unit)
 
     def _successor(self, old: wire.Order, changed: wire.Order) -> wire.Order | None:
-        amount = changed.amount - old.filled
-        ticket = replace(orders.ticket_of(changed), amount=amount)
-        draft = self.draft(ticket)
+        ticket = replace(orders.ticket_of(changed), amount=changed.amount - old.filled)
+        # reckoned at its own price: what must not fail here does not ask for the market's
+        draft = rules.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
         self.orders.pop(old.id)
         self._reckon()
         try:
@@ -230,43 +220,29 @@ class LiveAccount(SpotAccount):
         for fill in fills:
             if (order.symbol, fill.id) not in self._booked:
                 self._booked.add((order.symbol, fill.id))
-                self._strange.clear()
+                self._differences.forget()
                 order = self._booking.book(order, fill, unit)
         return order
 
-    def settle(self, held: dict[str, tuple[Decimal, Decimal]], unit: Unit) -> None:
-        """Book what moved at the exchange without an order of ours.
-
-        A balance that differs may be ahead of a fill that is not shown yet, or behind one that is booked. Only a
-        difference that stays the same for longer than queries and balances lag, while nothing of ours is uncertain
-        and no fill is booked, is somebody else's doing.
-        """
-        now = time.monotonic()
+    def settle(self, held: Held, unit: Unit) -> None:
+        """Book what moved at the exchange without an order of ours, and lock what others locked."""
         own = self._locks(known=True)
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        if self.in_flight or any(
-            order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values()
-        ):
-            self._strange.clear()
+        moving = any(order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values())
+        if moving or self.in_flight:
+            self._differences.forget()
             self._reckon()
             return
-        moved = []
-        for currency in {*held, *self._booking.totals}:
-            difference = held.get(currency, (ZERO, ZERO))[0] - self._booking.total(currency)
-            seen = self._strange.get(currency)
-            if not difference:
-                self._strange.pop(currency, None)
-            elif seen is None or seen[0] != difference:
-                self._strange[currency] = (difference, now)
-            elif now - seen[1] >= self.timing.lag:
-                del self._strange[currency]
-                self._booking.receive(currency, difference, "external", unit)
-                moved.append(currency)
+        moved = self._differences.settled(held, self._booking.totals)
+        came = ZERO
+        for currency, amount in moved.items():
+            came += self._booking.receive(currency, amount, "external", unit) or ZERO
         self._reckon()
         if moved:
-            self._booking.tell(moved, unit)
+            self._booking.tell(list(moved), unit)
+            self._count_in(came, unit)
 
     # ------------------------------------------------------------------------------ prices move nothing here
 
@@ -278,6 +254,13 @@ class LiveAccount(SpotAccount):
         return None
 
     # ------------------------------------------------------------------------------------------- internal
+
+    def _count_in(self, value: Decimal, unit: Unit) -> None:
+        """Count what came from outside, or went there, as paid in: it is no gain."""
+        deposited = (self.record.deposited or ZERO) + value
+        self.record = replace(self.record, deposited=deposited)
+        unit.settle(deposited=deposited)
+        unit.sample(self.overview().total_value, deposited)
 
     def _check_enabled(self) -> None:
         if not self._enabled:
@@ -294,25 +277,24 @@ class LiveAccount(SpotAccount):
     def _keep(self, order: wire.Order, unit: Unit) -> wire.Order:
         if order.status in FINAL_STATUSES:
             self.orders.pop(order.id, None)
-            self._missing.pop(order.id, None)
+            self._absences.forget(order.id)
             self._doomed.discard(order.id)
             self._marks.pop(order.id, None)
-            self._strange.clear()
+            self._differences.forget()
         else:
             self.orders[order.id] = order
         unit.order(order)
         self._reckon()
-        market = self._market.instrument(order.symbol)
-        self._booking.tell([market.base, market.quote], unit)
+        self._booking.tell(order.symbol.split("/"), unit)
         return order
 
     def _locks(self, *, known: bool = False) -> dict[str, Decimal]:
         """Return what open orders take, by currency; with `known` those alone of which the exchange has told."""
         locked: dict[str, Decimal] = {}
         for order in self.orders.values():
-            if known and order.exchange_order_id is None:
+            if (known and order.exchange_order_id is None) or order.symbol not in self._market.instruments:
                 continue
-            price = order.price or self._marks.get(order.id) or self._market.quote(order.symbol).price
+            price = order.price or self._marks.get(order.id) or ZERO
             rest = replace(order, amount=order.remaining)
             currency, needed = orders.needs(rest, price, self._market.instrument(order.symbol))
             locked[currency] = locked.get(currency, ZERO) + needed
@@ -328,21 +310,3 @@ class LiveAccount(SpotAccount):
         for currency in {*self._booking.totals, *locked}:
             taken = locked.get(currency, ZERO) + self._foreign.get(currency, ZERO)
             self.octobot.put(currency, self._booking.total(currency), taken)
-
-
-def _check_kind(ticket: OrderTicket) -> None:
-    """Refuse what exchanges are not asked for. :raises Refused: `type_not_supported_live` and the like."""
-    groups = {"oco": ticket.oco, "take_profit": ticket.take_profit, "stop_loss": ticket.stop_loss}
-    if ticket.type not in {"market", "limit"} or any(groups.values()):
-        field = next((name for name, leg in groups.items() if leg), "type")
-        detail, code = "Live accounts take market and limit orders.", "type_not_supported_live"
-    elif ticket.time_in_force == "day":
-        field, code = "time_in_force", "time_in_force_not_supported_live"
-        detail = "Live accounts take gtc, ioc and fok orders."
-    else:
-        return
-    raise Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))
-
-
-def _pending() -> Conflict:
-    return Conflict("The order's last change is under way.", code="order_pending", retry_after=1)

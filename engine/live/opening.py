@@ -42,7 +42,8 @@ class LiveAccounts:
         await venue.load()
         keys = await asyncio.to_thread(self._records.keys_of, record.id, self._vault)
         enabled = self._settings.live_trading_enabled
-        octobot = await LiveOctoBot.connect(venue, keys, list(market.instruments), record, self._timing)
+        # one pair is enough for OctoBot; the ccxt client knows all of them
+        octobot = await LiveOctoBot.connect(venue, keys, list(market.instruments)[:1], record, self._timing)
         account = LiveAccount(record, market, octobot, venue, enabled=enabled)
         account.gate = gate
         return account

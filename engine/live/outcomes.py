@@ -13,6 +13,7 @@ import ccxt
 import msgspec
 
 from engine.exchanges.attempt import Attempt
+from engine.live.difference import Held
 from utils import clock
 from utils.money import ZERO
 from utils.wire import Fee
@@ -135,7 +136,7 @@ def fill_of(raw: Any) -> ExchangeFill:
     )
 
 
-def held_of(raw: Any) -> dict[str, tuple[Decimal, Decimal]]:
+def held_of(raw: Any) -> Held:
     """Return (total, locked) by currency of ccxt's balance. :raises LookupError: when it makes no sense."""
     found = {}
     for currency, total in raw["total"].items():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -17,6 +16,7 @@ from octobot_trading import errors, exchanges
 
 from engine.exchanges.attempt import Attempt, noting
 from engine.live.breaker import Breaker
+from engine.live.difference import Held
 from engine.live.outcomes import (
     FAILURES,
     ExchangeFill,
@@ -173,7 +173,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
         except FAILURES as error:
             raise Unreachable(str(error)) from error
 
-    async def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+    async def balances(self) -> Held:
         """Return (total, locked) of every currency. :raises Unreachable: no answer."""
         try:
             return held_of(await self._ask("fetch_balance"))

@@ -8,11 +8,13 @@ import re
 import subprocess
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.running import ROOT, Server
+from tests.e2e.running import ROOT, Server, wait_for
+from tests.exchanges.binance import LoopbackBinance
 
 TOUR = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
 
@@ -26,9 +28,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.end()
 
 
-def paste(base: str) -> subprocess.CompletedProcess[str]:
-    """Run every block of the tour in one POSIX shell that knows nothing but where the server is."""
-    script = "\n".join(TOUR.findall((ROOT / "README.md").read_text()))
+def paste(base: str, *, live: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run every block of the tour in one POSIX shell that knows nothing but where the server is.
+
+    :param live: run how to trade live instead, after signing up.
+    """
+    tour, _, trade_live = (ROOT / "README.md").read_text().partition("## Trade live")
+    blocks = [TOUR.findall(tour)[0], *TOUR.findall(trade_live)] if live else TOUR.findall(tour)
+    script = "\n".join(blocks)
     environment = {"PATH": os.environ["PATH"], "BASE": base}
     return subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, timeout=60, check=True)
 
@@ -71,3 +78,28 @@ def test_tour_pasted_again_places_the_first_order_no_second_time(server: Server)
     assert refused["status"] == 409
     assert bought["data"]["id"] == again["data"]["id"]
     assert [trade["order_id"] for trade in history["data"]] == [bought["data"]["id"]]
+
+
+def test_trading_live_as_pasted(tmp_path: Path) -> None:
+    with LoopbackBinance() as exchange:
+        exchange.add_key("a-key-of-adas", "a-secret-of-adas")
+        exchange.book.deposit("main", "USDT", "1000")
+        where = f"binance={exchange.url}"
+        server = Server(tmp_path, LIVE_TRADING_ENABLED="true", EXCHANGES="demo,binance", EXCHANGE_URLS=where)
+        try:
+            server.wait_ready(60)
+            # the first request finds out what is traded most; when the third one comes, the second one was understood
+            wait_for(lambda: sum("ticker" in seen.path for seen in list(exchange.seen)) >= 3, 30, server)
+            _, verified, balance, placed, canceled = answers(paste(server.address, live=True).stdout)
+        finally:
+            server.end()
+        [order] = exchange.book.orders()
+
+    assert (verified["data"]["status"], verified["data"]["permissions"]) == ("verified", ["read", "trade"])
+    assert balance["data"]["mode"] == "live"
+    assert balance["data"]["currencies"]["USDT"]["free"] == "1000"
+    assert (placed["data"]["mode"], placed["data"]["status"]) == ("live", "accepted")
+    assert canceled["data"]["id"] == placed["data"]["id"]
+    assert canceled["data"]["status"] == "canceled"
+    assert (order.status, order.filled) == ("cancelled", 0)
+    assert "a-secret-of-adas" not in server.output

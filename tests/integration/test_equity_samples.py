@@ -11,11 +11,12 @@ from sqlalchemy import insert
 
 import models
 from models import Database
-from tests.books import rows
+from tests.books import differences, rows
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
 from tests.manual_market import ManualMarket
 from utils import clock
+from utils.errors import StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, ArchiveAccount, DepositFunds, OrderTicket, PlaceOrder, ResetAccount
 
@@ -76,6 +77,27 @@ def test_deposits_and_resets_are_sampled_as_they_happen(
     assert len(samples(database, user.account_id)) == 4  # an archived account is over
 
 
+def test_a_sample_that_was_not_stored_is_taken_again(
+    host: EngineHost,
+    engine_bridge: OctoBotBridge,
+    user: SignedIn,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine_bridge.portfolio(user.account_id)
+
+    def fail(_rows: object) -> None:
+        raise StorageUnavailable("The database did not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host.engine.equities._holdings, "add_samples", fail)
+        with pytest.raises(StorageUnavailable):
+            host.run(host.engine.equities.sample(clock.now()))
+    assert host.run(host.engine.equities.sample(clock.now())) == 1
+    assert host.run(host.engine.equities.sample(clock.now())) == 0
+    assert len(samples(database, user.account_id)) == 2
+
+
 def test_accounts_that_were_never_opened_have_nothing_to_sample(
     host: EngineHost, user: SignedIn, database: Database
 ) -> None:
@@ -107,6 +129,34 @@ def test_an_exchange_that_is_away_is_told_and_breaks_nothing(
     assert [(stake.currency, stake.amount, stake.value) for stake in first.stakes] == [("USDT", 10_000, None)]
     assert (second.value, second.missing) == (10_000, None)
     host.run(host.engine.equities.sample(clock.now()))
+
+
+def test_positions_in_perpetuals_count_with_what_they_would_gain(
+    host: EngineHost, engine_bridge: OctoBotBridge, market: ManualMarket, user: SignedIn, database: Database
+) -> None:
+    symbol, actor = "BTC/USDT:USDT", Actor(user_id=user.id)
+    with database.write() as session:
+        session.connection().exec_driver_sql(f"UPDATE accounts SET type = 'futures' WHERE id = '{user.account_id}'")
+    market.set_price(symbol, Decimal(50_000))
+    host.tick()
+    ticket = OrderTicket(symbol=symbol, side="buy", type="market", amount=Decimal("0.1"))
+    engine_bridge.place_order(PlaceOrder(actor=actor, account=user.account_id, ticket=ticket))
+    market.set_price(symbol, Decimal(60_000))
+    host.tick()
+    engine_bridge.deposit(DepositFunds(actor=actor, account=user.account_id, currency="USDT", amount=Decimal(70)))
+    [equity] = engine_bridge.equity([user.account_id])
+    portfolio = engine_bridge.portfolio(user.account_id)
+    assert equity.unrealized_pnl == 1_000
+    assert equity.value == portfolio.total_value
+    assert (equity.deposited, portfolio.profit.amount) == (10_070, portfolio.total_value - 10_070)
+    market.set_price(symbol, Decimal(55_000))
+    host.tick()
+    host.run(host.engine.equities.sample(clock.now()))
+    assert samples(database, user.account_id)[-2:] == [(equity.value, 10_070), (equity.value - 500, 10_070)]
+    engine_bridge.reset_account(ResetAccount(actor=actor, account=user.account_id))
+    [anew] = engine_bridge.equity([user.account_id])
+    assert (anew.value, anew.unrealized_pnl, anew.deposited) == (10_000, 0, 10_000)
+    assert differences(database, engine_bridge) == []
 
 
 # -------------------------------------------------------------------------------------------- thinning

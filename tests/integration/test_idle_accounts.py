@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,12 @@ from typing import Any
 import ccxt.async_support as ccxt_async
 import pytest
 from flask import Flask
+from octobot_commons.logging import BotLogger, get_logger
 from octobot_commons.tree import EventProvider
 from octobot_trading.exchanges import ExchangeManager, Exchanges
 
 import models
-from engine import accounts
+from engine import accounts, octobot_log
 from engine.demo.exchange import DemoClient
 from models import Database
 from tests.books import differences, rows
@@ -26,7 +28,7 @@ from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
 from tests.manual_market import ManualMarket
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, OrderTicket, PlaceOrder
+from utils.wire import Actor, CancelOrder, OrderTicket, PlaceOrder
 
 
 def place(user: SignedIn, **ticket: Any) -> PlaceOrder:
@@ -159,3 +161,29 @@ def test_an_exchange_that_is_built_later_can_do_what_the_first_can() -> None:
     later = DemoClient()
     assert vars(ccxt_async.Exchange()).keys() <= vars(later).keys()
     assert later.fetchTicker.__func__ is DemoClient.fetch_ticker
+
+
+def test_orders_leave_no_loggers_behind(host: EngineHost, engine_bridge: OctoBotBridge, user: SignedIn) -> None:
+    def trade() -> None:
+        order = engine_bridge.place_order(place(user))
+        engine_bridge.cancel_order(
+            CancelOrder(actor=Actor(user_id=user.id), account=user.account_id, order_id=order.id)
+        )
+        engine_bridge.place_order(place(user, type="market", price=None))
+
+    trade()
+    known = set(logging.root.manager.loggerDict)
+    trade()
+    assert set(logging.root.manager.loggerDict) - known == set()
+
+
+def test_octobot_warns_but_does_not_chat(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("debug", "info"):
+        monkeypatch.setattr(BotLogger, name, getattr(BotLogger, name))  # so that it is put back
+    octobot_log.only_warnings()
+    with caplog.at_level(logging.DEBUG):
+        logger = get_logger("an order")
+        logger.debug("created")
+        logger.info("opened")
+        logger.warning("lost")
+    assert [record.message for record in caplog.records] == ["lost"]

@@ -88,13 +88,13 @@ def test_an_exchange_in_trouble_says_nothing_of_keys(
 ) -> None:
     exchange.add_key(KEYS.api_key, KEYS.api_secret)
     exchange.faults.add(replace(fault, on=on))
-    monkeypatch.setattr(verification, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(verification, "TIMEOUT_SECONDS", 2.0)
 
     started = time.monotonic()
     with pytest.raises(ExchangeUnavailable) as caught:
         verify(settings)
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert caught.value.code.startswith(code)
     assert caught.value.retry_after
     assert "canary" not in f"{caught.value.detail}{caplog.text}"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.contract.exchange import dec, fails
 from tests.integration.futures.holder import SYMBOL, Holder
-from utils.errors import NotFound, Refused
-from utils.wire import OcoLeg
+from utils.errors import Conflict, NotFound, Refused
+from utils.wire import ArchiveAccount, EngageKillSwitch, ExitLeg, OcoLeg, ResetAccount
 
 
 def test_a_long_position_locks_its_margin_and_gains_when_the_price_rises(holder: Holder) -> None:
@@ -315,3 +315,83 @@ def test_octobot_knows_the_leverage(holder: Holder) -> None:
     held = octobot._manager.exchange_personal_data.positions_manager.positions[SYMBOL]
     assert held.symbol_contract.current_leverage == 20
     assert held.symbol_contract is octobot._manager.exchange.get_pair_contract(SYMBOL)
+
+
+def test_a_bracket_closes_what_its_entry_opened(holder: Holder) -> None:
+    profit, loss = ExitLeg(price=Decimal(52_000)), ExitLeg(stop_price=Decimal(49_000))
+    holder.place("buy", amount="0.1", take_profit=profit, stop_loss=loss)
+    exits = {order.type: order for order in holder.open_orders()}
+    assert {order.reduce_only for order in exits.values()} == {True}
+    assert holder.locked("USDT") == 500
+    holder.set_price(52_000)
+    assert holder.positions == []
+    assert holder.open_orders() == []
+    # 200 gained; fees 2.5 as taker, 1.04 as maker
+    assert holder.wallet == 10_000 - dec("2.5") + 200 - dec("1.04")
+    holder.agrees()
+
+
+def test_the_exits_of_an_entry_that_reverses_are_for_what_it_opened(holder: Holder) -> None:
+    holder.place("sell", amount="0.1")
+    loss = ExitLeg(stop_price=Decimal(49_000))
+    holder.place("buy", amount="0.3", stop_loss=loss)
+    [stop] = holder.open_orders()
+    assert (stop.amount, holder.position.amount) == (dec("0.2"), dec("0.2"))
+    holder.agrees()
+
+
+def test_the_exits_of_an_entry_that_only_reduces_are_canceled(holder: Holder) -> None:
+    holder.place("sell", amount="0.3")
+    holder.place("buy", amount="0.1", stop_loss=ExitLeg(stop_price=Decimal(49_000)))
+    assert holder.open_orders() == []
+    assert holder.position.side == "short"
+    holder.agrees()
+
+
+def test_a_reset_begins_anew(holder: Holder) -> None:
+    holder.place("buy", amount="0.1")
+    holder.place("buy", "limit", amount="0.1", price="40000")
+    command = ResetAccount(actor=holder.actor, account=holder.account)
+    holder.bridge.reset_account(command)
+    assert holder.positions == []
+    assert holder.balances() == {"USDT": (10_000, 0)}
+    holder.place("sell", amount="0.1")
+    assert (holder.position.side, holder.position.leverage) == ("short", 10)
+    holder.agrees()
+    holder.exchange.restart()
+    assert holder.position.amount == dec("0.1")
+    holder.agrees()
+
+
+def test_an_account_with_a_position_is_not_archived(holder: Holder) -> None:
+    holder.place("buy", amount="0.1")
+    command = ArchiveAccount(actor=holder.actor, account=holder.account)
+    with fails(Conflict, "positions_open"):
+        holder.bridge.archive_account(command)
+    holder.close_position()
+    holder.bridge.archive_account(command)
+
+
+def test_a_position_survives_a_restart_to_the_last_digit(holder: Holder) -> None:
+    holder.place("buy", amount="0.1")
+    holder.set_price("50000.1")
+    holder.place("buy", amount="0.2")
+    limit = holder.place("sell", "limit", amount="0.1", price="55000", reduce_only=True)
+    trail = holder.place("sell", "trailing_stop", amount="0.3", trailing_percent="3", reduce_only=True)
+    before, balances = holder.position, holder.balances()
+    holder.exchange.restart()
+    assert (holder.position, holder.balances()) == (before, balances)
+    assert holder.open_ids() == {limit.id, trail.id}
+    holder.set_price(55_000)
+    holder.set_price(53_000)
+    assert holder.positions == []
+    holder.agrees()
+
+
+def test_a_conditional_order_of_a_killed_account_waits_but_the_liquidation_does_not(holder: Holder) -> None:
+    holder.place("buy", amount="0.1")
+    engage = EngageKillSwitch(actor=holder.actor, scope="account", target=holder.account, reason=None)
+    holder.bridge.engage_kill_switch(engage)
+    holder.set_price(45_000)
+    assert holder.positions == []
+    holder.agrees()

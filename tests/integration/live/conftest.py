@@ -6,20 +6,47 @@ import pytest
 
 from config import Settings
 from models import Database
+from tests.databases import Factory
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.kucoin import LoopbackKucoin
 from tests.exchanges.server import Loopback
 from tests.integration.live.house import House
+from tests.settings import settings_for
+
+EXCHANGES = (LoopbackBinance, LoopbackKucoin)
+NAMES = ("binance", "kucoin")
 
 
-@pytest.fixture(params=[LoopbackBinance, LoopbackKucoin], ids=["binance", "kucoin"])
+@pytest.fixture(params=EXCHANGES, ids=NAMES)
 def exchange(request: pytest.FixtureRequest) -> Iterator[Loopback]:
     with request.param() as exchange:
         yield exchange
 
 
+@pytest.fixture(scope="module", params=EXCHANGES, ids=NAMES)
+def shared(
+    request: pytest.FixtureRequest, new_database: Factory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    directory = tmp_path_factory.mktemp("live")
+    database = new_database(directory)
+    with request.param() as exchange:
+        house = House(settings_for(directory, database), database, exchange)
+        house.until(house.is_open)
+        yield house
+        house.close()
+    database.close()
+
+
+@pytest.fixture
+def opened(shared: House) -> Iterator[House]:
+    """A house that many tests share: its account is open, and nothing is under way."""
+    yield shared
+    shared.tidy()
+
+
 @pytest.fixture
 def house(settings: Settings, database: Database, exchange: Loopback) -> Iterator[House]:
     house = House(settings, database, exchange)
+    house.until(house.is_open)
     yield house
     house.close()

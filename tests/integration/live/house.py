@@ -23,6 +23,7 @@ from tests.exchanges.server import Loopback
 from tests.manual_market import ManualMarket
 from utils import clock, wire
 from utils.credentials import ApiKeys, seal
+from utils.errors import EngineUnavailable
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.vault import Vault
@@ -114,6 +115,29 @@ class House:
         values: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         actor = wire.Actor(user_id=self.user)
         return self.bridge.edit_order(wire.EditOrder(actor=actor, account=self.account, order_id=order.id, **values))
+
+    def is_open(self) -> bool:
+        """Tell whether the account is open; opening it asks the exchange, which a busy machine may keep waiting."""
+        try:
+            self.bridge.portfolio(self.account)
+        except EngineUnavailable:
+            return False
+        return True
+
+    def tidy(self) -> None:
+        """Let the exchange work again, and end every order."""
+        self.exchange.faults.clear()
+        self.exchange.book.lag = self.exchange.skew = 0
+        self.exchange.settle()
+        self.until(lambda: not self.uncertain())
+        actor = wire.Actor(user_id=self.user)
+        self.until(self.is_open)
+        self.bridge.cancel_orders(wire.CancelOrders(actor=actor, account=self.account))
+        self.until(lambda: all(order.status in wire.FINAL_STATUSES for order in self.orders()))
+
+    def uncertain(self) -> list[str]:
+        """Return the orders of which nobody knows what the exchange has made."""
+        return [order.id for order in self.orders() if order.status in wire.UNCERTAIN_STATUSES]
 
     def total(self, currency: str) -> Decimal:
         """Return what the account has of a currency, as its owner sees it."""

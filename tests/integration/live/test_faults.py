@@ -13,6 +13,7 @@ from tests.exchanges.faults import Fault
 from tests.exchanges.server import Loopback
 from tests.integration.live.house import OWNER, House
 from utils.errors import EngineUnavailable, TradingError
+from utils.ids import new_id
 
 AMBIGUOUS: dict[str, dict[str, Any]] = {
     "refused": {"kind": "refuse"},
@@ -37,27 +38,22 @@ def _sent(exchange: Loopback, method: str) -> int:
     return sum(seen.method == method and "order" in seen.path for seen in exchange.seen)
 
 
-@pytest.fixture
-def opened(house: House) -> House:
-    """A house whose account is open."""
-    house.total("USDT")
-    return house
-
-
 @ambiguous
 def test_an_order_whose_placing_is_not_answered_is_found_or_proven_absent(opened: House, fault: dict[str, Any]) -> None:
+    before = _sent(opened.exchange, "POST")
     opened.exchange.faults.add(Fault(on="place", count=1, **fault))
     began = time.monotonic()
-    order = opened.place(key="k")
+    key = new_id()
+    order = opened.place(key=key)
     assert time.monotonic() - began < 0.8 + 0.5
     assert order.status == "unknown"
-    assert opened.place(key="k").id == order.id
+    assert opened.place(key=key).id == order.id
     opened.exchange.settle()
     final = opened.final(order)
     assert final.status == ("accepted" if opened.there(order) else "rejected")
     assert final.reject_code == (None if opened.there(order) else "not_received")
     # a late request is noted when it is cut and when it is carried out
-    assert _sent(opened.exchange, "POST") == (2 if fault["kind"] == "late" else 1)
+    assert _sent(opened.exchange, "POST") - before == (2 if fault["kind"] == "late" else 1)
     assert opened.disagreements() == []
     assert opened.place().status == "accepted"
 
@@ -120,42 +116,42 @@ def test_queries_that_lag_conclude_nothing(opened: House) -> None:
 
 
 @pytest.mark.parametrize("kind", ["limit", "ban"])
-def test_an_exchange_that_wants_to_be_left_alone_is(opened: House, kind: str) -> None:
-    opened.exchange.faults.add(Fault(kind, on="place", count=1, seconds=1))  # type: ignore[arg-type]
+def test_an_exchange_that_wants_to_be_left_alone_is(house: House, kind: str) -> None:
+    house.exchange.faults.add(Fault(kind, on="place", count=1, seconds=1))  # type: ignore[arg-type]
     with pytest.raises(EngineUnavailable) as error:
-        opened.place(key="k", client_order_id="mine")
+        house.place(key="k", client_order_id="mine")
     assert error.value.code == "exchange_rate_limited"
     assert error.value.retry_after is not None
-    seen = len(opened.exchange.seen)
+    seen = len(house.exchange.seen)
     with pytest.raises(EngineUnavailable):
-        opened.place()
-    assert len(opened.exchange.seen) - seen <= 1  # what was under way
+        house.place()
+    assert len(house.exchange.seen) - seen <= 1  # what was under way
     time.sleep(1.2)
-    order = opened.place(key="k", client_order_id="mine")
+    order = house.place(key="k", client_order_id="mine")
     assert (order.status, order.client_order_id) == ("accepted", "mine")
-    assert opened.disagreements() == []
+    assert house.disagreements() == []
 
 
-def test_an_exchange_that_is_away_is_told_at_once_and_takes_nothing(opened: House) -> None:
-    opened.exchange.stop()
+def test_an_exchange_that_is_away_is_told_at_once_and_takes_nothing(house: House) -> None:
+    house.exchange.stop()
     try:
         codes = set()
         for _ in range(8):
             with pytest.raises(EngineUnavailable) as error:
-                opened.place()
+                house.place()
             codes.add(error.value.code)
         assert codes == {"exchange_unavailable"}
-        assert {order.status for order in opened.orders()} <= {"rejected"}
+        assert {order.status for order in house.orders()} <= {"rejected"}
     finally:
-        opened.exchange.stop = lambda: None  # type: ignore[method-assign]
+        house.exchange.stop = lambda: None  # type: ignore[method-assign]
 
 
-def test_a_clock_that_is_off_is_corrected(opened: House) -> None:
-    opened.exchange.skew = 30
+def test_a_clock_that_is_off_is_corrected(house: House) -> None:
+    house.exchange.skew = 30
     with suppress(EngineUnavailable):
-        opened.place()
-    opened.until(lambda: _placed(opened))
-    assert opened.disagreements() == []
+        house.place()
+    house.until(lambda: _placed(house))
+    assert house.disagreements() == []
 
 
 def _placed(house: House) -> bool:
@@ -168,27 +164,27 @@ def _placed(house: House) -> bool:
 @pytest.mark.parametrize(
     "fault", [{"kind": "hang"}, {"kind": "hang", "accept": False}, {"kind": "late", "seconds": 0.7}]
 )
-def test_an_engine_that_dies_between_sending_and_the_answer_finds_out(opened: House, fault: dict[str, Any]) -> None:
-    opened.exchange.faults.add(Fault(on="place", count=1, **fault))
-    opened.place()
-    opened.restart()
-    (order,) = opened.orders()
-    opened.exchange.settle()
-    assert opened.final(order).status == ("accepted" if opened.there(order) else "rejected")
-    assert opened.disagreements() == []
+def test_an_engine_that_dies_between_sending_and_the_answer_finds_out(house: House, fault: dict[str, Any]) -> None:
+    house.exchange.faults.add(Fault(on="place", count=1, **fault))
+    house.place()
+    house.restart()
+    (order,) = house.orders()
+    house.exchange.settle()
+    assert house.final(order).status == ("accepted" if house.there(order) else "rejected")
+    assert house.disagreements() == []
 
 
-def test_an_intent_that_was_committed_but_never_sent_ends(opened: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_intent_that_was_committed_but_never_sent_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(self: object, order: object) -> None:
         raise SystemError("killed")
 
     monkeypatch.setattr("engine.live.trader.LiveTrader.send", die)
     with suppress(TradingError):
-        opened.place()
+        house.place()
     monkeypatch.undo()
-    (order,) = opened.orders()
+    (order,) = house.orders()
     assert order.status == "pending_new"
-    opened.restart()
-    assert opened.final(order).reject_code == "not_received"
-    assert opened.there(order) == []
-    assert client_id(order) not in {each.client_id for each in opened.exchange.book.orders(OWNER)}
+    house.restart()
+    assert house.final(order).reject_code == "not_received"
+    assert house.there(order) == []
+    assert client_id(order) not in {each.client_id for each in house.exchange.book.orders(OWNER)}

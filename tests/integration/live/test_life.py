@@ -107,10 +107,15 @@ def test_what_exchanges_are_not_asked_for_is_refused(house: House, ticket: dict[
 
 def test_deposits_and_withdrawals_at_the_exchange_are_booked_as_external(house: House) -> None:
     house.total("USDT")
+    opened = house.bridge.portfolio(house.account)
+    assert opened.profit.amount == 0
     house.exchange.book.deposit(OWNER, "ETH", "3")
     house.exchange.book.withdraw(OWNER, "USDT", "1000")
     house.until(lambda: house.total("USDT") == 99_000 and house.total("ETH") == 3)
-    assert house.kinds() == ["deposit", "deposit", "external", "external"]
+    house.until(lambda: house.kinds() == ["deposit", "deposit", "external", "external"])
+    now = house.bridge.portfolio(house.account)
+    assert now.total_value != opened.total_value
+    assert now.profit.amount == 0  # what came and went is no gain
     assert house.disagreements() == []
 
 

@@ -1,0 +1,25 @@
+"""The markets of a futures account, and its positions as SQL has them."""
+
+from __future__ import annotations
+
+from engine.futures.position import DEFAULT_LEVERAGE, Position
+from engine.market import Market
+from engine.records import AccountRecord
+from utils.wire import Instrument
+
+
+def tradable(market: Market, currency: str) -> dict[str, Instrument]:
+    """Return the linear perpetuals that are settled in `currency`."""
+    return {
+        symbol: instrument
+        for symbol, instrument in market.instruments.items()
+        if instrument.type == "swap" and instrument.linear and instrument.settle == currency
+    }
+
+
+def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, Position]:
+    """Return the account's position in every market, as SQL has it or as it is before the first order."""
+    known = {
+        row["symbol"]: Position(**{name: row[name] for name in Position.__struct_fields__}) for row in record.positions
+    }
+    return {symbol: known.get(symbol) or Position(symbol=symbol, leverage=DEFAULT_LEVERAGE) for symbol in markets}

@@ -1,0 +1,77 @@
+"""Commands that meet while the exchange is slow, and those that concern many orders."""
+
+from __future__ import annotations
+
+import threading
+import time
+from decimal import Decimal
+
+from tests.exchanges.faults import Fault
+from tests.integration.live.house import OWNER, House
+from utils import wire
+
+
+def _started(house: House, results: list[wire.Order]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: results.append(house.place()))
+    thread.start()
+    house.until(house.orders)
+    return thread
+
+
+def test_an_order_that_is_cancelled_while_it_is_sent_does_not_stay(house: House) -> None:
+    house.total("USDT")
+    house.exchange.faults.add(Fault("stall", on="place", seconds=0.5, count=1))
+    answers: list[wire.Order] = []
+    thread = _started(house, answers)
+    (order,) = house.orders()
+    assert house.cancel(order).status == "pending_new"
+    thread.join()
+    assert house.final(order).status == "canceled"
+    assert [each.status for each in house.there(order)] == ["cancelled"]
+    assert house.disagreements() == []
+
+
+def test_reads_and_other_orders_do_not_wait_for_an_exchange_that_is_slow(house: House) -> None:
+    house.total("USDT")
+    house.exchange.faults.add(Fault("stall", on="place", seconds=0.7, count=1))
+    thread = _started(house, [])
+    began = time.monotonic()
+    assert house.bridge.portfolio(house.account).open_orders == 1
+    assert house.place().status == "accepted"
+    assert time.monotonic() - began < 0.5
+    thread.join()
+    assert house.disagreements() == []
+
+
+def test_all_orders_are_cancelled_also_while_the_exchange_fails(house: House) -> None:
+    placed = [house.place(price=str(40_000 + number)) for number in range(6)]
+    house.exchange.faults.add(Fault("hang", on="cancel", accept=False, count=2))
+    house.exchange.faults.add(Fault("error", on="cancel", count=2))
+    actor = wire.Actor(user_id=house.user)
+    answered = house.bridge.cancel_orders(wire.CancelOrders(actor=actor, account=house.account))
+    assert {order.status for order in answered} <= {"pending_cancel", "canceled"}
+    for order in placed:
+        assert house.final(order).status == "canceled"
+    assert house.disagreements() == []
+
+
+def test_a_cancel_that_was_asked_for_survives_a_restart(house: House) -> None:
+    order = house.place()
+    house.exchange.faults.add(Fault("error", on="cancel", accept=False))
+    assert house.cancel(order).status == "pending_cancel"
+    house.close()
+    house.exchange.faults.clear()
+    house.start()
+    assert house.final(order).status == "canceled"
+    assert house.disagreements() == []
+
+
+def test_what_others_do_with_the_same_keys_is_seen_and_their_locks_count(house: House) -> None:
+    mine = house.place()
+    book = house.exchange.book
+    book.fill(house.there(mine)[0].id, "0.004")
+    book.withdraw(OWNER, "BTC", "0.5")
+    house.until(lambda: house.total("BTC") == sum(book.balances(OWNER)["BTC"]))
+    house.until(lambda: house.disagreements() == [])
+    assert house.kinds().count("external") == 1
+    assert house.order(mine).filled == Decimal("0.004")
