@@ -16,42 +16,36 @@ from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
 from engine.live.difference import Differences, Held, locks
+from engine.live.held import HoldingAccount
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
-from engine.spot import SpotAccount
-from engine.triggers import Touch
 from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import EngineUnavailable, FieldError, Refused
 from utils.money import ZERO
-from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
+from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTicket
 
 
-class LiveAccount(SpotAccount):
-    """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
+class LiveAccount(HoldingAccount):
+    """Hold one live account's open orders and books."""
 
-    octobot: LiveOctoBot
     _booking: LiveBooking
 
     def __init__(
         self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool
     ) -> None:
-        super().__init__(record, market, octobot)
+        super().__init__(record, market, octobot, enabled=enabled)
         self.venue = venue
         self.timing = octobot.trader.timing
-        self.in_flight: set[str] = set()
         self.edits: dict[str, wire.Order] = {}
-        self._doomed: set[str] = set()
         self.due = 0.0
-        self._enabled = enabled
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
         self._differences = Differences(self.timing.lag)
         self._foreign: dict[str, Decimal] = {}
-        self._marks: dict[str, Decimal] = {}
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
         for order in record.orders:
             self.orders[order.id] = order
@@ -66,8 +60,8 @@ class LiveAccount(SpotAccount):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether it must stay in memory: orders are open, or on their way."""
-        return bool(self.orders or self.in_flight)
+        """Tell whether it must stay in memory: orders are at the exchange, or on their way."""
+        return bool(self.in_flight) or any(not kinds.waits(order) for order in self.orders.values())
 
     def hurry(self) -> None:
         """Have the account looked at now."""
@@ -100,23 +94,30 @@ class LiveAccount(SpotAccount):
         """
         self.check_active()
         self._check_enabled()
-        kinds.check_kind(ticket)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
+        if ticket.type in CONDITIONAL:
+            return self._hold(draft, unit)
         self.trader.breaker.check()
-        return self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+        order = self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+        self._hold_stop(draft, order, unit)
+        return order
 
-    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:  # noqa: ARG002
-        """Note what an order shall become, for the desk to replace it, and return it as it is.
+    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:
+        """Change a held order; of another one note what it shall become, for the desk to replace it, and return it.
 
         :raises Conflict: `order_pending` while its own fate is open.
         """
         self._check_enabled()
         order = self._open_order(command.order_id)
+        if kinds.is_held(order):
+            return await self._edit_held(order, command, unit)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise kinds.pending()
         self.trader.breaker.check()
+        if command.amount is not None:
+            self._check_pair(order)
         changed, draft = self._edited(order, command)
         await self.gate.admit(draft, self, edited=order)
         if changed.remaining <= ZERO:
@@ -127,21 +128,6 @@ class LiveAccount(SpotAccount):
         self.in_flight.add(order.id)
         return order
 
-    async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:  # noqa: ARG002
-        """Make the intent of a cancel; the exchange is asked for it until it has happened.
-
-        An order that is being sent or replaced is cancelled as soon as its fate is known.
-        """
-        order = self._open_order(order_id)
-        if order.id in self.in_flight:
-            self._doomed.add(order.id)
-            return order
-        if order.status == "pending_cancel":
-            return order
-        if order.status == "pending_new":
-            unit.order(replace(order, status="unknown", updated_at=clock.now()))
-        return self._keep(replace(order, status="pending_cancel", updated_at=clock.now()), unit)
-
     # -------------------------------------------------------------------------------- what the exchange says
 
     def answered(self, order_id: str, outcome: ExchangeOrder | Refusal | Unknown, unit: Unit) -> wire.Order | None:
@@ -150,6 +136,8 @@ class LiveAccount(SpotAccount):
         if order is None:
             return None
         if isinstance(outcome, Refusal):
+            if outcome.again and kinds.is_own(order) and order_id not in self._doomed:
+                return self._hold_again(order, outcome, self.timing.poll, unit)
             if outcome.again:
                 unit.release(order)
             return self._reject(order, outcome.code, unit)
@@ -214,7 +202,8 @@ class LiveAccount(SpotAccount):
         finally:
             self.orders[old.id] = old
             self._reckon()
-        return orders.new_order(draft, self.record.id, self.record.mode)
+        made = orders.new_order(draft, self.record.id, self.record.mode)
+        return replace(made, group_id=old.group_id, parent_id=old.parent_id)
 
     def _book(self, order: wire.Order, fills: list[ExchangeFill], unit: Unit) -> wire.Order:
         for fill in fills:
@@ -231,7 +220,7 @@ class LiveAccount(SpotAccount):
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        moving = any(order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values())
+        moving = any(kinds.may_move_balances(order) for order in self.orders.values())
         if moving or self.in_flight:
             self._differences.forget()
             self._reckon()
@@ -244,15 +233,6 @@ class LiveAccount(SpotAccount):
         if moved:
             self._booking.tell(list(moved), unit)
             self._count_in(came, unit)
-
-    # ------------------------------------------------------------------------------ prices move nothing here
-
-    async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
-        """Do nothing: the exchange decides when its orders fill."""
-
-    def trail(self, order_id: str, level: Decimal) -> wire.Order | None:  # noqa: ARG002
-        """Do nothing: there are no trailing orders here."""
-        return None
 
     # ------------------------------------------------------------------------------------------- internal
 
@@ -270,7 +250,7 @@ class LiveAccount(SpotAccount):
     def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
         self.in_flight.add(order.id)
         self._marks[order.id] = mark
-        return self._keep(replace(order, status="pending_new", sent_at=order.created_at), unit)
+        return self._keep(replace(order, status="pending_new", sent_at=clock.now(), updated_at=clock.now()), unit)
 
     def _reject(self, order: wire.Order, code: str, unit: Unit) -> wire.Order:
         return self._keep(replace(order, status="rejected", reject_code=code, updated_at=clock.now()), unit)
@@ -281,10 +261,14 @@ class LiveAccount(SpotAccount):
             self._absences.forget(order.id)
             self._doomed.discard(order.id)
             self._marks.pop(order.id, None)
+            self._again_at.pop(order.id, None)
             self._differences.forget()
         else:
             self.orders[order.id] = order
         unit.order(order)
+        self._follow_pair(order, unit)
+        if order.status in FINAL_STATUSES:
+            self._place_exits_of(order, unit)
         self._reckon()
         self._booking.tell(order.symbol.split("/"), unit)
         return order

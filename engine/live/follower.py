@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import ccxt
 
 from engine.accounts import Accounts
+from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.outcomes import ExchangeFill, ExchangeOrder
 from engine.live.states import is_complete
@@ -90,7 +91,7 @@ class Follower:
         """Ask the exchange about one account and book what it says."""
         timing, trader = account.timing, account.trader
         # before the look, so that what happens meanwhile can ask for another one
-        account.due = time.monotonic() + (timing.poll if account.orders else timing.idle)
+        account.due = time.monotonic() + (timing.poll if account.is_busy else timing.idle)
         await account.venue.follow_clock()
         account.venue.set_clock(trader.client)
         news: list[News] = []
@@ -135,7 +136,7 @@ class Follower:
     async def _news(self, account: LiveAccount) -> Any:
         by_symbol: dict[str, list[wire.Order]] = {}
         for order in account.orders.values():
-            if order.id not in account.in_flight:
+            if order.id not in account.in_flight and not kinds.is_held(order):
                 by_symbol.setdefault(order.symbol, []).append(order)
         for symbol, orders in by_symbol.items():
             shown: dict[str | None, ExchangeOrder] = {}
