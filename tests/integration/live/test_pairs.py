@@ -166,7 +166,7 @@ def test_a_limit_of_a_pair_moves_with_its_stop_and_keeps_its_amount(opened: Hous
 @pytest.mark.parametrize("kind", ["market", "limit"])
 def test_an_entry_that_fills_gets_its_exits(opened: House, kind: str) -> None:
     opened.quote("50000")
-    price = {} if kind == "market" else {"price": "50000"}
+    price: dict[str, Any] = {} if kind == "market" else {"price": "50000"}
     entry = opened.place(type=kind, take_profit=TAKE, stop_loss=STOP, **price)
     take, stop = _exits(opened, entry)
     opened.until(lambda: opened.order(take).exchange_order_id)
