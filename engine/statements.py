@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
@@ -34,29 +35,9 @@ class Statements:
 
     def __init__(self, *, sqlite: bool) -> None:
         upsert = sqlite_insert if sqlite else postgresql_insert
-        order_insert = upsert(Order)
-        self._orders = order_insert.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                column.name: order_insert.excluded[column.name]
-                for column in Order.__table__.columns
-                if column.name not in {"id", "account_id", "user_id", "client_order_id", "created_at"}
-            },
-        )
-        balance_insert = upsert(Balance)
-        self._balances = balance_insert.on_conflict_do_update(
-            index_elements=["account_id", "currency"],
-            set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
-        )
-        position_insert = upsert(Position)
-        self._positions = position_insert.on_conflict_do_update(
-            index_elements=["account_id", "symbol"],
-            set_={
-                column.name: position_insert.excluded[column.name]
-                for column in Position.__table__.columns
-                if column.name not in {"account_id", "symbol"}
-            },
-        )
+        self._orders = _replacing(upsert(Order), Order, kept={"account_id", "user_id", "client_order_id", "created_at"})
+        self._balances = _replacing(upsert(Balance), Balance)
+        self._positions = _replacing(upsert(Position), Position)
         self._limits = _replacing(upsert(RiskLimits), RiskLimits)
         self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         self._samples = upsert(EquitySample).on_conflict_do_nothing()
@@ -124,12 +105,16 @@ class Statements:
         return rows
 
 
-def _replacing(statement: Any, table: Any) -> Any:
-    """Let an insert replace the row with the same key."""
+def _replacing(statement: Any, table: Any, kept: Set[str] = frozenset()) -> Any:
+    """Let an insert replace the row with the same key, but for the columns `kept`."""
     columns = table.__table__.columns
     return statement.on_conflict_do_update(
         index_elements=[column.name for column in columns if column.primary_key],
-        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
+        set_={
+            column.name: statement.excluded[column.name]
+            for column in columns
+            if not column.primary_key and column.name not in kept
+        },
     )
 
 
