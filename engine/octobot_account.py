@@ -14,12 +14,12 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Self
 
-import msgspec
 import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
 from octobot_commons.tree import EventProvider
 from octobot_trading import enums, exchange_data, exchanges, personal_data
 
+from engine.orders import Fill
 from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
@@ -29,15 +29,6 @@ _TYPES = enums.TraderOrderType
 _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
 _MARKET = {"buy": _TYPES.BUY_MARKET, "sell": _TYPES.SELL_MARKET}
 _LIMIT = {"buy": _TYPES.BUY_LIMIT, "sell": _TYPES.SELL_LIMIT}
-
-
-class Fill(msgspec.Struct, frozen=True):
-    """What OctoBot executed: the trade's id, price, base amount and fee."""
-
-    trade_id: str
-    price: Decimal
-    amount: Decimal
-    fee: Fee
 
 
 class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
