@@ -32,14 +32,15 @@ blueprint = Blueprint("trading", "Orders and trades")
 
 Headers = dict[str, str]
 ORDERS = ("/api/trading/orders", "/api/orders")
+LOCATION = {"Location": {"$ref": "#/components/headers/Location"}}
 ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 
 
 @blueprint.route(*ORDERS, method="POST", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.arguments(IdempotencyHeaders, location="headers")
-@blueprint.unsettled(OrderSchema)
-@blueprint.response(201, OrderSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
+@blueprint.unsettled(OrderSchema, headers=LOCATION)
+@blueprint.response(201, OrderSchema, headers=LOCATION)
 def place_order(
     body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
 ) -> tuple[Order, int, dict[str, str]]:
