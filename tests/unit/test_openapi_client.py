@@ -18,6 +18,7 @@ GOOD = {"success": True, "data": {"status": "live"}}
 ACCOUNT = {
     **{"id": "1", "name": "Paper", "mode": "paper", "exchange": "demo", "type": "spot", "status": "active"},
     **{"reference_currency": "USDT", "kind": "main", "credential": None, "created_at": "2026-11-20T12:00:00Z"},
+    **{"starting_balance": "10000", "deposited": "10000", "reset_at": None},
 }
 PAGE = {"limit": 50, "has_more": False, "next_cursor": None}
 
