@@ -25,6 +25,7 @@ from models import (
     RiskLimits,
     Trade,
 )
+from models.events import RECONCILE
 from models.records import limits_of, order_of
 from utils import credentials, wire
 from utils.credentials import ApiKeys
@@ -37,6 +38,8 @@ HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
+BOUND = 500
+"""Ids in one query; databases bound the number of parameters."""
 
 
 class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,8 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     exchange_trades: frozenset[tuple[str, str]] = frozenset()
     """Of a live account: symbol and exchange's id of the fills of its open orders."""
     positions: list[dict[str, Any]] = []
+    known_until: datetime | None = None
+    """Of a live account that was restored: what is known of its exchange ends here."""
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +98,9 @@ class Records:
                 ids = [order.id for order in orders]
                 query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
                 fills = list(connection.execute(query))
+            known_until = connection.execute(
+                select(Installation.value).where(Installation.key == f"{RECONCILE}{account_id}")
+            ).scalar()
             positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
             limits = connection.execute(
                 select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
@@ -112,6 +120,7 @@ class Records:
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
             exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
+            known_until=None if known_until is None or row.mode != "live" else datetime.fromisoformat(known_until),
             positions=[dict(position._mapping) for position in positions],
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
@@ -135,6 +144,26 @@ class Records:
         query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def known_orders(self, order_ids: list[str]) -> set[str]:
+        """Return those of `order_ids` that SQL has."""
+        known: set[str] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(order_ids), BOUND):
+                query = select(Order.id).where(Order.id.in_(order_ids[start : start + BOUND]))
+                known.update(connection.execute(query).scalars())
+        return known
+
+    def accounts_to_reconcile(self) -> list[str]:
+        """Return the live accounts that were restored and do not know their exchange yet."""
+        query = select(Account.id).join(Installation, Installation.key == literal(RECONCILE) + Account.id)
+        with self._database.read() as connection:
+            return list(connection.execute(query.where(Account.credential_id.is_not(None))).scalars())
+
+    def reconciled(self, account_id: str) -> None:
+        """Note that an account knows its exchange again."""
+        with self._database.write() as session:
+            session.execute(delete(Installation).where(Installation.key == f"{RECONCILE}{account_id}"))
 
     def day(self, account_id: str, midnight: datetime) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Read what the account had of each currency at `midnight`, and what was deposited since."""

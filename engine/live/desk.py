@@ -12,6 +12,7 @@ from engine.accounts import Accounts
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.outcomes import Refusal
+from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
 from engine.orders import not_open
 from engine.records import Records
@@ -36,7 +37,7 @@ class LiveDesk:
         self._accounts = accounts
         self._change = change
         self._records = records
-        self.follower = Follower(accounts, change)
+        self.follower = Follower(accounts, change, Reconciler(change, records))
 
     async def send(self, order: wire.Order) -> wire.Order:
         """Send an order whose intent is committed, and return what became of it."""
