@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, literal, select, union_all
@@ -75,6 +75,14 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     fault: Fault | None
 
 
+class StoredKeys(NamedTuple):
+    """The keys of a live account (None: those that were known), since when, and whether they are verified."""
+
+    keys: ApiKeys | None
+    version: datetime
+    verified: bool
+
+
 class Records:
     """Read for the engine; every method blocks and belongs on a thread."""
 
@@ -125,8 +133,8 @@ class Records:
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
 
-    def keys_of(self, account_id: str, vault: Vault) -> ApiKeys:
-        """Return the keys that a live account trades with.
+    def keys_of(self, account_id: str, vault: Vault, version: datetime | None = None) -> StoredKeys:
+        """Return the keys that a live account trades with, unless they are still those of `version`.
 
         :raises NotReady: `credential_unreadable` when it has none, or the key ring does not open them.
         """
@@ -136,8 +144,10 @@ class Records:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotReady("The account has no exchange keys.", code="credential_unreadable")
-        sealed = Sealed(row.key_id, row.sealed)
-        return credentials.open(vault, sealed, row.user_id, row.exchange, row.id)
+        keys = None
+        if row.updated_at != version:
+            keys = credentials.open(vault, Sealed(row.key_id, row.sealed), row.user_id, row.exchange, row.id)
+        return StoredKeys(keys=keys, version=row.updated_at, verified=row.status == "verified")
 
     def accounts_with_live_orders(self) -> list[str]:
         """Return the live accounts that have open orders."""
@@ -145,13 +155,13 @@ class Records:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def known_orders(self, order_ids: list[str]) -> set[str]:
-        """Return those of `order_ids` that SQL has."""
-        known: set[str] = set()
+    def statuses(self, order_ids: list[str]) -> dict[str, wire.OrderStatus]:
+        """Return the status of those of `order_ids` that SQL has."""
+        known: dict[str, wire.OrderStatus] = {}
         with self._database.read() as connection:
             for start in range(0, len(order_ids), BOUND):
-                query = select(Order.id).where(Order.id.in_(order_ids[start : start + BOUND]))
-                known.update(connection.execute(query).scalars())
+                query = select(Order.id, Order.status).where(Order.id.in_(order_ids[start : start + BOUND]))
+                known.update(connection.execute(query).tuples())
         return known
 
     def accounts_to_reconcile(self) -> list[str]:

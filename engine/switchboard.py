@@ -132,6 +132,13 @@ class Switchboard:
             for account_id in accounts
             for order_id in (*now.get(account_id, ()), *self._failed.get(account_id, ()))
         }
+        # a sweep that is still under way, or one that failed half-way, has not told what it canceled
+        gone = {order_id for account_id in accounts for order_id in before.get(account_id, ())} - canceled - still_open
+        for order_id, status in (await asyncio.to_thread(self._records.statuses, list(gone))).items():
+            if status == "canceled":
+                canceled.add(order_id)
+            elif status not in FINAL_STATUSES:
+                still_open.add(order_id)
         return sorted(canceled), sorted(still_open - canceled)
 
     def _sweep_account(self, account_id: str, switch: KillSwitch, known: list[str]) -> _Sweep:

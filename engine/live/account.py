@@ -17,6 +17,7 @@ from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
 from engine.live.difference import Differences, Held
+from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
@@ -36,6 +37,7 @@ class LiveAccount(SpotAccount):
     """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
 
     octobot: LiveOctoBot
+    keys: Keys
     _booking: LiveBooking
 
     def __init__(
@@ -119,6 +121,7 @@ class LiveAccount(SpotAccount):
         self._check_enabled()
         kinds.check_kind(ticket)
         self.check_current()
+        await self.keys.check(self.trader.client)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
@@ -132,6 +135,7 @@ class LiveAccount(SpotAccount):
         """
         self._check_enabled()
         self.check_current()
+        await self.keys.check(self.trader.client)
         order = self._open_order(command.order_id)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise kinds.pending()

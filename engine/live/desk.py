@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from engine.accounts import Accounts
@@ -70,6 +71,8 @@ class LiveDesk:
         if order.status != "pending_cancel":
             return order  # it is over, or being sent and cancelled as soon as it has arrived
         account = await self._account(order)
+        with suppress(TradingError):  # the intent is committed: when new keys cannot be read, the old ones have to do
+            await account.keys.renew(account.trader.client)
         await account.trader.recall(order)
         return await self._followed(order, FOLLOW_UP_SECONDS)
 

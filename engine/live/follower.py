@@ -44,7 +44,7 @@ class Follower:
         self._change = change
         self._reconciler = reconciler
         self._looking: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, with_orders: list[str]) -> None:
         """Follow until cancelled; the accounts `with_orders` are opened for it, however long that takes."""
@@ -81,9 +81,13 @@ class Follower:
             waiting.discard(account_id)
 
     async def _look(self, account: LiveAccount) -> None:
-        async with self._slots:
+        # of its own exchange: one that does not answer keeps no others waiting
+        async with self._slots.setdefault(account.record.exchange, asyncio.Semaphore(AT_ONCE)):
             try:
                 await self.look(account)
+            except TradingError as error:
+                _log.warning("account %s could not be followed: %s", account.record.id, error.detail)
+                account.due = time.monotonic() + account.timing.poll
             except Exception:
                 _log.exception("account %s could not be followed", account.record.id)
                 account.due = time.monotonic() + account.timing.poll
@@ -93,6 +97,7 @@ class Follower:
         timing, trader = account.timing, account.trader
         # before the look, so that what happens meanwhile can ask for another one
         account.due = time.monotonic() + (timing.poll if account.is_busy else timing.idle)
+        await account.keys.renew(trader.client)
         await account.venue.follow_clock()
         account.venue.set_clock(trader.client)
         news: list[News] = []

@@ -74,8 +74,8 @@ class Reconciler:
 
     async def _adopt(self, account: LiveAccount, listed: dict[str | None, Any]) -> None:
         found = {order_id: raw for order_id, raw in listed.items() if order_id is not None}
-        known = await asyncio.to_thread(self._records.known_orders, list(found))
-        for order_id in sorted(found.keys() - known):
+        known = await asyncio.to_thread(self._records.statuses, list(found))
+        for order_id in sorted(found.keys() - known.keys()):
             try:
                 order, state = adopted(order_id, found[order_id], account), order_of(found[order_id])
             except FAILURES as error:
