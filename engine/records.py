@@ -155,13 +155,13 @@ class Records:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def statuses(self, order_ids: list[str]) -> dict[str, wire.OrderStatus]:
+    def statuses(self, order_ids: list[str]) -> dict[str, str]:
         """Return the status of those of `order_ids` that SQL has."""
-        known: dict[str, wire.OrderStatus] = {}
+        known: dict[str, str] = {}
         with self._database.read() as connection:
             for start in range(0, len(order_ids), BOUND):
                 query = select(Order.id, Order.status).where(Order.id.in_(order_ids[start : start + BOUND]))
-                known.update(connection.execute(query).tuples())
+                known.update({row.id: row.status for row in connection.execute(query)})
         return known
 
     def accounts_to_reconcile(self) -> list[str]:

@@ -57,7 +57,6 @@ def test_500_open_orders_are_cancelled_or_told_in_10_seconds_while_the_exchange_
             began = time.monotonic()
             state = _engage(house)
             assert time.monotonic() - began < 10
-            print("SWITCH", time.monotonic() - began, len(state.canceled), len(state.open))
             assert {*state.canceled, *state.open} == placed
             with pytest.raises(Refused) as error:
                 house.place()
