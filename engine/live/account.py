@@ -16,7 +16,7 @@ from engine.exchanges.venue import Venue
 from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
-from engine.live.difference import Differences, Held
+from engine.live.difference import Differences, Held, locks
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
@@ -258,7 +258,8 @@ class LiveAccount(SpotAccount):
 
         Return whether nothing is left to be found out; an order that the exchange will not cancel stays open.
         """
-        own = self._locks(known=True)
+        known = [order for order in self.orders.values() if order.exchange_order_id is not None]
+        own = locks(known, self._marks, self._market)
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
@@ -321,25 +322,12 @@ class LiveAccount(SpotAccount):
         self._booking.tell(order.symbol.split("/"), unit)
         return order
 
-    def _locks(self, *, known: bool = False) -> dict[str, Decimal]:
-        """Return what open orders take, by currency; with `known` those alone of which the exchange has told."""
-        locked: dict[str, Decimal] = {}
-        for order in self.orders.values():
-            if (known and order.exchange_order_id is None) or order.symbol not in self._market.instruments:
-                continue
-            price = order.price or self._marks.get(order.id) or ZERO
-            rest = replace(order, amount=order.remaining)
-            currency, needed = orders.needs(rest, price, self._market.instrument(order.symbol))
-            locked[currency] = locked.get(currency, ZERO) + needed
-        return locked
-
     def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
-        rest = replace(order, amount=order.remaining)
-        return orders.needs(rest, order.price or ZERO, self._market.instrument(order.symbol))
+        return super()._lock_of(replace(order, amount=order.remaining))
 
     def _reckon(self) -> None:
         """Give OctoBot's portfolio the totals and what is locked of them."""
-        locked = self._locks()
+        locked = locks(self.orders.values(), self._marks, self._market)
         for currency in {*self._booking.totals, *locked}:
             taken = locked.get(currency, ZERO) + self._foreign.get(currency, ZERO)
             self.octobot.put(currency, self._booking.total(currency), taken)

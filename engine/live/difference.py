@@ -1,10 +1,16 @@
-"""Tell apart what others did to a balance from what is only not shown yet."""
+"""Tell apart what others did to a balance from what is only not shown yet, and what our orders lock of it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 
+from msgspec.structs import replace
+
+from engine import orders
+from engine.market import Market
+from utils import wire
 from utils.money import ZERO
 
 Held = dict[str, tuple[Decimal, Decimal]]
@@ -47,3 +53,15 @@ class Differences:
                 del self._seen[currency]
                 found[currency] = difference
         return found
+
+
+def locks(open_orders: Iterable[wire.Order], marks: dict[str, Decimal], market: Market) -> dict[str, Decimal]:
+    """Return what open orders take, by currency; `marks` are the prices of those that have none."""
+    locked: dict[str, Decimal] = {}
+    for order in open_orders:
+        if order.symbol in market.instruments:
+            rest = replace(order, amount=order.remaining)
+            price = order.price or marks.get(order.id) or ZERO
+            currency, needed = orders.needs(rest, price, market.instruments[order.symbol])
+            locked[currency] = locked.get(currency, ZERO) + needed
+    return locked

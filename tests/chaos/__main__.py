@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--placements", type=int, default=10_000, help="orders placed in each storm")
     parser.add_argument("--kills", type=int, default=50, help="SIGKILLs in each storm, at least")
     parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument("--paper-only", action="store_true", help="without an exchange and its faults")
     parser.add_argument(
         "--mutant", choices=sorted(MUTANTS), default="", help="a fault planted in the product: the storm must find it"
     )
@@ -41,7 +42,14 @@ def main() -> int:
     )
     for url in urls:
         for seed in (int(seed) for seed in options.seeds.split(",")):
-            plan = Plan(seed, options.placements, options.kills, options.clients, options.mutant)
+            plan = Plan(
+                seed,
+                options.placements,
+                options.kills,
+                options.clients,
+                live=not options.paper_only,
+                mutant=options.mutant,
+            )
             with tempfile.TemporaryDirectory(prefix="trading-chaos-") as scratch, _database(url, Path(scratch)) as made:
                 results.append(blow(plan, made, Path(scratch)))
             _show(results[-1])
@@ -55,7 +63,7 @@ def _show(result: Result) -> None:
     kills = sum(result.killed.values())
     print(
         f"{result.database:<11}{result.plan.seed:>5}{result.orders:>8}{result.repeats:>8}{kills:>6}"
-        f"{result.seconds:>6.0f}  {counts}   {result.killed}",
+        f"{result.seconds:>6.0f}{result.findings.recovery:>9.0f}  {counts}   {result.killed}",
         flush=True,
     )
     for words in result.findings.words:

@@ -25,6 +25,8 @@ class Findings:
     unfinished: int = 0
     differences: int = 0
     unanswered: int = 0
+    recovery: float = 0.0
+    """Seconds after the storm until every order was final or open and the books were equal."""
     words: list[str] = field(default_factory=list)
 
     def add(self, kind: str, words: str) -> None:
@@ -36,7 +38,7 @@ class Findings:
     @property
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        return {name: value for name, value in vars(self).items() if type(value) is int}
 
     @property
     def is_clean(self) -> bool:

@@ -34,7 +34,13 @@ class Killer:
         return self.server.address
 
     def run(self, stop: threading.Event) -> None:
-        """Kill until told to stop."""
+        """Kill until told to stop. :raises AssertionError: the server did not come back."""
+        try:
+            self._run(stop)
+        finally:
+            self.enough.set()  # nobody waits for a killer that failed
+
+    def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._chance.uniform(*PAUSES)):
             if self._chance.random() < 0.06:
                 self._kill_everything()
@@ -57,7 +63,7 @@ class Killer:
     def _kill_everything(self) -> None:
         self.server.end()
         self.killed["everything"] += 1
-        self.server = self._start().wait_ready(60)
+        self.server = self._start().wait_ready(120)
 
 
 def _part(pid: int) -> str:

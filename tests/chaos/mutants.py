@@ -29,8 +29,61 @@ def write_after_the_answer() -> None:
     Desk._commit = forget  # type: ignore[method-assign, assignment]
 
 
+def send_again_on_timeout() -> None:
+    """Send an order once more when nobody can tell whether the exchange took it."""
+    from engine.live.outcomes import Unknown
+    from engine.live.trader import LiveTrader
+
+    send = LiveTrader.send
+
+    async def send_again(trader: LiveTrader, order: Any) -> Any:
+        outcome = await send(trader, order)
+        return await send(trader, order) if isinstance(outcome, Unknown) else outcome
+
+    LiveTrader.send = send_again  # type: ignore[method-assign]
+
+
+def write_after_the_send() -> None:
+    """Keep the intent of a live order back until the exchange has answered."""
+    from engine.journal import Journal
+    from engine.unit import Unit
+
+    submit = Journal.submit
+    kept: dict[str, Unit] = {}
+
+    def submit_late(journal: Journal, unit: Unit) -> asyncio.Future[None]:
+        intents = [order.id for order in unit.orders.values() if order.mode == "live" and order.status == "pending_new"]
+        if intents:
+            kept[intents[0]] = unit
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        for order_id in list(unit.orders):
+            if order_id in kept:
+                submit(journal, kept.pop(order_id))
+        return submit(journal, unit)
+
+    Journal.submit = submit_late  # type: ignore[method-assign]
+
+
+def take_not_found_for_failed() -> None:
+    """Reject an order that the exchange does not show, at once."""
+    from engine.live import account
+    from engine.live.timing import Timing
+
+    account.SIGHTINGS = 1
+    Timing.is_past = lambda _timing, _order: True  # type: ignore[method-assign]
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
-    function.__name__: function for function in (release_the_key, write_after_the_answer)
+    function.__name__: function
+    for function in (
+        release_the_key,
+        write_after_the_answer,
+        send_again_on_timeout,
+        write_after_the_send,
+        take_not_found_for_failed,
+    )
 }
 
 

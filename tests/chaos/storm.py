@@ -7,11 +7,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import models
 from models import Database
-from tests.books import differences
+from models.records import order_of
+from tests.books import differences, rows
 from tests.chaos import findings
+from tests.chaos.exchange import NAME, Exchange, compare, live_ticket
 from tests.chaos.findings import Findings
 from tests.chaos.killer import Killer
 from tests.chaos.mutants import PLANTED
@@ -31,6 +36,8 @@ class Plan:
     placements: int
     kills: int
     clients: int
+    live: bool = True
+    """Whether every second client trades live, at an exchange that fails."""
     mutant: str = ""
 
 
@@ -60,19 +67,26 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
     if plan.mutant:
         settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
     with ExitStack() as cleanup:
+        exchange = cleanup.enter_context(Exchange(plan.seed)) if plan.live else None
+        if exchange is not None:
+            settings |= {"EXCHANGES": f"demo,{NAME}", "EXCHANGE_URLS": f"{NAME}={exchange.url}"}
+            settings |= {"LIVE_TRADING_ENABLED": "true"}
         killer = Killer(lambda: _started(directory, settings, cleanup), plan.seed, plan.kills)
         traders = [
             Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
             for number in range(plan.clients)
         ]
+        live = traders[::2] if exchange is not None else []
+        for trader in live:
+            assert exchange is not None
+            trader.tickets = live_ticket
+            exchange.open_account(trader)
+        if exchange is not None:
+            exchange.rage()
         _trade(plan, killer, traders)
-        server = killer.server
-        wait_for(lambda: _is_ready(server), 60, server)
-        found = Findings()
-        bridge = OctoBotBridge(UnixTransport(directory / "var" / "engine.sock"), timeout=30)
-        findings.told(found, database, traders)
-        for words in differences(database, bridge):
-            found.add("differences", words)
+        if exchange is not None:
+            exchange.calm()
+        wait_for(lambda: _is_ready(killer.server), 60, killer.server)
         return Result(
             plan=plan,
             database="sqlite" if database.is_sqlite else "postgresql",
@@ -80,8 +94,37 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
             orders=sum(len(trader.placements) for trader in traders),
             repeats=sum(trader.repeats for trader in traders),
             killed=dict(killer.killed),
-            findings=found,
+            findings=_found(database, directory, traders, live, exchange),
         )
+
+
+def _found(
+    database: Database, directory: Path, traders: list[Trader], live: list[Trader], exchange: Exchange | None
+) -> Findings:
+    """Count what is wrong, as soon as nothing is, or when everything has had its time to be final."""
+    begun = time.monotonic()
+    while True:
+        found = Findings()
+        findings.told(found, database, traders)
+        for trader in live:
+            assert exchange is not None
+            compare(found, exchange, trader, *_books(database, trader))
+        found.recovery = time.monotonic() - begun
+        if found.is_clean or found.recovery > FINAL_WITHIN_SECONDS:
+            break
+        time.sleep(1)
+    bridge = OctoBotBridge(UnixTransport(directory / "var" / "engine.sock"), timeout=30)
+    for words in differences(database, bridge):
+        found.add("differences", words)
+    return found
+
+
+def _books(database: Database, trader: Trader) -> tuple[dict[str, Any], dict[str, Decimal]]:
+    from engine.live.trader import client_id  # takes a while: OctoBot comes with it
+
+    account = trader.account
+    orders = {client_id(order_of(row)): row for row in rows(database, models.Order) if row.account_id == account}
+    return orders, {row.currency: row.total for row in rows(database, models.Balance) if row.account_id == account}
 
 
 def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> Server:
@@ -93,16 +136,15 @@ def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> S
 def _trade(plan: Plan, killer: Killer, traders: list[Trader]) -> None:
     """Let the traders place what they are to, and go on until there were enough kills."""
     rested = threading.Event()
-    killing = threading.Thread(target=killer.run, args=(rested,))
-    killing.start()
     share = -(-plan.placements // len(traders))
-    try:
-        with ThreadPoolExecutor(len(traders)) as pool:
+    with ThreadPoolExecutor(len(traders) + 1) as pool:
+        killing = pool.submit(killer.run, rested)
+        try:
             for ended in [pool.submit(_trade_on, trader, share, killer.enough) for trader in traders]:
                 ended.result()
-    finally:
-        rested.set()
-        killing.join()
+        finally:
+            rested.set()
+        killing.result()
 
 
 def _trade_on(trader: Trader, share: int, enough: threading.Event) -> None:

@@ -67,8 +67,12 @@ class Trader:
             self.token = answer.json()["data"]["access_token"]
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Return the `data` of a successful answer."""
+        """Return the `data` of a successful answer, asking again while something has to get ready."""
+        end = time.monotonic() + PATIENCE_SECONDS
         answer = self._send(method, path, **options)
+        while answer is not None and answer.status_code == 503 and time.monotonic() < end:
+            time.sleep(1)
+            answer = self._send(method, path, **options)
         assert answer is not None, f"no answer to {method} {path}"
         assert answer.is_success, answer.text
         return answer.json()["data"]

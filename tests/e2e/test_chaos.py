@@ -31,5 +31,7 @@ def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, t
 
 @pytest.mark.timeout(300)
 def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
-    result = blow(Plan(seed=1, placements=300, kills=2, clients=6, mutant="release_the_key"), database, tmp_path)
+    result = blow(
+        Plan(seed=1, placements=300, kills=2, clients=6, live=False, mutant="release_the_key"), database, tmp_path
+    )
     assert result.findings.duplicated > 0

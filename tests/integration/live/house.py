@@ -33,7 +33,7 @@ OWNER = "main"
 PASSPHRASE = "the-passphrase"
 KEYS = ApiKeys("the-api-key-of-the-owner", "the-secret-of-the-owner", PASSPHRASE)
 QUICK = Timing(
-    send=0.8, window=1.0, query=1.5, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
+    send=1.5, window=1.0, query=3.0, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
 )
 SYMBOL = "BTC/USDT"
 

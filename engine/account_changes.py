@@ -16,7 +16,7 @@ from utils.errors import Conflict, FieldError, Refused
 from utils.money import ZERO
 
 
-class Funding:
+class AccountChanges:
     """Carry out the commands that change an account itself."""
 
     def __init__(self, desk: Desk) -> None:

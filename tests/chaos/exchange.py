@@ -1,0 +1,162 @@
+"""The exchange of the live traders: a loopback Binance in a process of its own, which fails in every way it can."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any
+
+from tests.chaos.findings import UNFINISHED, Findings
+from tests.chaos.traders import Trader
+from tests.e2e.running import ROOT
+from tests.exchanges.control import Remote
+
+NAME = "binance"
+SYMBOL = "BTC/USDT"
+PRICE = Decimal(50_000)
+DEPOSIT = "50000"
+LAG_SECONDS = 1.0
+MOVE_SECONDS = 0.5
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "error", "on": "place", "accept": True, "probability": 0.04},
+    {"kind": "error", "on": "place", "accept": False, "probability": 0.03},
+    {"kind": "error", "on": "place", "accept": True, "status": 500, "code": -1006, "probability": 0.02},
+    {"kind": "garbage", "on": "place", "accept": True, "probability": 0.02},
+    {"kind": "truncated", "on": "place", "accept": True, "probability": 0.02},
+    {"kind": "refuse", "on": "place", "probability": 0.03},
+    {"kind": "late", "on": "place", "seconds": 2, "probability": 0.02},
+    {"kind": "stall", "on": "place", "seconds": 5, "probability": 0.01},
+    {"kind": "error", "on": "cancel", "accept": True, "probability": 0.05},
+    {"kind": "refuse", "on": "cancel", "probability": 0.03},
+    {"kind": "error", "on": "query", "accept": False, "probability": 0.03},
+    {"kind": "garbage", "on": "query", "probability": 0.01},
+    {"kind": "error", "on": "balance", "accept": False, "probability": 0.03},
+)
+
+
+class Exchange(AbstractContextManager["Exchange"]):
+    """A running loopback Binance whose prices wander."""
+
+    def __init__(self, seed: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.exchanges.binance", "--port", "0", "--seed", str(seed)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        self.remote = Remote(self.url)
+        self.remote("set_price", symbol=SYMBOL, price=str(PRICE))
+        self._chance = random.Random(f"exchange {seed}")
+        self._calm = threading.Event()
+        self._walk = threading.Thread(target=self._wander)
+
+    def __exit__(self, *_: object) -> None:
+        self.calm()
+        self._process.terminate()
+        self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def open_account(self, trader: Trader) -> None:
+        """Give `trader` an account here, with funds, and connect it over the API."""
+        keys = {"key": f"{trader.name}-key-{'k' * 24}", "secret": f"{trader.name}-secret-{'s' * 24}"}
+        self.remote("add_key", account=trader.name, passphrase="", permissions=["read", "trade"], **keys)
+        self.remote("deposit", account=trader.name, currency="USDT", amount=DEPOSIT)
+        self.remote("deposit", account=trader.name, currency="BTC", amount="1")
+        body = {"name": "keys", "exchange": NAME, "api_key": keys["key"], "api_secret": keys["secret"]}
+        credential = trader.call("POST", "/api/credentials", json=body)["id"]
+        trader.call("POST", f"/api/credentials/{credential}/verify")
+        account = {"name": "live", "mode": "live", "exchange": NAME, "credential": credential}
+        trader.account = trader.call("POST", "/api/accounts", json=account)["id"]
+        trader.call("GET", "/api/portfolio", params={"account": trader.account})
+
+    def rage(self) -> None:
+        """Begin to fail, to lag, and to move prices."""
+        self.remote("set_lag", seconds=LAG_SECONDS)
+        for fault in FAULTS:
+            self.remote("add_fault", **fault)
+        self._walk.start()
+
+    def calm(self) -> None:
+        """Recover: from now on every answer is right, and the price stands."""
+        self._calm.set()
+        if self._walk.is_alive():
+            self._walk.join()
+        self.remote("clear_faults")
+
+    def orders(self, account: str) -> list[dict[str, Any]]:
+        """Return every order that was ever taken from `account`: the truth."""
+        found: list[dict[str, Any]] = self.remote("orders", account=account)
+        return found
+
+    def balances(self, account: str) -> dict[str, Decimal]:
+        """Return the total of each currency."""
+        held = self.remote("balances", account=account)
+        return {currency: Decimal(row["free"]) + Decimal(row["locked"]) for currency, row in held.items()}
+
+    def _wander(self) -> None:
+        price = PRICE
+        while not self._calm.wait(MOVE_SECONDS):
+            price = (price * Decimal(str(self._chance.uniform(0.998, 1.002)))).quantize(Decimal("0.01"))
+            self.remote("set_price", symbol=SYMBOL, price=str(price))
+
+
+def live_ticket(chance: random.Random) -> dict[str, Any]:
+    """Return an order on the exchange: some fill at once, some soon, some rest, some are refused."""
+    near = str((PRICE * Decimal(str(chance.uniform(0.99, 1.01)))).quantize(Decimal("0.01")))
+    order = chance.choice(
+        [
+            {"side": "buy", "amount": "0.001"},
+            {"side": "sell", "amount": "0.001"},
+            {"side": "buy", "amount": "0.001", "price": near},
+            {"side": "sell", "amount": "0.001", "price": near},
+            {"side": "buy", "amount": "0.002", "price": near, "time_in_force": "ioc"},
+            {"side": "sell", "amount": "0.0005", "price": "90000"},
+            {"side": "sell", "amount": "900"},
+        ]
+    )
+    return {"symbol": SYMBOL, **order}
+
+
+def compare(
+    findings: Findings, exchange: Exchange, trader: Trader, rows: dict[str, Any], sums: dict[str, Decimal]
+) -> None:
+    """Hold the orders and balances of one live trader in SQL against the exchange's.
+
+    :param rows: the trader's orders by the id that the exchange knows them by. :param sums: balances by currency.
+    """
+    taken: dict[str, list[dict[str, Any]]] = {}
+    for order in exchange.orders(trader.name):
+        taken.setdefault(order["client_id"], []).append(order)
+    for client_id, orders in taken.items():
+        if len(orders) > 1:
+            findings.add("duplicated", f"{len(orders)} orders {client_id} at the exchange")
+        if client_id not in rows:
+            findings.add("lost", f"the exchange took {client_id}, of which nothing is known here")
+    for client_id, row in rows.items():
+        there = taken.get(client_id, [])
+        alive = any(order["status"] == "open" for order in there)
+        filled = sum((Decimal(order["filled"]) for order in there), Decimal(0))
+        if row.closed_at is not None and alive:
+            findings.add("ghosts", f"{row.id} is {row.status} here and open there")
+        elif row.status in UNFINISHED:
+            pass  # counted already
+        elif row.status != "rejected" and not there:
+            findings.add("phantoms", f"{row.id} is {row.status} here and unknown there")
+        elif row.status == "rejected" and there:
+            findings.add("ghosts", f"{row.id} is rejected here and was taken there: {there[0]['status']}")
+        elif row.closed_at is None and there and not alive:
+            findings.add("unfinished", f"{row.id} is {row.status} here and {there[0]['status']} there")
+        elif row.filled != filled:
+            findings.add("differences", f"{row.id} has filled {row.filled} here and {filled} there")
+    held = exchange.balances(trader.name)
+    for currency in held.keys() | sums.keys():
+        here, real = sums.get(currency, Decimal(0)), held.get(currency, Decimal(0))
+        if here != real:
+            findings.add("differences", f"{trader.name} has {here} {currency} here and {real} there")
