@@ -6,6 +6,7 @@ that the caller commits. Nothing here waits for the exchange but `book_opening`,
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -17,14 +18,16 @@ from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
 from engine.live.difference import Differences, Held, locks
 from engine.live.held import HoldingAccount
+from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
+from engine.live.pages import Page
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import EngineUnavailable, FieldError, Refused
+from utils.errors import EngineUnavailable, Refused
 from utils.money import ZERO
 from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTicket
 
@@ -32,6 +35,7 @@ from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTic
 class LiveAccount(HoldingAccount):
     """Hold one live account's open orders and books."""
 
+    keys: Keys
     _booking: LiveBooking
 
     def __init__(
@@ -42,6 +46,9 @@ class LiveAccount(HoldingAccount):
         self.timing = octobot.trader.timing
         self.edits: dict[str, wire.Order] = {}
         self.due = 0.0
+        self.opened_at = time.monotonic()
+        self.unread: list[Page] | None = None
+        """What is left to read of the exchange's orders then; None before that begins."""
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
         self._differences = Differences(self.timing.lag)
@@ -60,8 +67,8 @@ class LiveAccount(HoldingAccount):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether it must stay in memory: orders are at the exchange, or on their way."""
-        return bool(self.in_flight) or any(not kinds.waits(order) for order in self.orders.values())
+        """Tell whether it must stay in memory: orders are at the exchange, or on their way, or not known yet."""
+        return bool(self.in_flight or self.behind) or not all(map(kinds.waits, self.orders.values()))
 
     def hurry(self) -> None:
         """Have the account looked at now."""
@@ -94,6 +101,8 @@ class LiveAccount(HoldingAccount):
         """
         self.check_active()
         self._check_enabled()
+        self.check_current()
+        await self.keys.check(self.trader.client)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
@@ -110,20 +119,19 @@ class LiveAccount(HoldingAccount):
         :raises Conflict: `order_pending` while its own fate is open.
         """
         self._check_enabled()
+        self.check_current()
+        await self.keys.check(self.trader.client)
         order = self._open_order(command.order_id)
         if kinds.is_held(order):
             return await self._edit_held(order, command, unit)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise kinds.pending()
         self.trader.breaker.check()
-        if command.amount is not None:
-            self._check_pair(order)
+        self._check_pair(order, command)
         changed, draft = self._edited(order, command)
         await self.gate.admit(draft, self, edited=order)
         if changed.remaining <= ZERO:
-            detail = "The amount must be above what is filled."
-            error = FieldError(field="amount", code="invalid_amount", message=detail)
-            raise Refused(detail, code="invalid_amount", errors=(error,))
+            raise kinds.amount_too_small()
         self.edits[order.id] = changed
         self.in_flight.add(order.id)
         return order
@@ -163,6 +171,20 @@ class LiveAccount(HoldingAccount):
         if before.status == "pending_new" and moved.status in {"canceled", "expired"}:
             unit.order(replace(moved, status="accepted"))
         return self._keep(moved, unit)
+
+    def adopt(self, order: wire.Order, state: ExchangeOrder, fills: list[ExchangeFill], unit: Unit) -> None:
+        """Take in an order of ours that the exchange has and SQL has not, and bring it to where it is.
+
+        One that SQL still holds was triggered after what SQL knows.
+        """
+        known = self.orders.get(order.id)
+        if known is not None and kinds.is_held(known):
+            self._note_sent(known, unit)
+        elif known is None and order.id not in self.line.ended:
+            self._keep(order, unit)
+        else:
+            return
+        self.follow(order.id, state, fills, unit)
 
     def not_found(self, order_id: str, unit: Unit) -> None:
         """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
@@ -213,18 +235,21 @@ class LiveAccount(HoldingAccount):
                 order = self._booking.book(order, fill, unit)
         return order
 
-    def settle(self, held: Held, unit: Unit) -> None:
-        """Book what moved at the exchange without an order of ours, and lock what others locked."""
+    def settle(self, held: Held, unit: Unit) -> bool:
+        """Book what moved at the exchange without an order of ours, and lock what others locked.
+
+        Return whether nothing is left to be found out; an order that the exchange will not cancel stays open.
+        """
         known = [order for order in self.orders.values() if order.exchange_order_id is not None]
         own = locks(known, self._marks, self._market)
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        moving = any(kinds.may_move_balances(order) for order in self.orders.values())
+        moving = [each for each in self.orders.values() if kinds.may_move_balances(each)]
         if moving or self.in_flight:
             self._differences.forget()
             self._reckon()
-            return
+            return not self.in_flight and all(order.status == "pending_cancel" for order in moving)
         moved = self._differences.settled(held, self._booking.totals)
         came = ZERO
         for currency, amount in moved.items():
@@ -233,6 +258,7 @@ class LiveAccount(HoldingAccount):
         if moved:
             self._booking.tell(list(moved), unit)
             self._count_in(came, unit)
+        return not self._differences.pending
 
     # ------------------------------------------------------------------------------------------- internal
 
@@ -243,17 +269,10 @@ class LiveAccount(HoldingAccount):
         unit.settle(deposited=deposited)
         unit.sample(self.overview().total_value, deposited)
 
-    def _check_enabled(self) -> None:
-        if not self._enabled:
-            raise Refused("Live trading is switched off on this installation.", code="live_trading_disabled")
-
     def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
         self.in_flight.add(order.id)
         self._marks[order.id] = mark
         return self._keep(replace(order, status="pending_new", sent_at=clock.now(), updated_at=clock.now()), unit)
-
-    def _reject(self, order: wire.Order, code: str, unit: Unit) -> wire.Order:
-        return self._keep(replace(order, status="rejected", reject_code=code, updated_at=clock.now()), unit)
 
     def _keep(self, order: wire.Order, unit: Unit) -> wire.Order:
         if order.status in FINAL_STATUSES:
@@ -272,9 +291,6 @@ class LiveAccount(HoldingAccount):
         self._reckon()
         self._booking.tell(order.symbol.split("/"), unit)
         return order
-
-    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
-        return super()._lock_of(replace(order, amount=order.remaining))
 
     def _reckon(self) -> None:
         """Give OctoBot's portfolio the totals and what is locked of them."""

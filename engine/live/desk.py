@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from engine.account import Account
@@ -14,6 +15,7 @@ from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.outcomes import Refusal
+from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
 from engine.orders import not_open
 from engine.records import Records
@@ -38,7 +40,7 @@ class LiveDesk:
         self._accounts = accounts
         self._change = change
         self._records = records
-        self.follower = Follower(accounts, change)
+        self.follower = Follower(accounts, change, Reconciler(change, records))
         self._running: set[asyncio.Task[None]] = set()
 
     async def release(self, account: Account, unit: Unit) -> None:
@@ -105,6 +107,8 @@ class LiveDesk:
         if order.status != "pending_cancel":
             return order  # it is over, or being sent and cancelled as soon as it has arrived
         account = await self._account(order)
+        with suppress(TradingError):  # the intent is committed: when new keys cannot be read, the old ones have to do
+            await account.keys.renew(account.trader.client)
         await account.trader.recall(order)
         return await self._followed(order, FOLLOW_UP_SECONDS)
 

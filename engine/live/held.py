@@ -27,7 +27,7 @@ from engine.spot import SpotAccount
 from engine.triggers import Touch, trigger
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import EngineUnavailable, TradingError
+from utils.errors import EngineUnavailable, Refused, TradingError
 from utils.money import ZERO
 from utils.wire import FINAL_STATUSES, OrderStatus
 
@@ -47,9 +47,21 @@ class HoldingAccount(SpotAccount):
         self.in_flight: set[str] = set()
         self._doomed: set[str] = set()
         self._enabled = enabled
+        self.behind = record.known_until
+        """Until when the exchange is known, after a restore; None when there is nothing to catch up with."""
         self._marks: dict[str, Decimal] = {}
         self._again_at: dict[str, float] = {}
         self.errands: list[wire.Order] = []
+
+    def check_current(self) -> None:
+        """Refuse what needs to know all orders. :raises EngineUnavailable: `account_reconciling` after a restore."""
+        if self.behind is not None:
+            detail = "The account catches up with its exchange after a restore; nothing was done."
+            raise EngineUnavailable(detail, code="account_reconciling", retry_after=5)
+
+    def spot_symbols(self) -> list[str]:
+        """Return the markets that are traded here."""
+        return [symbol for symbol, market in self._market.instruments.items() if market.type == "spot"]
 
     @abstractmethod
     def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
@@ -76,10 +88,10 @@ class HoldingAccount(SpotAccount):
         """Change an order that waits. :raises Conflict: `order_pending` when it waits no more."""
         if not kinds.waits(order):
             raise kinds.pending()
+        self._check_pair(order, command)
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
-            self._check_pair(order)
             amount = replace(command, price=None, stop_price=None, trailing_percent=None)
             others = [self._edited(other, amount)[0] for other in self._siblings(order)]
         await self.gate.admit(draft, self, edited=order)
@@ -87,9 +99,10 @@ class HoldingAccount(SpotAccount):
             self._keep(other, unit)
         return self._keep(changed, unit)
 
-    def _check_pair(self, order: wire.Order) -> None:
-        """Refuse a change that both orders of a pair need while one is at the exchange. :raises Refused: it is."""
-        if any(not kinds.waits(each) for each in (order, *self._siblings(order))) and self._siblings(order):
+    def _check_pair(self, order: wire.Order, command: wire.EditOrder) -> None:
+        """Refuse an amount that both orders of a pair need while one is at the exchange. :raises Refused: it is."""
+        others = self._siblings(order)
+        if command.amount is not None and others and not all(kinds.waits(each) for each in (order, *others)):
             raise kinds.not_editable()
 
     async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:
@@ -183,6 +196,14 @@ class HoldingAccount(SpotAccount):
         self._again_at[order.id] = time.monotonic() + max(refusal.retry_after or 0.0, wait)
         return self._keep(replace(order, status="accepted", sent_at=None, updated_at=clock.now()), unit)
 
+    def _note_sent(self, order: wire.Order, unit: Unit) -> None:
+        """Take note of a held order that the exchange has: it was triggered after what SQL knew."""
+        moment = clock.now()
+        for other in [each for each in self._siblings(order) if kinds.is_held(each)]:
+            self._withdraw(other, unit)
+        sent = replace(order, triggered_at=order.triggered_at or moment, sent_at=order.created_at)
+        self._keep(replace(sent, status="pending_new", updated_at=moment), unit)
+
     # ------------------------------------------------------------------------------------ pairs and brackets
 
     def _follow_pair(self, order: wire.Order, unit: Unit) -> None:
@@ -202,8 +223,11 @@ class HoldingAccount(SpotAccount):
                 self._keep(replace(other, **changes, updated_at=clock.now()), unit)
 
     def _place_exits_of(self, entry: wire.Order, unit: Unit) -> None:
-        """Hold the exits of a bracket whose entry has ended; `release` sends what rests at the exchange."""
-        if entry.exits and entry.filled:
+        """Hold the exits of a bracket whose entry has ended; `release` sends what rests at the exchange.
+
+        After a restore there may be some already that SQL has not, so none are made for what filled meanwhile.
+        """
+        if entry.exits and entry.filled and self.behind is None:
             for order in brackets.exits(entry, self._market.instrument(entry.symbol), entry.filled):
                 if order.amount > ZERO:
                     self._keep(order, unit)
@@ -214,12 +238,22 @@ class HoldingAccount(SpotAccount):
 
     # ------------------------------------------------------------------------------------------- internal
 
+    def _reject(self, order: wire.Order, code: str, unit: Unit) -> wire.Order:
+        return self._keep(replace(order, status="rejected", reject_code=code, updated_at=clock.now()), unit)
+
     def _run_errand(self, order: wire.Order) -> None:
         if order.status in {"pending_new", "pending_cancel"}:
             self.errands.append(order)
 
+    def _check_enabled(self) -> None:
+        if not self._enabled:
+            raise Refused("Live trading is switched off on this installation.", code="live_trading_disabled")
+
     def _may_send(self) -> bool:
-        return self._enabled and self.gate.switch is None
+        return self._enabled and self.gate.switch is None and self.behind is None
+
+    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
+        return super()._lock_of(replace(order, amount=order.remaining))
 
     def _is_fresh(self, symbol: str) -> bool:
         try:

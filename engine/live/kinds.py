@@ -41,5 +41,13 @@ def pending() -> Conflict:
 
 def not_editable() -> Refused:
     """Return the error for the amount of a pair of which one order is at the exchange already."""
-    detail, code = "The amount of a pair that is partly at the exchange cannot be changed.", "not_editable"
+    return _refuse("not_editable", "The amount of a pair that is partly at the exchange cannot be changed.")
+
+
+def amount_too_small() -> Refused:
+    """Return the error for an amount that leaves nothing to trade."""
+    return _refuse("invalid_amount", "The amount must be above what is filled.")
+
+
+def _refuse(code: str, detail: str) -> Refused:
     return Refused(detail, code=code, errors=(FieldError(field="amount", code=code, message=detail),))
