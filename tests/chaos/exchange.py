@@ -19,7 +19,7 @@ NAME = "binance"
 SYMBOL = "BTC/USDT"
 PRICE = Decimal(50_000)
 DEPOSIT = "50000"
-LAG_SECONDS = 1.0
+LAG_SECONDS = 0.5
 MOVE_SECONDS = 0.5
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "error", "on": "place", "accept": True, "probability": 0.04},
@@ -29,7 +29,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "truncated", "on": "place", "accept": True, "probability": 0.02},
     {"kind": "refuse", "on": "place", "probability": 0.03},
     {"kind": "late", "on": "place", "seconds": 2, "probability": 0.02},
-    {"kind": "stall", "on": "place", "seconds": 5, "probability": 0.01},
+    {"kind": "stall", "on": "place", "seconds": 5, "probability": 0.005},
     {"kind": "error", "on": "cancel", "accept": True, "probability": 0.05},
     {"kind": "refuse", "on": "cancel", "probability": 0.03},
     {"kind": "error", "on": "query", "accept": False, "probability": 0.03},
@@ -140,23 +140,26 @@ def compare(
         if client_id not in rows:
             findings.add("lost", f"the exchange took {client_id}, of which nothing is known here")
     for client_id, row in rows.items():
-        there = taken.get(client_id, [])
-        alive = any(order["status"] == "open" for order in there)
-        filled = sum((Decimal(order["filled"]) for order in there), Decimal(0))
-        if row.closed_at is not None and alive:
-            findings.add("ghosts", f"{row.id} is {row.status} here and open there")
-        elif row.status in UNFINISHED:
-            pass  # counted already
-        elif row.status != "rejected" and not there:
-            findings.add("phantoms", f"{row.id} is {row.status} here and unknown there")
-        elif row.status == "rejected" and there:
-            findings.add("ghosts", f"{row.id} is rejected here and was taken there: {there[0]['status']}")
-        elif row.closed_at is None and there and not alive:
-            findings.add("unfinished", f"{row.id} is {row.status} here and {there[0]['status']} there")
-        elif row.filled != filled:
-            findings.add("differences", f"{row.id} has filled {row.filled} here and {filled} there")
+        if row.status not in UNFINISHED:  # those are counted already
+            _compare_order(findings, row, taken.get(client_id, []))
     held = exchange.balances(trader.name)
     for currency in held.keys() | sums.keys():
         here, real = sums.get(currency, Decimal(0)), held.get(currency, Decimal(0))
         if here != real:
             findings.add("differences", f"{trader.name} has {here} {currency} here and {real} there")
+
+
+def _compare_order(findings: Findings, row: Any, there: list[dict[str, Any]]) -> None:
+    alive = any(order["status"] == "open" for order in there)
+    filled = sum((Decimal(order["filled"]) for order in there), Decimal(0))
+    if row.closed_at is not None and alive:
+        findings.add("ghosts", f"{row.id} is {row.status} here and open there")
+    elif row.status == "rejected" and there:
+        findings.add("ghosts", f"{row.id} is rejected here and was taken there: {there[0]['status']}")
+    elif not there and (row.closed_at is None or row.filled):
+        # one that was canceled before it arrived is none: nothing of it is alive or filled
+        findings.add("phantoms", f"{row.id} is {row.status} here and unknown there")
+    elif row.closed_at is None and there and not alive:
+        findings.add("unfinished", f"{row.id} is {row.status} here and {there[0]['status']} there")
+    elif row.filled != filled:
+        findings.add("differences", f"{row.id} has filled {row.filled} here and {filled} there")

@@ -18,14 +18,15 @@ from tests.books import differences, rows
 from tests.chaos import findings
 from tests.chaos.exchange import NAME, Exchange, compare, live_ticket
 from tests.chaos.findings import Findings
-from tests.chaos.killer import Killer
+from tests.chaos.killer import Killer, is_ready
 from tests.chaos.mutants import PLANTED
 from tests.chaos.traders import Trader, paper_ticket
 from tests.e2e.running import ROOT, Server, wait_for
-from utils.errors import TradingError
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 FINAL_WITHIN_SECONDS = 60
+LATEST_ARRIVAL_SECONDS = 25
+"""After that nothing that was sent can arrive any more: what a mutant did wrong stays wrong."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Result:
     database: str
     seconds: float
     orders: int
+    live_orders: int
     repeats: int
     killed: dict[str, int]
     findings: Findings
@@ -66,40 +68,53 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
     }
     if plan.mutant:
         settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
+    patience = LATEST_ARRIVAL_SECONDS if plan.mutant else FINAL_WITHIN_SECONDS
     with ExitStack() as cleanup:
         exchange = cleanup.enter_context(Exchange(plan.seed)) if plan.live else None
         if exchange is not None:
             settings |= {"EXCHANGES": f"demo,{NAME}", "EXCHANGE_URLS": f"{NAME}={exchange.url}"}
             settings |= {"LIVE_TRADING_ENABLED": "true"}
-        killer = Killer(lambda: _started(directory, settings, cleanup), plan.seed, plan.kills)
-        traders = [
+        traders: list[Trader] = []
+        killer = Killer(
+            lambda: _started(directory, settings, cleanup),
+            plan.seed,
+            plan.kills,
+            lambda: placed(traders) / plan.placements,
+        )
+        traders += [
             Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
             for number in range(plan.clients)
         ]
         live = traders[::2] if exchange is not None else []
         for trader in live:
             assert exchange is not None
-            trader.tickets = live_ticket
+            trader.tickets, trader.pause = live_ticket, 0
             exchange.open_account(trader)
         if exchange is not None:
             exchange.rage()
         _trade(plan, killer, traders)
         if exchange is not None:
             exchange.calm()
-        wait_for(lambda: _is_ready(killer.server), 60, killer.server)
+        wait_for(lambda: is_ready(killer.server), 60, killer.server)
         return Result(
             plan=plan,
             database="sqlite" if database.is_sqlite else "postgresql",
             seconds=time.monotonic() - begun,
-            orders=sum(len(trader.placements) for trader in traders),
+            orders=placed(traders),
+            live_orders=placed(live),
             repeats=sum(trader.repeats for trader in traders),
             killed=dict(killer.killed),
-            findings=_found(database, directory, traders, live, exchange),
+            findings=_found(database, directory, traders, live, exchange, patience),
         )
 
 
 def _found(
-    database: Database, directory: Path, traders: list[Trader], live: list[Trader], exchange: Exchange | None
+    database: Database,
+    directory: Path,
+    traders: list[Trader],
+    live: list[Trader],
+    exchange: Exchange | None,
+    patience: float,
 ) -> Findings:
     """Count what is wrong, as soon as nothing is, or when everything has had its time to be final."""
     begun = time.monotonic()
@@ -110,7 +125,7 @@ def _found(
             assert exchange is not None
             compare(found, exchange, trader, *_books(database, trader))
         found.recovery = time.monotonic() - begun
-        if found.is_clean or found.recovery > FINAL_WITHIN_SECONDS:
+        if found.is_clean or found.recovery > patience:
             break
         time.sleep(1)
     bridge = OctoBotBridge(UnixTransport(directory / "var" / "engine.sock"), timeout=30)
@@ -133,29 +148,24 @@ def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> S
     return server
 
 
+def placed(traders: list[Trader]) -> int:
+    """Return how many orders were placed so far."""
+    return sum(len(trader.placements) for trader in traders)
+
+
 def _trade(plan: Plan, killer: Killer, traders: list[Trader]) -> None:
-    """Let the traders place what they are to, and go on until there were enough kills."""
+    """Let the traders place what they are to together, and go on until there were enough kills."""
     rested = threading.Event()
-    share = -(-plan.placements // len(traders))
     with ThreadPoolExecutor(len(traders) + 1) as pool:
         killing = pool.submit(killer.run, rested)
         try:
-            for ended in [pool.submit(_trade_on, trader, share, killer.enough) for trader in traders]:
+            for ended in [pool.submit(_trade_on, trader, plan, killer, traders) for trader in traders]:
                 ended.result()
         finally:
             rested.set()
         killing.result()
 
 
-def _trade_on(trader: Trader, share: int, enough: threading.Event) -> None:
-    trader.trade(share)
-    while not enough.is_set():
-        trader.trade(1)
-        time.sleep(0.2)
-
-
-def _is_ready(server: Server) -> bool:
-    try:
-        return server.get("/health/ready", timeout=3) != ""
-    except (OSError, TradingError):
-        return False
+def _trade_on(trader: Trader, plan: Plan, killer: Killer, traders: list[Trader]) -> None:
+    while placed(traders) < plan.placements or not killer.enough.is_set():
+        trader.trade()

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ import httpx
 from tests.e2e.client import PASSWORD
 
 PATIENCE_SECONDS = 120
-PAUSE_SECONDS = 0.05
+PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds before each repetition; the last goes for all further ones."""
 TIMEOUT_SECONDS = 15
 IMPATIENT = 0.1
 IMPATIENCE_SECONDS = (0.001, 0.02)
@@ -42,7 +44,8 @@ class Trader:
     tickets: Callable[[random.Random], dict[str, Any]]
     """What it trades."""
     seed: int
-    mode: str = "paper"
+    pause: float = 0.2
+    """Seconds between two orders at most: those who trade live wait for their exchange, and the others for them."""
     account: str | None = None
     placements: list[Placement] = field(default_factory=list)
     repeats: int = 0
@@ -77,25 +80,26 @@ class Trader:
         assert answer.is_success, answer.text
         return answer.json()["data"]
 
-    def trade(self, count: int) -> None:
-        """Place `count` orders, canceling some on the way."""
-        for _ in range(count):
-            chance, number = self._chance, len(self.placements)
-            body = self.tickets(chance)
-            if self.account is not None:
-                body["account"] = self.account
-            key = f"{self.name}-{number}"
-            if chance.random() < 0.5:
-                # without one, nothing but the key keeps a repetition from being a second order
-                body["client_order_id"] = key
-            placement = Placement(key, body)
-            self.placements.append(placement)
-            self._place(placement, chance)
-            if chance.random() < 0.15:
-                self._cancel(chance.choice(self.placements))
+    def trade(self) -> None:
+        """Place one order, and now and then cancel one."""
+        chance, number = self._chance, len(self.placements)
+        body = self.tickets(chance)
+        if self.account is not None:
+            body["account"] = self.account
+        key = f"{self.name}-{number}"
+        if chance.random() < 0.5:
+            # without one, nothing but the key keeps a repetition from being a second order
+            body["client_order_id"] = key
+        placement = Placement(key, body)
+        self.placements.append(placement)
+        self._place(placement, chance)
+        if chance.random() < 0.15:
+            self._cancel(chance.choice(self.placements))
+        time.sleep(chance.uniform(0, self.pause))
 
     def _place(self, placement: Placement, chance: random.Random) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while time.monotonic() < end:
             answer = self._send(
                 "POST",
@@ -109,7 +113,7 @@ class Trader:
                 self.repeats += 1
                 if answer is not None and answer.status_code == 401:
                     self.log_in()
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(next(pauses))
                 continue
             placement.status = answer.status_code
             if answer.is_success:
