@@ -30,6 +30,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "refuse", "on": "place", "probability": 0.03},
     {"kind": "late", "on": "place", "seconds": 2, "probability": 0.02},
     {"kind": "stall", "on": "place", "seconds": 5, "probability": 0.005},
+    # not a fault but a distance: whoever is killed has orders under way
+    {"kind": "stall", "on": "place", "seconds": 0.4, "probability": 0.5},
     {"kind": "error", "on": "cancel", "accept": True, "probability": 0.05},
     {"kind": "refuse", "on": "cancel", "probability": 0.03},
     {"kind": "error", "on": "query", "accept": False, "probability": 0.03},

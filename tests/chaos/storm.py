@@ -68,7 +68,9 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
     }
     if plan.mutant:
         settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
-    patience = LATEST_ARRIVAL_SECONDS if plan.mutant else FINAL_WITHIN_SECONDS
+    patience = FINAL_WITHIN_SECONDS
+    if plan.mutant:
+        patience = LATEST_ARRIVAL_SECONDS if plan.live else 0
     with ExitStack() as cleanup:
         exchange = cleanup.enter_context(Exchange(plan.seed)) if plan.live else None
         if exchange is not None:
@@ -85,6 +87,8 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
             Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
             for number in range(plan.clients)
         ]
+        for trader in traders[1::4]:
+            trader.open_futures_account()
         live = traders[::2] if exchange is not None else []
         for trader in live:
             assert exchange is not None

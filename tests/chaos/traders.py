@@ -69,6 +69,12 @@ class Trader:
         if answer is not None and answer.is_success:
             self.token = answer.json()["data"]["access_token"]
 
+    def open_futures_account(self) -> None:
+        """Trade perpetuals, in an account for them."""
+        account = {"name": "futures", "mode": "paper", "type": "futures"}
+        self.account = self.call("POST", "/api/accounts", json=account)["id"]
+        self.tickets = futures_ticket
+
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the `data` of a successful answer, asking again while something has to get ready."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -159,4 +165,22 @@ def paper_ticket(chance: random.Random) -> dict[str, Any]:
                 {"symbol": "BTC/USDT", "side": "buy", "amount": "1000"},
             ]
         )
+    )
+
+
+def futures_ticket(chance: random.Random) -> dict[str, Any]:
+    """Return an order in a perpetual: positions open, grow, shrink and turn around; some are refused."""
+    return dict(
+        chance.choice(
+            [
+                {"side": "buy", "amount": "0.01"},
+                {"side": "sell", "amount": "0.01"},
+                {"side": "sell", "amount": "0.02"},
+                {"side": "buy", "amount": "0.002", "price": "30000"},
+                {"side": "sell", "amount": "0.005", "reduce_only": True},
+                {"side": "sell", "amount": "0.003", "type": "trailing_stop", "trailing_percent": "0.5"},
+                {"side": "buy", "amount": "900"},
+            ]
+        ),
+        symbol="BTC/USDT:USDT",
     )
