@@ -1,4 +1,4 @@
-"""The exchange of the live traders: a loopback Binance in a process of its own, which fails in every way it can."""
+"""The exchanges of the live traders: loopback ones, each in a process of its own, which fail in every way they can."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.chaos.traders import Trader
 from tests.e2e.running import ROOT
 from tests.exchanges.control import Remote
 
-NAME = "binance"
+NAMES = ("binance", "kucoin")
+PASSPHRASE = "storm-passphrase"
 SYMBOL = "BTC/USDT"
 PRICE = Decimal(50_000)
 DEPOSIT = "50000"
@@ -24,7 +25,7 @@ MOVE_SECONDS = 0.5
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "error", "on": "place", "accept": True, "probability": 0.04},
     {"kind": "error", "on": "place", "accept": False, "probability": 0.03},
-    {"kind": "error", "on": "place", "accept": True, "status": 500, "code": -1006, "probability": 0.02},
+    {"kind": "error", "on": "place", "accept": True, "status": 500, "code": "unknown", "probability": 0.02},
     {"kind": "garbage", "on": "place", "accept": True, "probability": 0.02},
     {"kind": "truncated", "on": "place", "accept": True, "probability": 0.02},
     {"kind": "refuse", "on": "place", "probability": 0.03},
@@ -38,14 +39,17 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "garbage", "on": "query", "probability": 0.01},
     {"kind": "error", "on": "balance", "accept": False, "probability": 0.03},
 )
+UNKNOWN = {"binance": -1006, "kucoin": 500000}
+"""The exchange's own code for not knowing what it did."""
 
 
 class Exchange(AbstractContextManager["Exchange"]):
-    """A running loopback Binance whose prices wander."""
+    """A running loopback exchange whose prices wander."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, name: str, seed: int) -> None:
+        self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.exchanges.binance", "--port", "0", "--seed", str(seed)],
+            [sys.executable, "-m", f"tests.exchanges.{name}", "--port", "0", "--seed", str(seed)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -54,7 +58,7 @@ class Exchange(AbstractContextManager["Exchange"]):
         self.url = self._process.stdout.readline().strip()
         self.remote = Remote(self.url)
         self.remote("set_price", symbol=SYMBOL, price=str(PRICE))
-        self._chance = random.Random(f"exchange {seed}")
+        self._chance = random.Random(f"{name} {seed}")
         self._calm = threading.Event()
         self._walk = threading.Thread(target=self._wander)
 
@@ -68,13 +72,15 @@ class Exchange(AbstractContextManager["Exchange"]):
     def open_account(self, trader: Trader) -> None:
         """Give `trader` an account here, with funds, and connect it over the API."""
         keys = {"key": f"{trader.name}-key-{'k' * 24}", "secret": f"{trader.name}-secret-{'s' * 24}"}
-        self.remote("add_key", account=trader.name, passphrase="", permissions=["read", "trade"], **keys)
+        self.remote("add_key", account=trader.name, passphrase=PASSPHRASE, permissions=["read", "trade"], **keys)
         self.remote("deposit", account=trader.name, currency="USDT", amount=DEPOSIT)
         self.remote("deposit", account=trader.name, currency="BTC", amount="1")
-        body = {"name": "keys", "exchange": NAME, "api_key": keys["key"], "api_secret": keys["secret"]}
+        body = {"name": "keys", "exchange": self.name, "api_key": keys["key"], "api_secret": keys["secret"]}
+        if self.name == "kucoin":
+            body["password"] = PASSPHRASE
         credential = trader.call("POST", "/api/credentials", json=body)["id"]
         trader.call("POST", f"/api/credentials/{credential}/verify")
-        account = {"name": "live", "mode": "live", "exchange": NAME, "credential": credential}
+        account = {"name": "live", "mode": "live", "exchange": self.name, "credential": credential}
         trader.account = trader.call("POST", "/api/accounts", json=account)["id"]
         trader.call("GET", "/api/portfolio", params={"account": trader.account})
 
@@ -82,7 +88,7 @@ class Exchange(AbstractContextManager["Exchange"]):
         """Begin to fail, to lag, and to move prices."""
         self.remote("set_lag", seconds=LAG_SECONDS)
         for fault in FAULTS:
-            self.remote("add_fault", **fault)
+            self.remote("add_fault", **{**fault, **({"code": UNKNOWN[self.name]} if "code" in fault else {})})
         self._walk.start()
 
     def calm(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SLOW_DISK_SECONDS = 0.2
 PLANTED = Path(__file__).parent / "planted"
 _forgotten: set[asyncio.Future[Any]] = set()
 
@@ -19,13 +21,21 @@ def release_the_key() -> None:
 
 
 def write_after_the_answer() -> None:
-    """Answer before the order is committed."""
+    """Answer before the order is committed, to a disk that takes its time."""
     from engine.desk import Desk
+    from engine.journal import Journal
+
+    commit = Journal._commit
+
+    def commit_late(journal: Journal, units: list[Any]) -> Any:
+        time.sleep(SLOW_DISK_SECONDS)
+        return commit(journal, units)
 
     async def forget(_desk: Desk, _account: Any, committed: asyncio.Future[None]) -> None:
         _forgotten.add(committed)
         committed.add_done_callback(_forgotten.discard)
 
+    Journal._commit = commit_late  # type: ignore[method-assign]
     Desk._commit = forget  # type: ignore[method-assign, assignment]
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from models import Database
 from models.records import order_of
 from tests.books import differences, rows
 from tests.chaos import findings
-from tests.chaos.exchange import NAME, Exchange, compare, live_ticket
+from tests.chaos.exchange import NAMES, Exchange, compare, live_ticket
 from tests.chaos.findings import Findings
 from tests.chaos.killer import Killer, is_ready
 from tests.chaos.mutants import PLANTED
@@ -38,7 +39,7 @@ class Plan:
     kills: int
     clients: int
     live: bool = True
-    """Whether every second client trades live, at an exchange that fails."""
+    """Whether every second client trades live, at exchanges that fail."""
     mutant: str = ""
 
 
@@ -72,10 +73,12 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
     if plan.mutant:
         patience = LATEST_ARRIVAL_SECONDS if plan.live else 0
     with ExitStack() as cleanup:
-        exchange = cleanup.enter_context(Exchange(plan.seed)) if plan.live else None
-        if exchange is not None:
-            settings |= {"EXCHANGES": f"demo,{NAME}", "EXCHANGE_URLS": f"{NAME}={exchange.url}"}
-            settings |= {"LIVE_TRADING_ENABLED": "true"}
+        exchanges = [cleanup.enter_context(Exchange(name, plan.seed)) for name in NAMES] if plan.live else []
+        settings |= {
+            "EXCHANGES": ",".join(["demo", *(exchange.name for exchange in exchanges)]),
+            "EXCHANGE_URLS": ",".join(f"{exchange.name}={exchange.url}" for exchange in exchanges),
+            "LIVE_TRADING_ENABLED": "true",
+        }
         traders: list[Trader] = []
         killer = Killer(
             lambda: _started(directory, settings, cleanup),
@@ -89,15 +92,14 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
         ]
         for trader in traders[1::4]:
             trader.open_futures_account()
-        live = traders[::2] if exchange is not None else []
-        for trader in live:
-            assert exchange is not None
+        live = list(zip(traders[::2], cycle(exchanges), strict=False))
+        for trader, exchange in live:
             trader.tickets, trader.pause = live_ticket, 0
             exchange.open_account(trader)
-        if exchange is not None:
+        for exchange in exchanges:
             exchange.rage()
         _trade(plan, killer, traders)
-        if exchange is not None:
+        for exchange in exchanges:
             exchange.calm()
         wait_for(lambda: is_ready(killer.server), 60, killer.server)
         return Result(
@@ -105,10 +107,10 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
             database="sqlite" if database.is_sqlite else "postgresql",
             seconds=time.monotonic() - begun,
             orders=placed(traders),
-            live_orders=placed(live),
+            live_orders=placed([trader for trader, _ in live]),
             repeats=sum(trader.repeats for trader in traders),
             killed=dict(killer.killed),
-            findings=_found(database, directory, traders, live, exchange, patience),
+            findings=_found(database, directory, traders, live, patience),
         )
 
 
@@ -116,8 +118,7 @@ def _found(
     database: Database,
     directory: Path,
     traders: list[Trader],
-    live: list[Trader],
-    exchange: Exchange | None,
+    live: list[tuple[Trader, Exchange]],
     patience: float,
 ) -> Findings:
     """Count what is wrong, as soon as nothing is, or when everything has had its time to be final."""
@@ -125,8 +126,7 @@ def _found(
     while True:
         found = Findings()
         findings.told(found, database, traders)
-        for trader in live:
-            assert exchange is not None
+        for trader, exchange in live:
             compare(found, exchange, trader, *_books(database, trader))
         found.recovery = time.monotonic() - begun
         if found.is_clean or found.recovery > patience:
