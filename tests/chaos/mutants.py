@@ -35,7 +35,7 @@ def write_after_the_answer() -> None:
         _forgotten.add(committed)
         committed.add_done_callback(_forgotten.discard)
 
-    Journal._commit = commit_late  # type: ignore[method-assign]
+    Journal._commit = commit_late  # type: ignore[method-assign, assignment]
     Desk._commit = forget  # type: ignore[method-assign, assignment]
 
 
