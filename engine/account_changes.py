@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from engine.account import Account
 from engine.desk import Desk
+from engine.live.account import LiveAccount
 from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
@@ -79,6 +80,8 @@ class AccountChanges:
             await self._desk.cancel_all(wire.CancelOrders(actor=command.actor, account=command.account))
 
         async def change(account: Account, unit: Unit) -> wire.AccountState:
+            if isinstance(account, LiveAccount):
+                account.check_current()
             if account.record.mode == "live" and account.orders:
                 raise Conflict("The account has open orders.", code="orders_open")
             if account.holds_positions:

@@ -124,6 +124,7 @@ class Engine:
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
+        with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
