@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from config import Settings
@@ -19,7 +20,7 @@ from tests.exchanges.faults import Fault
 from tests.exchanges.kucoin import LoopbackKucoin
 from tests.integration.live.house import OWNER, SYMBOL, ExchangeMarket, House
 from utils import wire
-from utils.errors import TradingError
+from utils.errors import Refused, TradingError
 
 ROUNDS = 40
 
@@ -118,8 +119,13 @@ def test_a_batch_on_a_live_account_answers_each_order(opened: House) -> None:
 
 
 def test_a_preview_of_a_live_order_sends_nothing(opened: House) -> None:
-    actor, seen = wire.Actor(user_id=opened.user), len(opened.exchange.book.orders(OWNER))
+    seen = len(opened.exchange.book.orders(OWNER))
     ticket = wire.OrderTicket(symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.01"), price=Decimal(40_000))
-    preview = opened.bridge.preview_order(wire.PreviewOrder(actor=actor, account=opened.account, ticket=ticket))
+    preview = opened.bridge.preview_order(wire.PreviewOrder(account=opened.account, ticket=ticket))
     assert (preview.ok, preview.cost) == (True, 400)
     assert len(opened.exchange.book.orders(OWNER)) == seen
+    with pytest.raises(Refused) as error:
+        opened.bridge.preview_order(
+            wire.PreviewOrder(account=opened.account, ticket=msgspec.structs.replace(ticket, time_in_force="day"))
+        )
+    assert error.value.code == "time_in_force_not_supported_live"
