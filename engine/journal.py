@@ -21,7 +21,7 @@ from engine.statements import Statements
 from engine.unit import Line, Unit
 from models import Database
 from models.database import Transaction
-from utils.errors import EngineFault, EngineTimeout, Refused, StorageUnavailable, TradingError
+from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
@@ -171,7 +171,7 @@ def _broken_constraint(error: IntegrityError) -> TradingError:
     if "client_order_id" in str(error.orig):
         return client_order_id_taken()
     if "idempotency_keys" in str(error.orig):  # a web worker took the key meanwhile
-        return Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+        return idempotency_key_reused()
     _log.error("a change breaks a constraint of the database", exc_info=error)
     return EngineFault("The change could not be stored.")
 

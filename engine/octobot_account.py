@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any, Self
 
-import msgspec
 import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
 from octobot_commons.tree import EventProvider
 from octobot_trading import enums, exchange_data, exchanges, personal_data
+from octobot_trading.personal_data.orders import order_util
 
+from engine.orders import Fill
 from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
@@ -30,14 +32,8 @@ _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
 _MARKET = {"buy": _TYPES.BUY_MARKET, "sell": _TYPES.SELL_MARKET}
 _LIMIT = {"buy": _TYPES.BUY_LIMIT, "sell": _TYPES.SELL_LIMIT}
 
-
-class Fill(msgspec.Struct, frozen=True):
-    """What OctoBot executed: the trade's id, price, base amount and fee."""
-
-    trade_id: str
-    price: Decimal
-    amount: Decimal
-    fee: Fee
+# OctoBot draws two ids for every order, from the system each time (see `utils.ids`), and uses neither here.
+order_util.generate_order_id = new_id
 
 
 class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
@@ -110,6 +106,7 @@ class OctoBotAccount:
         personal = manager.exchange_personal_data
         # No order fills by itself: see the module's docstring.
         personal.orders_manager.enable_order_auto_synchronization = False
+        personal.orders_manager.has_order = partial(_has_order, personal.orders_manager)
         # OctoBot would value the portfolio after each fill, at prices it is not given here: a quarter of a fill's time.
         personal.portfolio_manager.handle_balance_updated = _nothing
         cls._prepare(manager)
@@ -258,6 +255,13 @@ def without_pollers() -> Iterator[None]:
 
 def _nothing() -> None:
     pass
+
+
+def _has_order(orders_manager: Any, order_id: str | None, exchange_order_id: str | None = None) -> bool:
+    """Look an order up; OctoBot makes a set of the ids of all open orders for it, for every new one."""
+    if order_id is None:
+        return bool(type(orders_manager).has_order(orders_manager, None, exchange_order_id))
+    return order_id in orders_manager.orders
 
 
 def _fill_of(trade: Any) -> Fill:

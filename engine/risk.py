@@ -18,6 +18,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine import rules
 from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.records import AccountRecord, Records
@@ -28,6 +29,9 @@ from utils import clock, wire
 from utils.errors import FieldError, Refused
 from utils.money import HUNDRED, ONE, ZERO, plain
 from utils.wire import PRICED, STOPPED, Check, Instrument, KillSwitch, RiskLimits
+
+MOST_EXITS = 2
+"""An order leads to at most so many: its exits. Counting them for every new order would take longer than placing it."""
 
 Verdicts = Iterator[tuple[str, Refused | None]]
 
@@ -62,9 +66,9 @@ class Gates:
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account stands when an order is held against its limits."""
+    """How an account stands when an order is held against its limits; `others` are its other open orders."""
 
-    open_orders: int
+    others: list[wire.Order]
     position_after: Decimal
     quote_value: Decimal | None
     loss: Decimal
@@ -104,15 +108,7 @@ class Gate:
     async def checks(self, draft: Draft, holder: Holder) -> list[Check]:
         """Return every rule's result."""
         standing = await self._standing(draft, holder, None)
-        return [
-            Check(
-                name=name,
-                ok=refusal is None,
-                code=refusal.code if refusal else None,
-                message=refusal.detail if refusal else None,
-            )
-            for name, refusal in self._verdicts(draft, standing, None)
-        ]
+        return [rules.result(name, refusal) for name, refusal in self._verdicts(draft, standing, None)]
 
     async def objection(self, draft: Draft, holder: Holder, order: wire.Order) -> Refused | None:
         """Return what forbids a conditional order to act at its trigger; nothing does when it reduces."""
@@ -156,9 +152,12 @@ class Gate:
         own = self.limits.max_open_orders
         limit = self._max_open_orders if own is None else min(own, self._max_open_orders)
         adds = places(draft)
-        if not adds or standing.open_orders + adds <= limit:
+        if not adds or MOST_EXITS * len(standing.others) + adds <= limit:
             return None
-        detail = f"The account may have {limit} open orders and has {standing.open_orders}."
+        has = sum(order.exits or 1 for order in standing.others)
+        if has + adds <= limit:
+            return None
+        detail = f"The account may have {limit} open orders and has {has}."
         return Refused(detail, code="risk_max_open_orders")
 
     def _position(self, draft: Draft, standing: Standing) -> Refused | None:
@@ -189,15 +188,17 @@ class Gate:
 
     async def _standing(self, draft: Draft, holder: Holder, edited: wire.Order | None) -> Standing:
         market, side = draft.instrument, draft.ticket.side
-        others = [order for order in holder.orders.values() if not _same_group(order, edited)]
+        others = list(holder.orders.values())
+        if edited is not None:
+            others = [order for order in others if not _same_group(order, edited)]
         waiting: dict[str, Decimal] = {}
-        for order in others:
+        for order in others if self.limits.max_position_value is not None else ():
             if (order.symbol, order.side) == (market.symbol, side):  # a pair trades once
                 pair = order.group_id or order.id
                 waiting[pair] = max(order.remaining, waiting.get(pair, ZERO))
         sign = 1 if side == "buy" else -1
         return Standing(
-            open_orders=sum(max(order.exits, 1) for order in others),
+            others=others,
             position_after=holder.position(market) + sign * (draft.amount + sum(waiting.values(), ZERO)),
             quote_value=holder.value(market.quote, ONE),
             loss=ZERO if self.limits.max_daily_loss is None else await self._lost(holder),
@@ -250,9 +251,7 @@ def places(draft: Draft) -> int:
     return max(1 + (ticket.oco is not None), exits)
 
 
-def _same_group(order: wire.Order, other: wire.Order | None) -> bool:
-    if other is None:
-        return False
+def _same_group(order: wire.Order, other: wire.Order) -> bool:
     return order.id == other.id or (order.group_id is not None and order.group_id == other.group_id)
 
 

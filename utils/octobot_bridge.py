@@ -98,7 +98,10 @@ class OctoBotBridge:
         return self._call(command)
 
     def preview_order(self, query: PreviewOrder) -> Preview:
-        """Return what an order would cost and every check's result, changing nothing."""
+        """Return what an order would cost and every check's result, changing nothing.
+
+        :raises Conflict: `account_archived`.
+        """
         return self._call(query)
 
     def edit_order(self, command: EditOrder) -> Order:

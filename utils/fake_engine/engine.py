@@ -180,6 +180,7 @@ class FakeEngine:
 
     def _preview(self, query: PreviewOrder) -> Preview:
         account = self._account(query.account)
+        changes.check_active(account)
         proposal = self._proposal(account, query.ticket)
         ticket, market = proposal.ticket, proposal.instrument
         checks = rules.checks(proposal)

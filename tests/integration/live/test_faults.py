@@ -11,7 +11,7 @@ import pytest
 from engine.live.trader import client_id
 from tests.exchanges.faults import Fault
 from tests.exchanges.server import Loopback
-from tests.integration.live.house import OWNER, House
+from tests.integration.live.house import OWNER, QUICK, House
 from utils.errors import EngineUnavailable, TradingError
 from utils.ids import new_id
 
@@ -47,7 +47,7 @@ def test_an_order_whose_placing_is_not_answered_is_found_or_proven_absent(opened
     began = time.monotonic()
     key = new_id()
     order = opened.place(key=key)
-    assert time.monotonic() - began < 0.8 + 0.5
+    assert time.monotonic() - began < QUICK.send + 2  # a busy machine
     assert order.status == "unknown"
     assert opened.place(key=key).id == order.id
     opened.exchange.settle()
