@@ -30,7 +30,7 @@ from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import EngineUnavailable, FieldError, Refused
 from utils.money import ZERO
-from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket
+from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket, Preview
 
 
 class LiveAccount(SpotAccount):
@@ -127,6 +127,11 @@ class LiveAccount(SpotAccount):
         await self.gate.admit(draft, self)
         self.trader.breaker.check()
         return self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+
+    def preview(self, ticket: OrderTicket) -> Preview:
+        """Tell what placing `ticket` would do. :raises Refused: exchanges are not asked for its kind."""
+        kinds.check_kind(ticket)
+        return super().preview(ticket)
 
     async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:  # noqa: ARG002
         """Note what an order shall become, for the desk to replace it, and return it as it is.
