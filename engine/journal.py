@@ -53,6 +53,8 @@ LOG_PATIENCE = 0.2
 LOG_PAUSE = 5.0
 """SQLite's write-ahead log is cut above the limit; a cut may hold commits up for the patience, once in a pause."""
 
+_TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
+
 
 class Journal:
     """Commit units of work in the order in which they are given."""
@@ -74,15 +76,7 @@ class Journal:
             index_elements=["account_id", "currency"],
             set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
         )
-        position_insert = upsert(Position)
-        self._positions = position_insert.on_conflict_do_update(
-            index_elements=["account_id", "symbol"],
-            set_={
-                column.name: position_insert.excluded[column.name]
-                for column in Position.__table__.columns
-                if column.name not in {"account_id", "symbol"}
-            },
-        )
+        self._positions = _replacing(upsert(Position), Position)
         self._limits = _replacing(upsert(RiskLimits), RiskLimits)
         self._switches = _replacing(upsert(KillSwitch), KillSwitch)
         self._samples = upsert(EquitySample).on_conflict_do_nothing()
@@ -180,9 +174,9 @@ class Journal:
             if self._unresolved is not None and self._database.outcome(self._unresolved) is None:
                 return _unknown_before()
             self._unresolved = None
-            with self._database.write() as session:
-                transaction = self._database.transaction(session.connection())
-                self._write(session.connection(), units)
+            with self._database.writing() as connection:
+                transaction = self._database.transaction(connection)
+                self._write(connection, units)
                 committing = transaction is not None
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
@@ -234,13 +228,13 @@ class Journal:
                 _settle(connection, unit.account)
         for statement, rows in (
             (self._orders, list(orders.values())),
-            (insert(Trade), trades),
-            (insert(LedgerEntry), ledger),
+            (_TRADES, trades),
+            (_LEDGER, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (insert(Event), self._number(connection, units)),
-            (insert(AuditEntry), audit),
-            (insert(IdempotencyKey), keys),
+            (_EVENTS, self._number(connection, units)),
+            (_AUDIT, audit),
+            (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
         ):
