@@ -19,18 +19,24 @@ _CODES = {"Missing data for required field.": "required", "Field may not be null
 _UNKNOWN = "Unknown field."
 
 
+class OptionalBody(marshmallow.Schema):
+    """A body that may be left out."""
+
+
 class Parser(FlaskParser):
     """Load bodies and query strings through marshmallow schemas."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": marshmallow.RAISE, "query": marshmallow.RAISE}
 
-    def load_json(self, req: Request, _schema: marshmallow.Schema) -> Any:
-        """Return the body.
+    def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
+        """Return the body; none at all is an empty object where the schema is an `OptionalBody`.
 
         :raises Malformed: when it is not JSON.
         :raises UnsupportedMediaType: when it does not say that it is.
         """
         body = req.get_data(cache=True)
+        if not body and isinstance(schema, OptionalBody):
+            return {}
         if not body:
             raise Malformed("The body is missing; send a JSON object.", code="malformed_json")
         if not is_json(req.mimetype):

@@ -12,7 +12,7 @@ from flask import Response, request
 from flask_smorest.utils import unpack_tuple_response
 from marshmallow import Schema
 
-from api.arguments import Parser, refused, unknown
+from api.arguments import OptionalBody, Parser, refused, unknown
 from api.schemas.envelope import enveloped
 from middleware.permissions import PUBLIC, check_declared
 from utils import json
@@ -80,7 +80,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
         """Load the body (or, with `location="query"`, the query string) and pass it as first argument."""
         # an instance: of a class a new one would be made for every request, which costs more than reading the body
-        decorate: Callable[[View], View] = super().arguments(schema(), location=location, **options)
+        required = location != "json" or not issubclass(schema, OptionalBody)
+        decorate: Callable[[View], View] = super().arguments(schema(), location=location, required=required, **options)
         return decorate
 
     def response(

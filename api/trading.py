@@ -54,7 +54,9 @@ def place_order(
     return order, _status(order, 201), {"Location": f"{ORDERS[0]}/{order.id}"}
 
 
-@blueprint.route(*(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read", errors=ENGINE)
+@blueprint.route(
+    *(f"{path}/preview" for path in ORDERS), method="POST", permission="orders:read", errors=(409, *ENGINE)
+)
 @blueprint.arguments(OrderTicketSchema)
 @blueprint.response(200, PreviewSchema)
 def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:

@@ -18,7 +18,7 @@ from engine.journal import Journal
 from engine.live.account import LiveAccount
 from engine.live.opening import LiveAccounts
 from engine.markets import Markets
-from engine.records import Records
+from engine.records import AccountRecord, Records
 from engine.risk import Gates
 from engine.spot import SpotAccount
 from engine.triggers import Triggers
@@ -149,7 +149,12 @@ class Accounts:
             async with stale.lock:
                 await self._journal.flush()
         async with self._opening_slots:
-            account = await self._from_sql(account_id)
+            record = await asyncio.to_thread(self._records.account, account_id)
+        if record.mode == "live":
+            # not in a slot: an exchange that does not answer keeps no others waiting
+            await self._live.venue(record.exchange).load()
+        async with self._opening_slots:
+            account = await self._from_record(record)
         if not account.record.totals:
             unit = account.unit()
             await account.book_opening(unit)
@@ -167,8 +172,7 @@ class Accounts:
             await stale.octobot.close()
         return account
 
-    async def _from_sql(self, account_id: str) -> Account:
-        record = await asyncio.to_thread(self._records.account, account_id)
+    async def _from_record(self, record: AccountRecord) -> Account:
         if record.exchange not in self._markets:
             raise EngineUnavailable(f"The exchange {record.exchange} is not connected.", code="exchange_not_connected")
         market = self._markets.get(record.exchange)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from decimal import Decimal
 
-from msgspec.structs import replace
-
+from engine import orders
 from engine.market import Market
-from engine.octobot_account import Fill, OctoBotAccount
+from engine.octobot_account import OctoBotAccount
+from engine.orders import Fill
 from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import clock, wire
@@ -67,34 +67,12 @@ class Booking:
         sign = 1 if order.side == "buy" else -1
         moves = {market.base: sign * fill.amount, market.quote: -sign * cost}
         self._verify(before, moves, fill.fee)
-        trade = wire.Trade(
-            id=fill.trade_id,
-            order_id=order.id,
-            account=order.account,
-            mode=order.mode,
-            exchange=order.exchange,
-            symbol=order.symbol,
-            side=order.side,
-            price=fill.price,
-            amount=fill.amount,
-            cost=cost,
-            fee=fill.fee,
-            realized_pnl=self._valuation.fill(market, order.side, fill, before),
-            created_at=clock.now(),
-        )
-        filled = replace(
-            order,
-            status="filled",
-            filled=fill.amount,
-            remaining=ZERO,
-            average=fill.price,
-            cost=cost,
-            fee=fill.fee,
-            updated_at=trade.created_at,
-        )
+        gain = self._valuation.fill(market, order.side, fill, before)
+        trade = orders.trade(order, fill, gain, clock.now())
+        filled = orders.filled(order, trade)
         unit.order(filled)
         unit.trade(trade)
-        self._remember(trade)
+        remember(self.trades, trade)
         for currency, amount in moves.items():
             unit.book(currency, amount, "trade", trade, None if worth is None else worth.copy_sign(amount))
         unit.book(fill.fee.currency, -fill.fee.cost, "fee", trade, self._fee_value(market, fill))
@@ -122,13 +100,15 @@ class Booking:
             return self._valuation.value(market.quote, -fill.fee.cost * fill.price)
         return self._valuation.value(fill.fee.currency, -fill.fee.cost)
 
-    def _remember(self, trade: wire.Trade) -> None:
-        self.trades[trade.id] = trade
-        if len(self.trades) > REMEMBERED_TRADES:
-            del self.trades[next(iter(self.trades))]
-
     def _verify(self, before: dict[str, Decimal], moves: dict[str, Decimal], fee: Fee) -> None:
         for currency, amount in moves.items():
             expected = before[currency] + amount - (fee.cost if fee.currency == currency else ZERO)
             if self._octobot.total(currency) != expected:
                 raise RuntimeError(f"OctoBot has {self._octobot.total(currency)} {currency}, booked are {expected}")
+
+
+def remember(trades: dict[str, wire.Trade], trade: wire.Trade) -> None:
+    """Add `trade` to the latest ones of an account."""
+    trades[trade.id] = trade
+    if len(trades) > REMEMBERED_TRADES:
+        del trades[next(iter(trades))]

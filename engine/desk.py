@@ -117,8 +117,9 @@ class Desk:
         return await self._accounts.get(account_id)
 
     async def preview(self, query: wire.PreviewOrder) -> wire.Preview:
-        """Tell what an order would do."""
+        """Tell what an order would do. :raises Conflict: the account is archived."""
         async with self._accounts.held(query.account) as account:
+            account.check_active()
             preview = account.preview(query.ticket)
             risks = await account.gate.checks(account.draft(query.ticket), account)
             return replace(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config import Settings
+from engine.account_changes import AccountChanges
 from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
@@ -26,7 +27,6 @@ from engine.equity import Equities
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
-from engine.funding import Funding
 from engine.futures.funding import FundingClock
 from engine.holdings import Holdings
 from engine.journal import Journal
@@ -83,7 +83,7 @@ class Engine:
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
-        self.funding = Funding(self.desk)
+        self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
@@ -112,6 +112,7 @@ class Engine:
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
+        with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
@@ -161,9 +162,9 @@ class Engine:
             wire.ClosePosition: self._positions.close,
             wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
-            wire.DepositFunds: self.funding.deposit,
-            wire.ResetAccount: self.funding.reset,
-            wire.ArchiveAccount: self.funding.archive,
+            wire.DepositFunds: self.account_changes.deposit,
+            wire.ResetAccount: self.account_changes.reset,
+            wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,

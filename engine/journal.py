@@ -13,34 +13,15 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from engine.orders import client_order_id_taken
+from engine.statements import Statements
 from engine.unit import Line, Unit
-from models import (
-    Account,
-    AuditEntry,
-    Balance,
-    Database,
-    EquitySample,
-    Event,
-    EventCounter,
-    IdempotencyKey,
-    KillSwitch,
-    LedgerEntry,
-    Order,
-    Position,
-    RiskLimits,
-    Trade,
-)
+from models import Database
 from models.database import Transaction
-from utils import clock
-from utils.errors import EngineFault, EngineTimeout, Refused, StorageUnavailable, TradingError
+from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
 
 _log = logging.getLogger(__name__)
 MAX_BATCH = 500
@@ -53,38 +34,13 @@ LOG_PATIENCE = 0.2
 LOG_PAUSE = 5.0
 """SQLite's write-ahead log is cut above the limit; a cut may hold commits up for the patience, once in a pause."""
 
-_TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
-
 
 class Journal:
     """Commit units of work in the order in which they are given."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        upsert = sqlite_insert if database.is_sqlite else postgresql_insert
-        order_insert = upsert(Order)
-        self._orders = order_insert.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                column.name: order_insert.excluded[column.name]
-                for column in Order.__table__.columns
-                if column.name not in {"id", "account_id", "user_id", "client_order_id", "created_at"}
-            },
-        )
-        balance_insert = upsert(Balance)
-        self._balances = balance_insert.on_conflict_do_update(
-            index_elements=["account_id", "currency"],
-            set_={"total": balance_insert.excluded.total, "entry_price": balance_insert.excluded.entry_price},
-        )
-        self._positions = _replacing(upsert(Position), Position)
-        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
-        self._switches = _replacing(upsert(KillSwitch), KillSwitch)
-        self._samples = upsert(EquitySample).on_conflict_do_nothing()
-        counter_insert = upsert(EventCounter)
-        self._counters = counter_insert.on_conflict_do_update(
-            index_elements=["user_id"],
-            set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
-        ).returning(EventCounter.user_id, EventCounter.last_id)
+        self._write = Statements(sqlite=database.is_sqlite).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -206,91 +162,18 @@ class Journal:
         _log.warning("the database had %s the changes", "stored" if committed else "dropped")
         return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
 
-    def _write(self, connection: Connection, units: list[Unit]) -> None:
-        orders: dict[str, dict[str, Any]] = {}
-        balances: dict[tuple[str, str], dict[str, Any]] = {}
-        positions: dict[tuple[str, str], dict[str, Any]] = {}
-        trades: list[dict[str, Any]] = []
-        ledger: list[dict[str, Any]] = []
-        audit: list[dict[str, Any]] = []
-        keys: list[dict[str, Any]] = []
-        samples: list[dict[str, Any]] = []
-        for unit in units:
-            orders.update({row["id"]: row for row in unit.order_rows()})
-            balances.update({(row["account_id"], row["currency"]): row for row in unit.balances})
-            positions.update({(row["account_id"], row["symbol"]): row for row in unit.positions.values()})
-            trades += unit.trade_rows()
-            ledger += unit.ledger
-            audit += unit.audit
-            keys += unit.keys
-            samples += unit.samples
-            if unit.account:
-                _settle(connection, unit.account)
-        for statement, rows in (
-            (self._orders, list(orders.values())),
-            (_TRADES, trades),
-            (_LEDGER, ledger),
-            (self._balances, list(balances.values())),
-            (self._positions, list(positions.values())),
-            (_EVENTS, self._number(connection, units)),
-            (_AUDIT, audit),
-            (_KEYS, keys),
-            (self._limits, [row for unit in units for row in unit.limits]),
-            (self._samples, samples),
-        ):
-            if rows:
-                connection.execute(statement, rows)
-        for order_id in (order_id for unit in units for order_id in unit.released):
-            connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
-            connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
-        for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
-            connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
-
-    def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
-        """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
-        by_user: dict[str, list[dict[str, Any]]] = {}
-        for unit in units:
-            by_user.setdefault(unit.line.user_id, []).extend(unit.events)
-        counts = [{"user_id": user_id, "last_id": len(events)} for user_id, events in by_user.items() if events]
-        rows: list[dict[str, Any]] = []
-        if not counts:
-            return rows
-        moment = clock.now()
-        for user_id, last in connection.execute(self._counters, counts):
-            events = by_user[user_id]
-            for number, event in enumerate(events, start=last - len(events) + 1):
-                rows.append({**event, "user_id": user_id, "id": number, "created_at": moment})
-        return rows
-
 
 def _unknown_before() -> StorageUnavailable:
     return StorageUnavailable("The outcome of an earlier change is not known yet.", retry_after=RETRY_AFTER)
-
-
-_RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
-
-
-def _replacing(statement: Any, table: Any) -> Any:
-    """Let an insert replace the row with the same key."""
-    columns = table.__table__.columns
-    return statement.on_conflict_do_update(
-        index_elements=[column.name for column in columns if column.primary_key],
-        set_={column.name: statement.excluded[column.name] for column in columns if not column.primary_key},
-    )
 
 
 def _broken_constraint(error: IntegrityError) -> TradingError:
     if "client_order_id" in str(error.orig):
         return client_order_id_taken()
     if "idempotency_keys" in str(error.orig):  # a web worker took the key meanwhile
-        return Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+        return idempotency_key_reused()
     _log.error("a change breaks a constraint of the database", exc_info=error)
     return EngineFault("The change could not be stored.")
-
-
-def _settle(connection: Connection, columns: dict[str, Any]) -> None:
-    changes = {name: value for name, value in columns.items() if name != "id"}
-    connection.execute(update(Account).where(Account.id == columns["id"]).values(**changes))
 
 
 def _refused() -> StorageUnavailable:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from engine.records import Records, StoredKey
 from utils import wire
-from utils.errors import EngineFault, Refused
+from utils.errors import EngineFault, idempotency_key_reused
 
 Result = TypeVar("Result")
 _NOBODY = wire.Actor(user_id="")
@@ -68,7 +68,7 @@ class Keys:
 
     async def _replay(self, stored: StoredKey, claim: Claim, kind: type[wire.Command]) -> Any:
         if stored.request_hash != claim.digest:
-            raise Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+            raise idempotency_key_reused()
         if stored.fault is not None:
             raise stored.fault.error()
         if stored.answer is not None:

@@ -15,13 +15,13 @@ from functools import partial
 from itertools import count
 from typing import Any, Self
 
-import msgspec
 import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
 from octobot_commons.tree import EventProvider
 from octobot_trading import enums, exchange_data, exchanges, personal_data
 from octobot_trading.personal_data.orders import order_util
 
+from engine.orders import Fill
 from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
@@ -34,15 +34,6 @@ _LIMIT = {"buy": _TYPES.BUY_LIMIT, "sell": _TYPES.SELL_LIMIT}
 
 # OctoBot draws two ids for every order, from the system each time (see `utils.ids`), and uses neither here.
 order_util.generate_order_id = new_id
-
-
-class Fill(msgspec.Struct, frozen=True):
-    """What OctoBot executed: the trade's id, price, base amount and fee."""
-
-    trade_id: str
-    price: Decimal
-    amount: Decimal
-    fee: Fee
 
 
 class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
 from engine.rules import Draft
@@ -12,7 +13,16 @@ from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO
-from utils.wire import CONDITIONAL, FINAL_STATUSES, PRICED, STOPPED, TRAILING, Instrument, Mode, OrderTicket
+from utils.wire import CONDITIONAL, FINAL_STATUSES, PRICED, STOPPED, TRAILING, Fee, Instrument, Mode, OrderTicket
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """What OctoBot executed: the trade's id, price, base amount and fee."""
+
+    trade_id: str
+    price: Decimal
+    amount: Decimal
+    fee: Fee
 
 
 def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
@@ -48,6 +58,39 @@ def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
         updated_at=moment,
         take_profit=ticket.take_profit,
         stop_loss=ticket.stop_loss,
+    )
+
+
+def trade(order: wire.Order, fill: Fill, gain: Decimal | None, moment: datetime) -> wire.Trade:
+    """Return the trade that a fill of an order is; it realized `gain`."""
+    return wire.Trade(
+        id=fill.trade_id,
+        order_id=order.id,
+        account=order.account,
+        mode=order.mode,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        side=order.side,
+        price=fill.price,
+        amount=fill.amount,
+        cost=fill.price * fill.amount,
+        fee=fill.fee,
+        realized_pnl=gain,
+        created_at=moment,
+    )
+
+
+def filled(order: wire.Order, trade: wire.Trade) -> wire.Order:
+    """Return an order that `trade` filled at once and wholly."""
+    return replace(
+        order,
+        status="filled",
+        filled=trade.amount,
+        remaining=ZERO,
+        average=trade.price,
+        cost=trade.cost,
+        fee=trade.fee,
+        updated_at=trade.created_at,
     )
 
 

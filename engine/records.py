@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, literal, select, union_all
@@ -25,6 +25,7 @@ from models import (
     RiskLimits,
     Trade,
 )
+from models.events import RECONCILE
 from models.records import limits_of, order_of
 from utils import credentials, wire
 from utils.credentials import ApiKeys
@@ -37,6 +38,8 @@ HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
+BOUND = 500
+"""Ids in one query; databases bound the number of parameters."""
 
 
 class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,8 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     exchange_trades: frozenset[tuple[str, str]] = frozenset()
     """Of a live account: symbol and exchange's id of the fills of its open orders."""
     positions: list[dict[str, Any]] = []
+    known_until: datetime | None = None
+    """Of a live account that was restored: what is known of its exchange ends here."""
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +73,14 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None
     answer: str | None
     fault: Fault | None
+
+
+class StoredKeys(NamedTuple):
+    """The keys of a live account (None: those that were known), since when, and whether they are verified."""
+
+    keys: ApiKeys | None
+    version: datetime
+    verified: bool
 
 
 class Records:
@@ -93,6 +106,9 @@ class Records:
                 ids = [order.id for order in orders]
                 query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
                 fills = list(connection.execute(query))
+            known_until = connection.execute(
+                select(Installation.value).where(Installation.key == f"{RECONCILE}{account_id}")
+            ).scalar()
             positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
             limits = connection.execute(
                 select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
@@ -112,12 +128,13 @@ class Records:
             entry_prices={balance.currency: balance.entry_price for balance in balances},
             orders=[order_of(order) for order in orders],
             exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
+            known_until=None if known_until is None or row.mode != "live" else datetime.fromisoformat(known_until),
             positions=[dict(position._mapping) for position in positions],
             limits=wire.RiskLimits() if limits is None else limits_of(limits),
         )
 
-    def keys_of(self, account_id: str, vault: Vault) -> ApiKeys:
-        """Return the keys that a live account trades with.
+    def keys_of(self, account_id: str, vault: Vault, version: datetime | None = None) -> StoredKeys:
+        """Return the keys that a live account trades with, unless they are still those of `version`.
 
         :raises NotReady: `credential_unreadable` when it has none, or the key ring does not open them.
         """
@@ -127,14 +144,36 @@ class Records:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotReady("The account has no exchange keys.", code="credential_unreadable")
-        sealed = Sealed(row.key_id, row.sealed)
-        return credentials.open(vault, sealed, row.user_id, row.exchange, row.id)
+        keys = None
+        if row.updated_at != version:
+            keys = credentials.open(vault, Sealed(row.key_id, row.sealed), row.user_id, row.exchange, row.id)
+        return StoredKeys(keys=keys, version=row.updated_at, verified=row.status == "verified")
 
     def accounts_with_live_orders(self) -> list[str]:
         """Return the live accounts that have open orders."""
         query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def statuses(self, order_ids: list[str]) -> dict[str, str]:
+        """Return the status of those of `order_ids` that SQL has."""
+        known: dict[str, str] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(order_ids), BOUND):
+                query = select(Order.id, Order.status).where(Order.id.in_(order_ids[start : start + BOUND]))
+                known.update({row.id: row.status for row in connection.execute(query)})
+        return known
+
+    def accounts_to_reconcile(self) -> list[str]:
+        """Return the live accounts that were restored and do not know their exchange yet."""
+        query = select(Account.id).join(Installation, Installation.key == literal(RECONCILE) + Account.id)
+        with self._database.read() as connection:
+            return list(connection.execute(query.where(Account.credential_id.is_not(None))).scalars())
+
+    def reconciled(self, account_id: str) -> None:
+        """Note that an account knows its exchange again."""
+        with self._database.write() as session:
+            session.execute(delete(Installation).where(Installation.key == f"{RECONCILE}{account_id}"))
 
     def day(self, account_id: str, midnight: datetime) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Read what the account had of each currency at `midnight`, and what was deposited since."""

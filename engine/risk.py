@@ -18,6 +18,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine import rules
 from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.records import AccountRecord, Records
@@ -107,15 +108,7 @@ class Gate:
     async def checks(self, draft: Draft, holder: Holder) -> list[Check]:
         """Return every rule's result."""
         standing = await self._standing(draft, holder, None)
-        return [
-            Check(
-                name=name,
-                ok=refusal is None,
-                code=refusal.code if refusal else None,
-                message=refusal.detail if refusal else None,
-            )
-            for name, refusal in self._verdicts(draft, standing, None)
-        ]
+        return [rules.result(name, refusal) for name, refusal in self._verdicts(draft, standing, None)]
 
     async def objection(self, draft: Draft, holder: Holder, order: wire.Order) -> Refused | None:
         """Return what forbids a conditional order to act at its trigger; nothing does when it reduces."""

@@ -115,15 +115,14 @@ def check(order: Draft, funds: Funds) -> None:
 
 def checks(order: Draft, funds: Funds) -> list[Check]:
     """Return every rule's result."""
-    return [
-        Check(
-            name=name,
-            ok=refusal is None,
-            code=refusal.code if refusal else None,
-            message=refusal.detail if refusal else None,
-        )
-        for name, refusal in verdicts(order, funds)
-    ]
+    return [result(name, refusal) for name, refusal in verdicts(order, funds)]
+
+
+def result(name: str, refusal: Refused | None) -> Check:
+    """Return a rule's result; no refusal is a pass."""
+    if refusal is None:
+        return Check(name=name, ok=True, code=None, message=None)
+    return Check(name=name, ok=False, code=refusal.code, message=refusal.detail)
 
 
 def verdicts(order: Draft, funds: Funds) -> Iterator[tuple[str, Refused | None]]:

@@ -23,6 +23,8 @@ SWEEP_SECONDS = 8.0
 """How long an answer waits for the cancels; what takes longer goes on, and is told as open."""
 RETRY_SECONDS = 1.0
 ACCOUNTS_AT_ONCE = 4
+LIVE_ACCOUNTS_AT_ONCE = 32
+"""They wait for exchanges, and must not keep those waiting that need none."""
 _Sweep = asyncio.Task[list[str]]
 
 
@@ -40,6 +42,7 @@ class Switchboard:
         self._triggers: Triggers = desk.triggers
         self._changing = asyncio.Lock()
         self._slots = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+        self._live_slots = asyncio.Semaphore(LIVE_ACCOUNTS_AT_ONCE)
         self._sweeping: dict[str, _Sweep] = {}
         self._failed: dict[str, set[str]] = {}
         """Orders that could not be canceled; the index of triggers misses them while their account is read anew."""
@@ -132,6 +135,13 @@ class Switchboard:
             for account_id in accounts
             for order_id in (*now.get(account_id, ()), *self._failed.get(account_id, ()))
         }
+        # a sweep that is still under way, or one that failed half-way, has not told what it canceled
+        gone = {order_id for account_id in accounts for order_id in before.get(account_id, ())} - canceled - still_open
+        for order_id, status in (await asyncio.to_thread(self._records.statuses, list(gone))).items():
+            if status == "canceled":
+                canceled.add(order_id)
+            elif status not in FINAL_STATUSES:
+                still_open.add(order_id)
         return sorted(canceled), sorted(still_open - canceled)
 
     def _sweep_account(self, account_id: str, switch: KillSwitch, known: list[str]) -> _Sweep:
@@ -151,7 +161,7 @@ class Switchboard:
         if earlier is not None:
             await asyncio.wait([earlier])
         command = wire.CancelOrders(actor=wire.Actor(user_id=switch.engaged_by), account=account_id)
-        async with self._slots:
+        async with self._live_slots if account_id in self._triggers.live_accounts() else self._slots:
             try:
                 orders = await self._desk.cancel_all(command)
             except Exception as error:

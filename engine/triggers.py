@@ -75,6 +75,10 @@ class Triggers:
             found.setdefault(account_id, []).append(order_id)
         return found
 
+    def live_accounts(self) -> set[str]:
+        """Return the accounts that have open orders at a real exchange."""
+        return set(self._elsewhere.values())
+
     def forget(self, account_id: str) -> None:
         """Stop watching every order of an account."""
         for order_id in [order for order, account in self._elsewhere.items() if account == account_id]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 
 from engine.market import Market
-from engine.octobot_account import Fill
+from engine.orders import Fill
 from utils.errors import EngineUnavailable
 from utils.money import ONE, ZERO
 from utils.wire import Instrument, Side

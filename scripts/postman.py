@@ -1,7 +1,7 @@
 """Write `docs/postman_collection.json` from the OpenAPI document, in an order in which it runs from top to bottom.
 
-A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Streams are left out:
-they do not end. Exchange credentials are too: they need keys to an exchange.
+A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Left out are streams,
+which do not end, exchange credentials, which need keys to an exchange, and the closing of a position, which needs one.
 """
 
 from __future__ import annotations
@@ -20,23 +20,27 @@ PATH = openapi.PATH.parent / "docs" / "postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 FIRST = ("auth", "accounts", "market")
 """Folders that others need: the price of an order comes from the market."""
-LAST = "log_out"
+LAST = ("archive_account", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials",)
+LEFT_OUT = ("credentials", "close_position")
+"""Folders and operations."""
 
 PATH_VALUES = {
-    "account_id": "{{accountId}}",
+    "account_id": "{{openedId}}",
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
     "symbol": "BTC-USDT",
 }
+FUTURES = {"set_leverage"}
+"""Operations that need a futures account."""
 QUERY_VALUES = {
     "symbol": "BTC/USDT",
     "symbols": "BTC/USDT,ETH/USDT",
     "timeframe": "1h",
     "limit": "20",
+    "scope": "user",
     "account": "{{accountId}}",
 }
 HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
@@ -46,20 +50,26 @@ BODIES: dict[str, dict[str, str]] = {
     "Refresh": {"refresh_token": "{{refreshToken}}"},
     "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},
     "OrderChanges": {"amount": "0.012"},
+    "NewAccount": {"name": "Futures {{$guid}}", "mode": "paper", "exchange": "demo", "type": "futures"},
+    "Rename": {"name": "Perpetuals {{$guid}}"},
+    "LeverageChange": {"account": "{{openedId}}", "leverage": "10"},
+    "KillSwitchOrder": {"scope": "user", "reason": "Trying it out"},
 }
 """What is sent instead of the document's examples: a run has a user and prices of its own."""
 BEFORE = {
     "sign_up": ['pm.collectionVariables.set("username", "postman-" + pm.variables.replaceIn("{{$randomUUID}}"));'],
 }
+_TOKENS = {"token": "answer.access_token", "refreshToken": "answer.refresh_token"}
 KEEP = {
-    "TokenPair": {"token": "answer.access_token", "refreshToken": "answer.refresh_token"},
-    "Account": {"accountId": "answer[0].id"},
-    "Order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
+    "log_in": _TOKENS,
+    "refresh_tokens": _TOKENS,
+    "list_accounts": {"accountId": "answer[0].id"},
+    "open_account": {"openedId": "answer.id"},
+    "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open
-    "Ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
+    "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
-"""What later requests need of an answer."""
-KEEPERS = ("log_in", "refresh_tokens", "list_accounts", "place_order", "get_ticker")
+"""What later requests need of an operation's answer."""
 ADMIN_ONLY = ("get_config",)
 
 
@@ -69,9 +79,9 @@ def generate() -> str:
     folders: dict[str, list[dict[str, Any]]] = {}
     last = []
     for path, method, operation in _in_order(document):
-        item = _item(document, path, method, operation)
-        if operation["operationId"] == LAST:
-            last.append(item)
+        item = _item(path, method, operation)
+        if operation["operationId"] in LAST:
+            last.append((LAST.index(operation["operationId"]), item))
         else:
             folders.setdefault(operation["tags"][0], []).append(item)
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
@@ -94,7 +104,7 @@ def generate() -> str:
         ],
         "item": [
             *({"name": name, "description": described[name], "item": folders[name]} for name in names),
-            {"name": "sign out", "item": last},
+            {"name": "sign out", "item": [item for _, item in sorted(last, key=lambda each: each[0])]},
         ],
     }
     return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
@@ -107,7 +117,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if method != "parameters"
-        and operation["tags"][0] not in LEFT_OUT
+        and not {operation["tags"][0], operation["operationId"]} & set(LEFT_OUT)
         and _STREAM not in operation["responses"].get("200", {}).get("content", {})
     ]
 
@@ -118,7 +128,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
     yield from sorted(found, key=key)
 
 
-def _item(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     name = operation["operationId"]
     parameters = operation.get("parameters", [])
     request: dict[str, Any] = {
@@ -129,7 +139,7 @@ def _item(document: dict[str, Any], path: str, method: str, operation: dict[str,
             for one in parameters
             if one["in"] == "header"
         ],
-        "url": _url(path, parameters),
+        "url": _url(path, parameters, futures=name in FUTURES),
     }
     if operation.get("security") == []:
         request["auth"] = {"type": "noauth"}
@@ -144,11 +154,12 @@ def _item(document: dict[str, Any], path: str, method: str, operation: dict[str,
             "options": {"raw": {"language": "json"}},
         }
     before = [{"listen": "prerequest", "script": _script(BEFORE[name])}] if name in BEFORE else []
-    after = {"listen": "test", "script": _script(_tests(document, name, operation))}
+    after = {"listen": "test", "script": _script(_tests(name, operation))}
     return {"name": f"{method.upper()} {path}", "event": [*before, after], "request": request, "response": []}
 
 
-def _url(path: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _url(path: str, parameters: list[dict[str, Any]], *, futures: bool = False) -> dict[str, Any]:
+    values = {**PATH_VALUES, **({"symbol": "BTC-USDT:USDT"} if futures else {})}
     named = [step.strip("{}") for step in path.split("/") if step.startswith("{")]
     query = [
         {
@@ -170,11 +181,11 @@ def _url(path: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     if query:
         url["query"] = query
     if named:
-        url["variable"] = [{"key": each, "value": PATH_VALUES[each]} for each in named]
+        url["variable"] = [{"key": each, "value": values[each]} for each in named]
     return url
 
 
-def _tests(document: dict[str, Any], name: str, operation: dict[str, Any]) -> list[str]:
+def _tests(name: str, operation: dict[str, Any]) -> list[str]:
     success = next(status for status in operation["responses"] if status < "400")
     # the page that the start leads to is what a client that follows redirects sees
     status = "403" if name in ADMIN_ONLY else "200" if success == "302" else success
@@ -184,11 +195,10 @@ def _tests(document: dict[str, Any], name: str, operation: dict[str, Any]) -> li
     if media is None or name in ADMIN_ONLY:
         return lines
     lines.append('pm.test("is a success", () => pm.expect(pm.response.json().success).to.equal(true));')
-    envelope = document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]["properties"]["data"]
-    schema = (envelope.get("$ref") or envelope["items"]["$ref"]).rpartition("/")[2]
-    if schema in KEEP and name.partition("_alias")[0] in KEEPERS:
+    kept = KEEP.get(name.partition("_alias")[0])
+    if kept is not None:
         lines.append("const answer = pm.response.json().data;")
-        lines += [f'pm.collectionVariables.set("{key}", {value});' for key, value in KEEP[schema].items()]
+        lines += [f'pm.collectionVariables.set("{key}", {value});' for key, value in kept.items()]
     return lines
 
 

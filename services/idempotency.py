@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from models import Database, IdempotencyKey
 from services.principals import Principal
 from utils import clock
-from utils.errors import Conflict, Fault, NotFound, Refused, TradingError
+from utils.errors import Conflict, Fault, NotFound, Refused, TradingError, idempotency_key_reused
 
 Result = TypeVar("Result")
 FINAL_REFUSALS = (Refused, Conflict, NotFound)
@@ -138,7 +138,7 @@ def _replay[Stored](stored: Any, claim: Claim, kind: type[Stored]) -> Stored:
             "The idempotency key has just expired.", code="idempotency_key_in_flight", retry_after=RETRY_AFTER
         )
     if stored.request_hash != claim.digest:
-        raise Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+        raise idempotency_key_reused()
     if stored.fault is not None:
         raise msgspec.json.decode(stored.fault, type=Fault).error()
     return msgspec.json.decode(stored.answer, type=kind)

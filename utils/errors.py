@@ -166,6 +166,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         return family(self.detail, code=self.code, errors=self.errors, retry_after=self.retry_after)
 
 
+def idempotency_key_reused() -> Refused:
+    """Return the refusal of a key that belongs to another request."""
+    return Refused("The idempotency key was used for another request.", code="idempotency_key_reused")
+
+
 def _families(root: type[TradingError]) -> dict[str, type[TradingError]]:
     families = {root.__name__: root}
     for child in root.__subclasses__():

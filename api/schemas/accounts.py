@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from api.arguments import OptionalBody
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString, invalid
 from api.schemas.market import Word
@@ -131,7 +132,7 @@ class RenameSchema(Schema):
     name = AccountName(required=True)
 
 
-class ResetSchema(Schema):
+class ResetSchema(OptionalBody):
     """What a paper account begins anew with."""
 
     starting_balance = Funds(

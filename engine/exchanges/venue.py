@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 CLOCK_SECONDS = 300.0
 """How often the exchange's clock is looked at."""
 LOAD_SECONDS = 10.0
+FAILED_SECONDS = 1.0
+"""How long a failure to load counts for those who come next."""
 _lent: list[Any] = []
 """The client whose markets OctoBot's connectors take over while they are built."""
 
@@ -34,21 +36,28 @@ class Venue:
         self._client: Any = None
         self._loading = asyncio.Lock()
         self._clock_read_at = 0.0
+        self._failed_until = 0.0
 
     async def load(self) -> None:
         """Make the markets and the clock known. :raises EngineUnavailable: the exchange does not answer."""
         async with self._loading:
+            if self._client is None and time.monotonic() < self._failed_until:
+                raise self._unavailable()  # those who waited for a failure do not begin another one each
             if self._client is None:
                 client = connect(self.exchange, self._settings)
                 try:
                     await asyncio.wait_for(client.load_markets(), LOAD_SECONDS)
                 except Exception as error:
                     await client.close()
+                    self._failed_until = time.monotonic() + FAILED_SECONDS
                     _log.warning("the markets of %s cannot be loaded: %s", self.exchange, error)
-                    detail = f"{self.exchange} does not answer; nothing was done."
-                    raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=5) from error
+                    raise self._unavailable() from error
                 self._client = client
                 self._clock_read_at = time.monotonic()
+
+    def _unavailable(self) -> EngineUnavailable:
+        detail = f"{self.exchange} does not answer; nothing was done."
+        return EngineUnavailable(detail, code="exchange_unavailable", retry_after=5)
 
     async def follow_clock(self, *, now: bool = False) -> None:
         """Measure the exchange's clock again when that was long ago, or at once; a failure leaves what was known."""

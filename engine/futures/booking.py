@@ -6,12 +6,11 @@ from collections.abc import Awaitable
 from datetime import datetime
 from decimal import Decimal
 
-from msgspec.structs import replace
-
-from engine.booking import REMEMBERED_TRADES
+from engine import orders
+from engine.booking import remember
 from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import Position
-from engine.octobot_account import Fill
+from engine.orders import Fill
 from engine.unit import Unit
 from utils import clock, wire
 from utils.money import ZERO
@@ -51,35 +50,12 @@ class FuturesBooking:
         gain, fee = position.gain(order.side, fill.amount, fill.price), fill.fee.cost
         after = position.filled(order.side, fill.amount, fill.price, fee, at)
         self._verify(before + gain - fee, after)
-        cost = fill.price * fill.amount
-        trade = wire.Trade(
-            id=fill.trade_id,
-            order_id=order.id,
-            account=order.account,
-            mode=order.mode,
-            exchange=order.exchange,
-            symbol=order.symbol,
-            side=order.side,
-            price=fill.price,
-            amount=fill.amount,
-            cost=cost,
-            fee=fill.fee,
-            realized_pnl=gain - fee if position.reduces(order.side) else None,
-            created_at=at,
-        )
-        filled = replace(
-            order,
-            status="filled",
-            filled=fill.amount,
-            remaining=ZERO,
-            average=fill.price,
-            cost=cost,
-            fee=fill.fee,
-            updated_at=at,
-        )
+        realized = gain - fee if position.reduces(order.side) else None
+        trade = orders.trade(order, fill, realized, at)
+        filled = orders.filled(order, trade)
         unit.order(filled)
         unit.trade(trade)
-        self._remember(trade)
+        remember(self.trades, trade)
         self._book(gain, "pnl", unit, trade)
         self._book(-fee, "fee", unit, trade)
         self.close(unit)
@@ -107,11 +83,6 @@ class FuturesBooking:
 
     def _book(self, amount: Decimal, kind: str, unit: Unit, trade: wire.Trade | None = None) -> None:
         unit.book(self._currency, amount, kind, trade, value=amount)
-
-    def _remember(self, trade: wire.Trade) -> None:
-        self.trades[trade.id] = trade
-        if len(self.trades) > REMEMBERED_TRADES:
-            del self.trades[next(iter(self.trades))]
 
     def _verify(self, wallet: Decimal, position: Position) -> None:
         held = self._octobot.total(self._currency)

@@ -18,7 +18,8 @@ from typing import Any
 from octobot_trading import personal_data
 
 from engine.futures.position import Position, average_entry
-from engine.octobot_account import Fill, OctoBotAccount
+from engine.octobot_account import OctoBotAccount
+from engine.orders import Fill
 from utils import wire
 from utils.money import ZERO
 

@@ -6,6 +6,7 @@ that the caller commits. Nothing here waits for the exchange but `book_opening`,
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -16,8 +17,10 @@ from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
 from engine.live.difference import Differences, Held, locks
+from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
+from engine.live.pages import Page
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
@@ -34,6 +37,7 @@ class LiveAccount(SpotAccount):
     """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
 
     octobot: LiveOctoBot
+    keys: Keys
     _booking: LiveBooking
 
     def __init__(
@@ -46,6 +50,11 @@ class LiveAccount(SpotAccount):
         self.edits: dict[str, wire.Order] = {}
         self._doomed: set[str] = set()
         self.due = 0.0
+        self.opened_at = time.monotonic()
+        self.behind = record.known_until
+        """Until when the exchange is known, after a restore; None when there is nothing to catch up with."""
+        self.unread: list[Page] | None = None
+        """What is left to read of the exchange's orders then; None before that begins."""
         self._enabled = enabled
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
@@ -66,8 +75,18 @@ class LiveAccount(SpotAccount):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether it must stay in memory: orders are open, or on their way."""
-        return bool(self.orders or self.in_flight)
+        """Tell whether it must stay in memory: orders are open, or on their way, or not known yet."""
+        return bool(self.orders or self.in_flight or self.behind)
+
+    def spot_symbols(self) -> list[str]:
+        """Return the markets that are traded here."""
+        return [symbol for symbol, market in self._market.instruments.items() if market.type == "spot"]
+
+    def check_current(self) -> None:
+        """Refuse what needs to know all orders. :raises EngineUnavailable: `account_reconciling` after a restore."""
+        if self.behind is not None:
+            detail = "The account catches up with its exchange after a restore; nothing was done."
+            raise EngineUnavailable(detail, code="account_reconciling", retry_after=5)
 
     def hurry(self) -> None:
         """Have the account looked at now."""
@@ -101,6 +120,8 @@ class LiveAccount(SpotAccount):
         self.check_active()
         self._check_enabled()
         kinds.check_kind(ticket)
+        self.check_current()
+        await self.keys.check(self.trader.client)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
@@ -113,6 +134,8 @@ class LiveAccount(SpotAccount):
         :raises Conflict: `order_pending` while its own fate is open.
         """
         self._check_enabled()
+        self.check_current()
+        await self.keys.check(self.trader.client)
         order = self._open_order(command.order_id)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise kinds.pending()
@@ -176,6 +199,12 @@ class LiveAccount(SpotAccount):
             unit.order(replace(moved, status="accepted"))
         return self._keep(moved, unit)
 
+    def adopt(self, order: wire.Order, state: ExchangeOrder, fills: list[ExchangeFill], unit: Unit) -> None:
+        """Take in an order of ours that the exchange has and SQL has not, and bring it to where it is."""
+        if order.id not in self.orders and order.id not in self.line.ended:
+            self._keep(order, unit)
+            self.follow(order.id, state, fills, unit)
+
     def not_found(self, order_id: str, unit: Unit) -> None:
         """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
         order = self.orders.get(order_id)
@@ -224,18 +253,21 @@ class LiveAccount(SpotAccount):
                 order = self._booking.book(order, fill, unit)
         return order
 
-    def settle(self, held: Held, unit: Unit) -> None:
-        """Book what moved at the exchange without an order of ours, and lock what others locked."""
+    def settle(self, held: Held, unit: Unit) -> bool:
+        """Book what moved at the exchange without an order of ours, and lock what others locked.
+
+        Return whether nothing is left to be found out; an order that the exchange will not cancel stays open.
+        """
         known = [order for order in self.orders.values() if order.exchange_order_id is not None]
         own = locks(known, self._marks, self._market)
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        moving = any(order.status in UNCERTAIN_STATUSES or order.type == "market" for order in self.orders.values())
+        moving = [each for each in self.orders.values() if each.status in UNCERTAIN_STATUSES or each.type == "market"]
         if moving or self.in_flight:
             self._differences.forget()
             self._reckon()
-            return
+            return not self.in_flight and all(order.status == "pending_cancel" for order in moving)
         moved = self._differences.settled(held, self._booking.totals)
         came = ZERO
         for currency, amount in moved.items():
@@ -244,6 +276,7 @@ class LiveAccount(SpotAccount):
         if moved:
             self._booking.tell(list(moved), unit)
             self._count_in(came, unit)
+        return not self._differences.pending
 
     # ------------------------------------------------------------------------------ prices move nothing here
 

@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.booking import Booking
+from engine import orders
+from engine.booking import Booking, remember
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill
 from engine.market import Market
-from engine.octobot_account import Fill
+from engine.orders import Fill
 from engine.unit import Unit
 from engine.valuation import DIGITS, Valuation
 from utils import clock, wire
@@ -40,22 +41,9 @@ class LiveBooking(Booking):
         before = {currency: self.total(currency) for currency in moves}
         made = Fill(new_id(), fill.price, fill.amount, fee)
         worth = self._valuation.value(market.quote, fill.cost)
-        trade = wire.Trade(
-            id=made.trade_id,
-            order_id=order.id,
-            account=order.account,
-            mode=order.mode,
-            exchange=order.exchange,
-            symbol=order.symbol,
-            side=order.side,
-            price=fill.price,
-            amount=fill.amount,
-            cost=fill.cost,
-            fee=fill.fee,
-            realized_pnl=self._valuation.fill(market, order.side, made, before),
-            created_at=clock.now(),
-            exchange_trade_id=fill.id,
-        )
+        gain = self._valuation.fill(market, order.side, made, before)
+        trade = orders.trade(order, made, gain, clock.now())
+        trade = replace(trade, cost=fill.cost, fee=fill.fee, exchange_trade_id=fill.id)
         filled, cost = order.filled + fill.amount, order.cost + fill.cost
         order = replace(
             order,
@@ -68,7 +56,7 @@ class LiveBooking(Booking):
         )
         unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
         unit.trade(trade)
-        self._remember(trade)
+        remember(self.trades, trade)
         for currency, amount in moves.items():
             value = None if worth is None else worth.copy_sign(amount)
             self._move(currency, amount, "trade", unit, trade=trade, worth=value)

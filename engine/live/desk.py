@@ -6,12 +6,14 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from engine.accounts import Accounts
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.outcomes import Refusal
+from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
 from engine.orders import not_open
 from engine.records import Records
@@ -36,7 +38,7 @@ class LiveDesk:
         self._accounts = accounts
         self._change = change
         self._records = records
-        self.follower = Follower(accounts, change)
+        self.follower = Follower(accounts, change, Reconciler(change, records))
 
     async def send(self, order: wire.Order) -> wire.Order:
         """Send an order whose intent is committed, and return what became of it."""
@@ -69,6 +71,8 @@ class LiveDesk:
         if order.status != "pending_cancel":
             return order  # it is over, or being sent and cancelled as soon as it has arrived
         account = await self._account(order)
+        with suppress(TradingError):  # the intent is committed: when new keys cannot be read, the old ones have to do
+            await account.keys.renew(account.trader.client)
         await account.trader.recall(order)
         return await self._followed(order, FOLLOW_UP_SECONDS)
 

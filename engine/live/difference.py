@@ -29,6 +29,11 @@ class Differences:
         self._lag = lag
         self._seen: dict[str, tuple[Decimal, float]] = {}
 
+    @property
+    def pending(self) -> bool:
+        """Tell whether some difference is not old enough yet."""
+        return bool(self._seen)
+
     def forget(self) -> None:
         """Begin anew: something of ours moves."""
         self._seen.clear()

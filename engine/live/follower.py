@@ -17,6 +17,7 @@ import ccxt
 from engine.accounts import Accounts
 from engine.live.account import LiveAccount
 from engine.live.outcomes import ExchangeFill, ExchangeOrder
+from engine.live.reconciliation import Reconciler
 from engine.live.states import is_complete
 from engine.live.trader import Unreachable, client_id
 from engine.unit import Unit
@@ -38,11 +39,12 @@ News = tuple[wire.Order, ExchangeOrder | None, list[ExchangeFill]]
 class Follower:
     """Look at every live account in memory: often while it has open orders, else seldom."""
 
-    def __init__(self, accounts: Accounts, change: Change) -> None:
+    def __init__(self, accounts: Accounts, change: Change, reconciler: Reconciler) -> None:
         self._accounts = accounts
         self._change = change
+        self._reconciler = reconciler
         self._looking: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, with_orders: list[str]) -> None:
         """Follow until cancelled; the accounts `with_orders` are opened for it, however long that takes."""
@@ -79,9 +81,13 @@ class Follower:
             waiting.discard(account_id)
 
     async def _look(self, account: LiveAccount) -> None:
-        async with self._slots:
+        # of its own exchange: one that does not answer keeps no others waiting
+        async with self._slots.setdefault(account.record.exchange, asyncio.Semaphore(AT_ONCE)):
             try:
                 await self.look(account)
+            except TradingError as error:
+                _log.warning("account %s could not be followed: %s", account.record.id, error.detail)
+                account.due = time.monotonic() + account.timing.poll
             except Exception:
                 _log.exception("account %s could not be followed", account.record.id)
                 account.due = time.monotonic() + account.timing.poll
@@ -90,13 +96,18 @@ class Follower:
         """Ask the exchange about one account and book what it says."""
         timing, trader = account.timing, account.trader
         # before the look, so that what happens meanwhile can ask for another one
-        account.due = time.monotonic() + (timing.poll if account.orders else timing.idle)
+        account.due = time.monotonic() + (timing.poll if account.is_busy else timing.idle)
+        await account.keys.renew(trader.client)
         await account.venue.follow_clock()
         account.venue.set_clock(trader.client)
         news: list[News] = []
         held = None
+        caught_up = account.behind is None or account.unread == []
         try:
-            held = await trader.balances()
+            if caught_up:
+                held = await trader.balances()
+            else:  # the next look books the balances: fills that are not known are none of others' doing
+                await self._reconciler.adopt(account)
         except Unreachable as error:
             await self._missed(account, error)
         try:
@@ -106,7 +117,7 @@ class Follower:
             held = None
             await self._missed(account, error)
 
-        async def book(account: LiveAccount, unit: Unit) -> None:
+        async def book(account: LiveAccount, unit: Unit) -> bool:
             for order, state, fills in news:
                 if order.id in account.in_flight:
                     continue
@@ -114,11 +125,12 @@ class Follower:
                     account.not_found(order.id, unit)
                 else:
                     account.follow(order.id, state, fills, unit)
-            if held is not None:
-                account.settle(held, unit)
+            return held is not None and account.settle(held, unit)
 
         try:
-            await self._change(account, book)
+            settled = await self._change(account, book)
+            if settled and caught_up and account.behind is not None:
+                await self._reconciler.finish(account)
         except TradingError as error:
             _log.warning("what became of account %s is not stored: %s", account.record.id, error.detail)
             return

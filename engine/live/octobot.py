@@ -12,7 +12,6 @@ from decimal import Decimal
 import octobot_trading.api as trading_api
 from octobot_trading.personal_data import SpotAsset
 
-from engine.exchanges.client import credentials
 from engine.exchanges.venue import Venue
 from engine.live.breaker import Breaker
 from engine.live.timing import Timing
@@ -20,7 +19,6 @@ from engine.live.trader import LiveTrader
 from engine.octobot_account import OctoBotAccount, bot_config, without_pollers
 from engine.records import AccountRecord
 from utils import wire
-from utils.credentials import ApiKeys
 from utils.money import ZERO
 
 
@@ -32,10 +30,8 @@ class LiveOctoBot(OctoBotAccount):
     trades: dict[str, wire.Trade]
 
     @classmethod
-    async def connect(
-        cls, venue: Venue, keys: ApiKeys, symbols: list[str], record: AccountRecord, timing: Timing
-    ) -> LiveOctoBot:
-        """Build the account; see the module."""
+    async def connect(cls, venue: Venue, symbols: list[str], record: AccountRecord, timing: Timing) -> LiveOctoBot:
+        """Build the account, without keys; see the module."""
         config = bot_config(venue.exchange, symbols, record.reference_currency)
         config["trader"]["enabled"], config["trader-simulator"]["enabled"] = True, False
         builder = trading_api.create_exchange_builder(config, venue.exchange)
@@ -51,8 +47,6 @@ class LiveOctoBot(OctoBotAccount):
         venue.equip(trader.client)
         if timing.window is not None and "recvWindow" in trader.client.options:
             trader.client.options["recvWindow"] = int(timing.window * 1000)
-        for name, value in credentials(keys).items():
-            setattr(trader.client, name, value)
         account = cls(manager)
         account.trader = trader
         account.orders, account.trades = {}, {}

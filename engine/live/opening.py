@@ -7,6 +7,7 @@ import asyncio
 from config import Settings
 from engine.exchanges.venue import Venue
 from engine.live.account import LiveAccount
+from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.timing import Timing
 from engine.market import Market
@@ -40,12 +41,17 @@ class LiveAccounts:
         """
         venue = self.venue(record.exchange)
         await venue.load()
-        keys = await asyncio.to_thread(self._records.keys_of, record.id, self._vault)
+        keys = Keys(self._records, self._vault, record.id)
         enabled = self._settings.live_trading_enabled
         # one pair is enough for OctoBot; the ccxt client knows all of them
-        octobot = await LiveOctoBot.connect(venue, keys, list(market.instruments)[:1], record, self._timing)
+        octobot = await LiveOctoBot.connect(venue, list(market.instruments)[:1], record, self._timing)
         account = LiveAccount(record, market, octobot, venue, enabled=enabled)
-        account.gate = gate
+        account.gate, account.keys = gate, keys
+        try:
+            await keys.renew(octobot.trader.client)
+        except BaseException:
+            await octobot.close()
+            raise
         return account
 
     async def close(self) -> None:

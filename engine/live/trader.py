@@ -35,6 +35,9 @@ from utils.errors import EngineUnavailable
 from utils.money import plain
 
 _log = logging.getLogger(__name__)
+PAGE = 100
+"""Orders in one answer when all of them are listed: what every exchange has room for."""
+MOST_LISTED = 500
 LOOK_BACK_MS = 60_000
 """How long before an order was sent the search for it begins: clocks differ."""
 
@@ -161,6 +164,23 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
         """Return the open orders of a market. :raises Unreachable: no answer."""
         return await self._list("fetch_open_orders", symbol, None)
 
+    async def open_listing(self, symbol: str) -> list[Any]:
+        """Return ccxt's open orders of a market. :raises Unreachable: no answer."""
+        return await self._listed("fetch_open_orders", symbol, None, MOST_LISTED, {})
+
+    async def listing(self, symbol: str, since: int, until: int) -> list[Any]:
+        """Return ccxt's orders of a market that were made in between (ms) and are over, and perhaps open ones.
+
+        It may be one page of more. :raises Unreachable: no answer.
+        """
+        params = {"until": until, **({"limit": PAGE} if self.client.id == "kucoin" else {})}
+        if self.client.has.get("fetchOrders") is True:
+            return await self._listed("fetch_orders", symbol, since, PAGE, params)
+        found = await self._listed("fetch_closed_orders", symbol, since, PAGE, params)
+        if self.client.has.get("fetchCanceledOrders") is True:
+            found += await self._listed("fetch_canceled_orders", symbol, since, PAGE, params)
+        return found
+
     async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
         """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
         since = int(order.created_at.timestamp() * 1000) - LOOK_BACK_MS
@@ -177,6 +197,12 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
         """Return (total, locked) of every currency. :raises Unreachable: no answer."""
         try:
             return held_of(await self._ask("fetch_balance"))
+        except FAILURES as error:
+            raise Unreachable(str(error)) from error
+
+    async def _listed(self, method: str, *request: Any) -> list[Any]:
+        try:
+            return list(await self._ask(method, *request))
         except FAILURES as error:
             raise Unreachable(str(error)) from error
 

@@ -31,11 +31,12 @@ def renew(database: Database) -> int:
         session.execute(
             update(SignIn).where(SignIn.revoked_at.is_(None)).values(revoked_at=moment, revoked_reason="restored")
         )
+        # of anybody: whatever was committed before the backup is in it, and an order is sent after its commit
+        latest = select(func.max(Event.created_at)).where(Event.type != RESET).scalar_subquery()
         live = session.execute(
-            select(Account.id, func.coalesce(func.max(Event.created_at), Account.created_at).label("known_until"))
-            .join_from(Account, Event, (Event.account_id == Account.id) & (Event.type != RESET), isouter=True)
-            .where(Account.mode == "live")
-            .group_by(Account.id, Account.created_at)
+            select(Account.id, func.coalesce(latest, Account.created_at).label("known_until")).where(
+                Account.mode == "live"
+            )
         ).all()
         for row in live:
             # the mark of an earlier restore that nobody has dealt with reaches further back

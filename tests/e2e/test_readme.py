@@ -46,7 +46,7 @@ def answers(output: str) -> list[Any]:
 
 def test_tour_as_pasted(server: Server) -> None:
     run = paste(server.address)
-    signed_up, start, bought, again, opened, canceled, history, balance = answers(run.stdout)
+    signed_up, start, bought, again, opened, canceled, history, balance, *_ = answers(run.stdout)
 
     assert signed_up["data"]["username"] == "ada"
     assert Decimal(start["data"]["total_value"]) == 10_000
@@ -72,12 +72,33 @@ def test_tour_as_pasted(server: Server) -> None:
     assert {price["symbol"] for price in prices} == {"BTC/USDT"}
 
 
+def test_second_account_as_pasted(server: Server) -> None:
+    deposit, leverage, bought, positions, closed, limits, batch, engaged, released = answers(
+        paste(server.address).stdout
+    )[8:]
+    account = deposit["data"]["account"]
+    assert (deposit["data"]["total"], deposit["data"]["deposited"]) == ("3000", "3000")
+    assert leverage["data"]["leverage"] == "10"
+    assert (bought["data"]["account"], bought["data"]["status"]) == (account, "filled")
+    [position] = positions["data"]
+    assert (position["side"], position["amount"], position["leverage"]) == ("long", "0.01", "10")
+    assert (closed["data"]["side"], closed["data"]["status"]) == ("sell", "filled")
+    assert limits["data"]["max_order_value"] == "2000"
+    accepted, refused = batch["data"]
+    assert (accepted["data"]["status"], refused["error"]["error_code"]) == ("accepted", "risk_max_order_value")
+    # the exits of the bracket are gone with the position: nothing else is left to be canceled
+    assert engaged["data"]["canceled"] == [accepted["data"]["id"]]
+    assert engaged["data"]["open"] == []
+    assert (engaged["data"]["engaged"], released["data"]["engaged"]) == (True, False)
+
+
 def test_tour_pasted_again_places_the_first_order_no_second_time(server: Server) -> None:
     paste(server.address)
-    refused, _, bought, again, _, _, history, _ = answers(paste(server.address).stdout)
+    refused, _, bought, again, _, _, history, *_ = answers(paste(server.address).stdout)
     assert refused["status"] == 409
     assert bought["data"]["id"] == again["data"]["id"]
-    assert [trade["order_id"] for trade in history["data"]] == [bought["data"]["id"]]
+    trades = [trade for trade in history["data"] if trade["account"] == bought["data"]["account"]]
+    assert [trade["order_id"] for trade in trades] == [bought["data"]["id"]]
 
 
 def test_trading_live_as_pasted(tmp_path: Path) -> None:

@@ -322,6 +322,16 @@ def test_a_reset_begins_anew(
     assert differences(database, bridge) == []
 
 
+def test_a_reset_without_a_body_begins_with_the_same_balance(client: FlaskClient, user: SignedIn) -> None:
+    path = f"/api/accounts/{user.account_id}/reset"
+    done = client.post(path, headers=user.headers)
+    assert (done.status_code, done.get_json()["data"]["starting_balance"]) == (200, "10000")
+    assert_problem(
+        client.post(path, data="{", content_type="application/json", headers=user.headers), 400, "malformed_json"
+    )
+    assert_problem(client.put("/api/trading/risk-limits", headers=user.headers), 400, "malformed_json")
+
+
 def test_an_archived_account_can_be_read_and_nothing_else(
     client: FlaskClient, send: Send, user: SignedIn, database: Database, bridge: OctoBotBridge
 ) -> None:

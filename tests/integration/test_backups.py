@@ -158,7 +158,8 @@ def assert_renewed(database: Database, owner: str, last_id: int, books: dict[str
     assert rows(database, models.EventCounter)[0].last_id == last.id
     assert [row.revoked_reason for row in rows(database, models.Session)] == ["restored"]
     facts = {row.key: row.value for row in rows(database, models.Installation)}
-    assert facts[f"{RECONCILE}{books['live']}"].startswith("2026-01-02T03:04:05")
+    latest = max(row.created_at for row in rows(database, models.Event) if row.type != "reset")
+    assert facts[f"{RECONCILE}{books['live']}"] == f"{latest:%Y-%m-%dT%H:%M:%S.%fZ}"
     assert "restored_at" in facts
     assert "installation.restored" in {row.action for row in rows(database, models.AuditEntry)}
     assert differences(database) == []

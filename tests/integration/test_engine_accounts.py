@@ -149,7 +149,7 @@ def test_what_is_being_committed_while_another_change_fails_is_kept(
     async def fail(*_: Any) -> None:
         raise RuntimeError("a defect")
 
-    journal._write = slow_write  # type: ignore[assignment,method-assign]
+    journal._write = slow_write  # type: ignore[assignment]
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(engine_bridge.place_order, place)
         assert writing.wait(10)

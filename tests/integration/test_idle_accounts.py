@@ -100,7 +100,7 @@ def test_an_order_that_is_being_stored_keeps_its_account(
         go_on.wait(10)
         write(*units)
 
-    journal._write = slow_write  # type: ignore[assignment,method-assign]
+    journal._write = slow_write  # type: ignore[assignment]
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(engine_bridge.place_order, place(user))
         assert writing.wait(10)

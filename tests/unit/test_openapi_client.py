@@ -17,7 +17,15 @@ from utils import json
 GOOD = {"success": True, "data": {"status": "live"}}
 ACCOUNT = {
     **{"id": "1", "name": "Paper", "mode": "paper", "exchange": "demo", "type": "spot", "status": "active"},
-    **{"reference_currency": "USDT", "kind": "main", "credential": None, "created_at": "2026-11-20T12:00:00Z"},
+    **{
+        "reference_currency": "USDT",
+        "kind": "main",
+        "credential": None,
+        "starting_balance": "1",
+        "deposited": "1",
+        "reset_at": None,
+        "created_at": "2026-11-20T12:00:00Z",
+    },
 }
 PAGE = {"limit": 50, "has_more": False, "next_cursor": None}
 

@@ -16,8 +16,8 @@ def test_has_every_operation_but_the_streams_and_checks_each() -> None:
     document = yaml.safe_load(openapi.PATH.read_text(encoding="utf-8"))
     wanted = {
         f"{method.upper()} {path}"
-        for path, method, _ in operations(document)
-        if "/stream/" not in path and "/credentials" not in path
+        for path, method, operation in operations(document)
+        if "/stream/" not in path and "/credentials" not in path and operation["operationId"] != "close_position"
     }
 
     items = [item for folder in json.loads(postman.generate())["item"] for item in folder["item"]]

@@ -13,7 +13,8 @@ import msgspec
 
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
-from utils.fake_engine import funding, positions, rules
+from utils.fake_engine import account_changes as changes
+from utils.fake_engine import positions, rules
 from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
 from utils.fake_engine.keys import Keys
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
@@ -78,11 +79,11 @@ class FakeEngine:
             CancelOrders: self._cancel_all,
             ClosePosition: self._once(lambda account, it: self._open(positions.closing(account, it)).shown()),
             SetLeverage: self._once(positions.set_leverage),
-            DepositFunds: self._once(lambda account, it: funding.deposit(account, it, self._market, self._clock())),
-            ResetAccount: self._once(lambda account, it: funding.reset(account, it, self._matching, self._clock())),
-            ArchiveAccount: self._once(lambda account, it: funding.archive(account, it, self._matching)),
+            DepositFunds: self._once(lambda account, it: changes.deposit(account, it, self._market, self._clock())),
+            ResetAccount: self._once(lambda account, it: changes.reset(account, it, self._matching, self._clock())),
+            ArchiveAccount: self._once(lambda account, it: changes.archive(account, it, self._matching)),
             GetEquity: lambda query: [
-                funding.equity(self._account(each), query.currency or REFERENCE, self._market)
+                changes.equity(self._account(each), query.currency or REFERENCE, self._market)
                 for each in query.accounts
             ],
             GetPortfolio: lambda query: self._account(query.account).portfolio(self._market, self._clock()),
@@ -142,7 +143,7 @@ class FakeEngine:
 
     def _open(self, command: PlaceOrder) -> FakeOrder:
         account = self._account(command.account)
-        funding.check_active(account)
+        changes.check_active(account)
         proposal = self._proposal(account, command.ticket)
         rules.check(proposal)
         pair = new_id() if proposal.leg() is not None else None
@@ -179,6 +180,7 @@ class FakeEngine:
 
     def _preview(self, query: PreviewOrder) -> Preview:
         account = self._account(query.account)
+        changes.check_active(account)
         proposal = self._proposal(account, query.ticket)
         ticket, market = proposal.ticket, proposal.instrument
         checks = rules.checks(proposal)

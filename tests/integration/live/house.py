@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -32,7 +33,7 @@ OWNER = "main"
 PASSPHRASE = "the-passphrase"
 KEYS = ApiKeys("the-api-key-of-the-owner", "the-secret-of-the-owner", PASSPHRASE)
 QUICK = Timing(
-    send=0.8, window=1.0, query=1.5, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
+    send=1.5, window=1.0, query=3.0, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
 )
 SYMBOL = "BTC/USDT"
 
@@ -104,6 +105,23 @@ class House:
         return self.bridge.place_order(
             wire.PlaceOrder(actor=actor, account=self.account, ticket=ticket_, idempotency_key=key)
         )
+
+    def rest_everywhere(self, others: list[str], count: int) -> set[str]:
+        """Let `count` orders rest on this account and on each of the `others`, and return their ids."""
+
+        def fill(account: str) -> set[str]:
+            bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket))
+            ids: set[str] = set()
+            while len(ids) < count:
+                ticket = wire.OrderTicket(
+                    symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.0005"), price=Decimal(40_000)
+                )
+                command = wire.PlaceOrder(actor=wire.Actor(user_id=self.user), account=account, ticket=ticket)
+                ids.add(bridge.place_order(command).id)
+            return ids
+
+        with ThreadPoolExecutor() as pool:
+            return set().union(*pool.map(fill, [self.account, *others]))
 
     def cancel(self, order: wire.Order) -> wire.Order:
         """Cancel an order."""
@@ -213,10 +231,21 @@ class House:
             query = select(models.LedgerEntry.kind).order_by(models.LedgerEntry.id)
             return list(connection.execute(query).scalars())
 
-    def _open_account(self) -> tuple[str, str]:
+    def more_accounts(self, count: int) -> list[str]:
+        """Open accounts of other users, each with keys and money of its own at the exchange."""
+        accounts = []
+        for number in range(count):
+            name = f"other-{number}"
+            keys = ApiKeys(f"the-api-key-of-{name}", f"the-secret-of-{name}", PASSPHRASE)
+            self.exchange.add_key(key=keys.api_key, secret=keys.api_secret, passphrase=PASSPHRASE, account=name)
+            self.exchange.book.deposit(name, "USDT", "1000000")
+            accounts.append(self._open_account(keys)[1])
+        return accounts
+
+    def _open_account(self, keys: ApiKeys = KEYS) -> tuple[str, str]:
         user, account, credential, moment = new_id(), new_id(), new_id(), clock.now()
         exchange = self.exchange.name
-        sealed = seal(Vault.of(self.settings.encryption_keys), KEYS, user, exchange, credential)
+        sealed = seal(Vault.of(self.settings.encryption_keys), keys, user, exchange, credential)
         with self.database.write() as session:
             session.add(
                 models.User(

@@ -191,6 +191,8 @@ def test_an_archived_account_cancels_its_orders_and_takes_no_more(holder: Trader
     with fails(Conflict, "account_archived"):
         holder.place("buy", "market", amount="0.01")
     with fails(Conflict, "account_archived"):
+        holder.preview("buy", amount="0.01")
+    with fails(Conflict, "account_archived"):
         pay(holder, "USDT", "1")
     with fails(Conflict, "account_archived"):
         reset(holder)

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from engine.account import Account
 from engine.desk import Desk
+from engine.live.account import LiveAccount
 from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.money import ZERO
 
 
-class Funding:
+class AccountChanges:
     """Carry out the commands that change an account itself."""
 
     def __init__(self, desk: Desk) -> None:
@@ -79,6 +80,8 @@ class Funding:
             await self._desk.cancel_all(wire.CancelOrders(actor=command.actor, account=command.account))
 
         async def change(account: Account, unit: Unit) -> wire.AccountState:
+            if isinstance(account, LiveAccount):
+                account.check_current()
             if account.record.mode == "live" and account.orders:
                 raise Conflict("The account has open orders.", code="orders_open")
             if account.holds_positions:

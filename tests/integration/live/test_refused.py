@@ -1,0 +1,173 @@
+"""An exchange that says no to a cancel, keys that are replaced, and what stays possible when live trading is off."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace as replaced
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select, update
+
+import models
+from tests.exchanges.faults import Fault
+from tests.integration.live.house import OWNER, PASSPHRASE, House
+from utils import clock, wire
+from utils.credentials import ApiKeys, seal
+from utils.errors import Conflict, Refused, TradingError
+from utils.vault import Vault
+
+
+def _refuse_cancels(house: House, count: int | None) -> None:
+    code = -2011 if house.exchange.name == "binance" else 400100
+    house.exchange.faults.add(Fault("error", on="cancel", accept=False, status=400, code=code, count=count))
+
+
+def _cancels(house: House) -> int:
+    return sum(seen.group == "cancel" for seen in house.exchange.seen)
+
+
+def test_a_cancel_that_is_refused_is_tried_until_it_works(opened: House) -> None:
+    order = opened.place()
+    opened.exchange.book.fill(opened.there(order)[0].id, "0.004")
+    asked = _cancels(opened)
+    _refuse_cancels(opened, 3)
+    assert opened.cancel(order).status in {"pending_cancel", "canceled"}
+    final = opened.final(order)
+    assert (final.status, final.filled) == ("canceled", Decimal("0.004"))
+    assert _cancels(opened) - asked >= 4
+    assert opened.disagreements() == []
+
+
+def test_a_cancel_that_is_refused_for_ever_stays_asked_for_and_hurts_nothing(
+    opened: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = opened.place()
+    _refuse_cancels(opened, None)
+    assert opened.cancel(order).status == "pending_cancel"
+    opened.exchange.book.fill(opened.there(order)[0].id, "0.004")
+    opened.until(lambda: opened.order(order).filled == Decimal("0.004"))
+    asked = _cancels(opened)
+    assert opened.order(order).status == "pending_cancel"
+    assert opened.cancel(order).status == "pending_cancel"
+    with pytest.raises(Conflict) as error:
+        opened.edit(order, price="41000")
+    assert error.value.code == "order_pending"
+    assert opened.place(price="40001").status == "accepted"
+    opened.until(lambda: _cancels(opened) > asked + 3)
+    assert not [record for record in caplog.records if "a change of account" in record.message]
+    opened.exchange.book.fill(opened.there(order)[0].id, "0.006")
+    opened.until(lambda: opened.order(order).status == "filled")
+    assert opened.disagreements() == []
+
+
+def test_a_cancel_that_is_refused_for_ever_survives_a_restart(house: House) -> None:
+    order = house.place()
+    _refuse_cancels(house, None)
+    house.cancel(order)
+    house.restart()
+    asked = _cancels(house)
+    house.until(lambda: _cancels(house) > asked + 2)
+    assert house.order(order).status == "pending_cancel"
+    house.exchange.faults.clear()
+    assert house.final(order).status == "canceled"
+
+
+def test_an_edit_whose_cancel_is_refused_doubles_nothing(opened: House) -> None:
+    order = opened.place()
+    _refuse_cancels(opened, 8)
+    with pytest.raises(TradingError):
+        opened.edit(order, price="41000")
+    opened.final(order)
+    assert sum(each.status == "open" for each in opened.exchange.book.orders(OWNER)) <= 1
+    assert opened.disagreements() == []
+
+
+def _replace_keys(house: House, keys: ApiKeys, *, status: str) -> None:
+    with house.database.write() as session:
+        row = session.execute(select(models.Credential.__table__)).one()
+        sealed = seal(Vault.of(house.settings.encryption_keys), keys, row.user_id, row.exchange, row.id)
+        values = {"sealed": sealed.blob, "key_id": sealed.key_id, "status": status, "updated_at": clock.now()}
+        session.execute(update(models.Credential).values(**values))
+
+
+def test_keys_that_were_replaced_are_used_at_once(house: House) -> None:
+    order = house.place()
+    fresh = ApiKeys("another-api-key-of-the-owner", "another-secret-of-the-owner", PASSPHRASE)
+    house.exchange.add_key(key=fresh.api_key, secret=fresh.api_secret, passphrase=PASSPHRASE, account=OWNER)
+    house.exchange.keys.pop("the-api-key-of-the-owner")
+    _replace_keys(house, fresh, status="unverified")
+    with pytest.raises(Conflict) as error:
+        house.place(key="k", price="40001")
+    assert error.value.code == "credential_not_verified"
+    assert house.cancel(order).status == "canceled"  # what is open is looked after with them all the same
+    _replace_keys(house, fresh, status="verified")
+    assert house.place(price="40001").status == "accepted"
+    assert house.disagreements() == []
+
+
+def test_open_orders_are_followed_and_cancelled_while_live_trading_is_off(house: House) -> None:
+    first, second = house.place(), house.place(price="40001")
+    house.close()
+    house.settings = replaced(house.settings, live_trading_enabled=False)
+    house.start()
+    with pytest.raises(Refused) as error:
+        house.place()
+    with pytest.raises(Refused) as edited:
+        house.edit(first, price="41000")
+    assert error.value.code == edited.value.code == "live_trading_disabled"
+    assert house.bridge.portfolio(house.account).open_orders == 2
+    house.exchange.book.fill(house.there(first)[0].id, "0.01")
+    house.until(lambda: house.order(first).status == "filled")
+    assert house.cancel(second).status == "canceled"
+    assert house.disagreements() == []
+
+
+def test_archiving_cancels_at_the_exchange_first(house: House) -> None:
+    orders = [house.place(price=str(40_000 + number)) for number in range(3)]
+    _refuse_cancels(house, None)
+    archive = wire.ArchiveAccount(actor=wire.Actor(user_id=house.user), account=house.account)
+    with pytest.raises(Conflict) as error:
+        house.bridge.archive_account(archive)
+    assert error.value.code == "orders_open"
+    house.exchange.faults.clear()
+    house.until(lambda: all(house.order(order).status == "canceled" for order in orders))
+    assert house.bridge.archive_account(archive).status == "archived"
+    with pytest.raises(Conflict) as error:
+        house.place()
+    assert error.value.code == "account_archived"
+    assert house.disagreements() == []
+
+
+def test_an_account_whose_order_is_unknown_is_not_archived(house: House) -> None:
+    house.exchange.faults.add(Fault("late", on="place", seconds=6, count=1))
+    order = house.place()
+    archive = wire.ArchiveAccount(actor=wire.Actor(user_id=house.user), account=house.account)
+    with pytest.raises(Conflict) as error:
+        house.bridge.archive_account(archive)
+    assert error.value.code == "orders_open"
+    assert house.final(order).status == "canceled"
+    assert house.exchange.book.orders(OWNER) == []
+    assert house.bridge.archive_account(archive).status == "archived"
+    assert house.disagreements() == []
+
+
+def test_an_idle_account_leaves_the_memory_only_when_nothing_is_open(house: House) -> None:
+    accounts = house.host.engine._accounts
+    order = house.place()
+
+    def close_all() -> int:
+        time.sleep(0.05)
+        return house.host.run(accounts.close_idle(idle_seconds=0.0, most=1000))
+
+    assert close_all() == 0
+    house.cancel(order)
+    house.exchange.faults.add(Fault("hang", on="place", count=1))
+    unknown = house.place()
+    assert close_all() == 0
+    house.final(unknown)
+    house.cancel(unknown)
+    house.until(lambda: close_all() == 1)
+    house.exchange.book.deposit(OWNER, "USDT", "77")
+    house.until(lambda: house.total("USDT") == 100_077)
+    assert house.disagreements() == []
