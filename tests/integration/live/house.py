@@ -164,6 +164,7 @@ class House:
         self.until(lambda: not self.uncertain())
         actor = wire.Actor(user_id=self.user)
         self.until(self.is_open)
+        self.until(lambda: not any(each.trader.breaker.wait for each in self.host.engine._accounts.live()))
         self.bridge.cancel_orders(wire.CancelOrders(actor=actor, account=self.account))
         self.until(lambda: all(order.status in wire.FINAL_STATUSES for order in self.orders()))
 
