@@ -149,6 +149,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._switchboard.close()
+        await self.desk.live.close()
         for feed in self._feeds.values():
             await feed.ticks.store_levels_once()
             await feed.market.close()
