@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, delete, literal, not_, select, union_all
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from models import (
     Account,
@@ -262,8 +260,9 @@ class Records:
 
     def fact(self, key: str, default: str) -> str:
         """Return a fact of the installation, storing `default` when it is not known yet."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         with self._database.write() as session:
             connection = session.connection()
-            connection.execute(insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default})
+            connection.execute(
+                self._database.insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default}
+            )
             return connection.execute(select(Installation.value).where(Installation.key == key)).scalar_one()
