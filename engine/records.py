@@ -24,7 +24,7 @@ from models import (
     Trade,
 )
 from models.events import RECONCILE
-from models.records import limits_of, order_of
+from models.records import limits_of, order_of, orders_of
 from utils import credentials, wire
 from utils.credentials import ApiKeys
 from utils.errors import Fault, NotFound, NotReady
@@ -124,7 +124,7 @@ class Records:
             reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
-            orders=[order_of(order) for order in orders],
+            orders=orders_of(orders),
             exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
             known_until=None if known_until is None or row.mode != "live" else datetime.fromisoformat(known_until),
             positions=[dict(position._mapping) for position in positions],
@@ -209,7 +209,7 @@ class Records:
         if account_id is not None:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
-            return [order_of(row) for row in connection.execute(query)]
+            return orders_of(connection.execute(query))
 
     def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
         """Read all open positions of the installation, each with its exchange."""
@@ -228,7 +228,7 @@ class Records:
             Order.closed_at.is_(None), Order.time_in_force == "day", Order.created_at < midnight
         )
         with self._database.read() as connection:
-            return [order_of(row) for row in connection.execute(query)]
+            return orders_of(connection.execute(query))
 
     def order(self, order_id: str) -> wire.Order | None:
         """Read one order."""
