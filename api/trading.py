@@ -10,17 +10,15 @@ from api.blueprint import ENGINE, Blueprint
 from api.context import actor, principal, services
 from api.schemas.batch import BatchSchema, PlacementSchema
 from api.schemas.preview import PreviewSchema
+from api.schemas.trades import ExportQuery, TradeQuery, TradeSchema
 from api.schemas.trading import (
     CancelQuery,
-    ExportQuery,
     IdempotencyHeaders,
     OptionalAccountQuery,
     OrderChangesSchema,
     OrderQuery,
     OrderSchema,
     OrderTicketSchema,
-    TradeQuery,
-    TradeSchema,
 )
 from middleware.errors import body, status_of
 from services.orders import Changes, Filters, Wish

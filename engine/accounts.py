@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from engine.account import Account
 from engine.futures.account import FuturesAccount
+from engine.futures.markets import tradable
 from engine.journal import Journal
 from engine.live.account import LiveAccount
 from engine.live.opening import LiveAccounts
+from engine.market import Market
 from engine.markets import Markets
 from engine.records import AccountRecord, Records
 from engine.risk import Gates
@@ -180,6 +182,7 @@ class Accounts:
         gate = self._gates.of(record, market)
         if record.mode == "live":
             return await self._live.open(record, market, gate)
+        _check_markets(record, market)
         return await KINDS[record.type].open(record, market, gate)
 
     async def _close_unused(self, account: Account) -> bool:
@@ -208,3 +211,20 @@ class Accounts:
             else:
                 _log.info("account %s was read anew", account_id)
                 return
+
+
+def _check_markets(record: AccountRecord, market: Market) -> None:
+    """Refuse an account that holds what its exchange has not at present, as after a change of the recording.
+
+    Half of an account would be worth something else, and could be reset or archived with the other half still there.
+
+    :raises EngineUnavailable: `market_not_available`.
+    """
+    needed = {order.symbol for order in record.orders}
+    needed |= {position["symbol"] for position in record.positions if position["opened_at"] is not None}
+    missing = sorted(needed - market.instruments.keys())
+    if record.type == "futures" and not tradable(market, record.reference_currency):
+        missing = [f"of perpetuals in {record.reference_currency}"]
+    if missing:
+        detail = f"{record.exchange} has no market {', '.join(missing)} at present, which the account needs."
+        raise EngineUnavailable(detail, code="market_not_available", retry_after=60)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import delete, literal, select, union_all
+from sqlalchemy import and_, delete, literal, not_, select, union_all
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -32,7 +32,7 @@ from utils.credentials import ApiKeys
 from utils.errors import Fault, NotFound, NotReady
 from utils.money import ZERO
 from utils.vault import Sealed, Vault
-from utils.wire import Mode
+from utils.wire import CONDITIONAL, Mode
 
 HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
@@ -150,8 +150,9 @@ class Records:
         return StoredKeys(keys=keys, version=row.updated_at, verified=row.status == "verified")
 
     def accounts_with_live_orders(self) -> list[str]:
-        """Return the live accounts that have open orders."""
-        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live").distinct()
+        """Return the live accounts that have open orders but those that wait for a price here."""
+        waits = and_(Order.type.in_(CONDITIONAL), Order.sent_at.is_(None), Order.triggered_at.is_(None))
+        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live", not_(waits)).distinct()
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 

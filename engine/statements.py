@@ -27,6 +27,7 @@ from models import (
 )
 from utils import clock
 
+_TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
 
 
@@ -70,13 +71,13 @@ class Statements:
                 _settle(connection, unit.account)
         for statement, rows in (
             (self._orders, list(orders.values())),
-            (insert(Trade), trades),
-            (insert(LedgerEntry), ledger),
+            (_TRADES, trades),
+            (_LEDGER, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (insert(Event), self._number(connection, units)),
-            (insert(AuditEntry), audit),
-            (insert(IdempotencyKey), keys),
+            (_EVENTS, self._number(connection, units)),
+            (_AUDIT, audit),
+            (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
         ):

@@ -58,6 +58,8 @@ class ExchangeMarket(ManualMarket):
 class House:
     """An engine that can be stopped and started, and its one live account."""
 
+    other_prices: list[ExchangeMarket] = []
+
     def __init__(self, settings: Settings, database: Database, exchange: Loopback, timing: Timing = QUICK) -> None:
         self.exchange = exchange
         self.database = database
@@ -80,7 +82,7 @@ class House:
 
     def start(self) -> None:
         """Start a new engine."""
-        self.host = EngineHost(self.settings, ManualMarket(), [self._prices], self._timing)
+        self.host = EngineHost(self.settings, ManualMarket(), [self._prices, *self.other_prices], self._timing)
         self.host.start()
 
     def close(self) -> None:
@@ -92,19 +94,31 @@ class House:
         self.close()
         self.start()
 
-    def place(self, side: wire.Side = "buy", *, key: str | None = None, **ticket: Any) -> wire.Order:
+    def place(
+        self, side: wire.Side = "buy", *, key: str | None = None, account: str | None = None, **ticket: Any
+    ) -> wire.Order:
         """Place an order; a limit of 0.01 at 40,000 when nothing else is said."""
         fields: dict[str, Any] = {"type": "limit", "amount": "0.01", "price": "40000", **ticket}
         if fields["type"] == "market":
             fields["price"] = None
-        for name in ("amount", "price", "quote_amount"):
+        for name in ("amount", "price", "quote_amount", "stop_price", "trailing_percent"):
             if fields.get(name) is not None:
                 fields[name] = Decimal(fields[name])
         ticket_ = wire.OrderTicket(symbol=SYMBOL, side=side, **fields)
         actor = wire.Actor(user_id=self.user)
         return self.bridge.place_order(
-            wire.PlaceOrder(actor=actor, account=self.account, ticket=ticket_, idempotency_key=key)
+            wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
         )
+
+    def quote(self, price: str, *, settle: bool = True) -> None:
+        """Show a price to the engine; the exchange's own stays as it is."""
+        self._prices.set_price(SYMBOL, Decimal(price))
+        self.host.run(self._tick(settle))
+
+    async def _tick(self, settle: bool) -> None:
+        await self.host.engine._markets.get(self.exchange.name).tick()
+        if settle:
+            await self.host.engine.settle()
 
     def rest_everywhere(self, others: list[str], count: int) -> set[str]:
         """Let `count` orders rest on this account and on each of the `others`, and return their ids."""
@@ -205,6 +219,8 @@ class House:
                 found.append(f"doubled: {order.id}")
             if order.status == "rejected":
                 found += [f"ghost: {order.id}"] if there and there[0].status != "rejected" else []
+            elif order.sent_at is None:
+                found += [f"sent: {order.id} was not to be"] if there else []
             elif not there and order.status != "canceled":
                 found.append(f"phantom: {order.id} is {order.status}")
             elif there and order.filled != there[0].filled:
@@ -231,20 +247,21 @@ class House:
             query = select(models.LedgerEntry.kind).order_by(models.LedgerEntry.id)
             return list(connection.execute(query).scalars())
 
-    def more_accounts(self, count: int) -> list[str]:
+    def more_accounts(self, count: int, at: Loopback | None = None) -> list[str]:
         """Open accounts of other users, each with keys and money of its own at the exchange."""
+        exchange = at or self.exchange
         accounts = []
         for number in range(count):
             name = f"other-{number}"
             keys = ApiKeys(f"the-api-key-of-{name}", f"the-secret-of-{name}", PASSPHRASE)
-            self.exchange.add_key(key=keys.api_key, secret=keys.api_secret, passphrase=PASSPHRASE, account=name)
-            self.exchange.book.deposit(name, "USDT", "1000000")
-            accounts.append(self._open_account(keys)[1])
+            exchange.add_key(key=keys.api_key, secret=keys.api_secret, passphrase=PASSPHRASE, account=name)
+            exchange.book.deposit(name, "USDT", "1000000")
+            accounts.append(self._open_account(keys, exchange.name)[1])
         return accounts
 
-    def _open_account(self, keys: ApiKeys = KEYS) -> tuple[str, str]:
+    def _open_account(self, keys: ApiKeys = KEYS, exchange: str | None = None) -> tuple[str, str]:
         user, account, credential, moment = new_id(), new_id(), new_id(), clock.now()
-        exchange = self.exchange.name
+        exchange = exchange or self.exchange.name
         sealed = seal(Vault.of(self.settings.encryption_keys), keys, user, exchange, credential)
         with self.database.write() as session:
             session.add(
