@@ -29,6 +29,7 @@ from utils import credentials, wire
 from utils.credentials import ApiKeys
 from utils.errors import Fault, NotFound, NotReady
 from utils.money import ZERO
+from utils.ties import adopted_name
 from utils.vault import Sealed, Vault
 from utils.wire import CONDITIONAL, Mode
 
@@ -248,7 +249,8 @@ class Records:
 
     def has_client_order_id(self, account_id: str, client_order_id: str) -> bool:
         """Tell whether the account ever used `client_order_id`."""
-        query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id == client_order_id)
+        names = (client_order_id, adopted_name(account_id, client_order_id))
+        query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id.in_(names))
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 

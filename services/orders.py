@@ -19,6 +19,7 @@ from services.principals import Principal
 from utils.errors import EngineTimeout, Fault, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.pages import DEFAULT_LIMIT, Cursor, Page
+from utils.ties import adopted_name
 from utils.wire import (
     Actor,
     BatchItem,
@@ -190,8 +191,11 @@ class Orders:
         """Return the caller's newest order of this client id. :raises NotFound: when there is none."""
         if not CLIENT_ORDER_ID.fullmatch(client_order_id):
             raise _not_found()
+        # an order that was adopted from its exchange after a restore has lost the id itself
+        live = (each.id for each in self._accounts.all(principal) if each.mode == "live")
+        names = [client_order_id, *(adopted_name(each, client_order_id) for each in live)]
         query = select(*_ORDER).where(
-            models.Order.user_id == principal.user_id, models.Order.client_order_id == client_order_id
+            models.Order.user_id == principal.user_id, models.Order.client_order_id.in_(names)
         )
         if account is not None:
             query = query.where(models.Order.account_id == self._accounts.owned(principal, account).id)
