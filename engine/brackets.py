@@ -73,6 +73,7 @@ def exits(entry: wire.Order, market: Instrument, filled: Decimal) -> list[wire.O
             parent_id=entry.id,
             take_profit=None,
             stop_loss=None,
+            sent_at=None,
             exchange_order_id=None,
             replaced_by=None,
         )

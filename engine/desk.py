@@ -239,9 +239,11 @@ class Desk:
                 if late is not None:
                     late.add_done_callback(_forget)
             result, committed = await self._apply(account, change)
+            errands = self.live.errands(account)
         for future in (late, committed):
             if future is not None:
                 await self._commit(account, future)
+        self.live.run(errands)
         return result
 
     async def _apply(
@@ -251,6 +253,7 @@ class Desk:
         unit = account.unit()
         try:
             result = await change(account, unit)
+            await self.live.release(account, unit)
         except TradingError:
             raise
         except Exception as error:

@@ -56,7 +56,19 @@ JOURNAL_BUSY_SECONDS = 2.0
 
 
 class Engine:
-    """Run OctoBot for all accounts of one installation."""
+    """Run OctoBot for all accounts of one installation.
+
+    What it is made of, from the ground up:
+
+    - SQL: the `Journal` writes, `Records` reads what accounts start from, `Holdings` what many accounts have.
+    - Prices: a `Market` for each exchange, a `Feed` for what hangs on it, `Triggers` for the orders that wait for them.
+    - Accounts: `Accounts` in memory (live ones by `LiveAccounts`), and the gate of each, made by `Gates`, that asks the
+      `KillSwitches`.
+    - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
+      (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
+    - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
+    - The `Server` takes requests from the web workers.
+    """
 
     def __init__(
         self,
@@ -137,6 +149,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._switchboard.close()
+        await self.desk.live.close()
         for feed in self._feeds.values():
             await feed.ticks.store_levels_once()
             await feed.market.close()

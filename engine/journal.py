@@ -40,7 +40,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._write = Statements(sqlite=database.is_sqlite).write
+        self._write = Statements(database).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,9 +130,9 @@ class Journal:
             if self._unresolved is not None and self._database.outcome(self._unresolved) is None:
                 return _unknown_before()
             self._unresolved = None
-            with self._database.write() as session:
-                transaction = self._database.transaction(session.connection())
-                self._write(session.connection(), units)
+            with self._database.writing() as connection:
+                transaction = self._database.transaction(connection)
+                self._write(connection, units)
                 committing = transaction is not None
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)

@@ -6,14 +6,13 @@ from collections.abc import Set
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from engine.unit import Unit
 from models import (
     Account,
     AuditEntry,
     Balance,
+    Database,
     EquitySample,
     Event,
     EventCounter,
@@ -27,14 +26,15 @@ from models import (
 )
 from utils import clock
 
+_TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
 
 
 class Statements:
     """Write the rows of units of work, many to a statement."""
 
-    def __init__(self, *, sqlite: bool) -> None:
-        upsert = sqlite_insert if sqlite else postgresql_insert
+    def __init__(self, database: Database) -> None:
+        upsert = database.insert
         self._orders = _replacing(upsert(Order), Order, kept={"account_id", "user_id", "client_order_id", "created_at"})
         self._balances = _replacing(upsert(Balance), Balance)
         self._positions = _replacing(upsert(Position), Position)
@@ -70,13 +70,13 @@ class Statements:
                 _settle(connection, unit.account)
         for statement, rows in (
             (self._orders, list(orders.values())),
-            (insert(Trade), trades),
-            (insert(LedgerEntry), ledger),
+            (_TRADES, trades),
+            (_LEDGER, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (insert(Event), self._number(connection, units)),
-            (insert(AuditEntry), audit),
-            (insert(IdempotencyKey), keys),
+            (_EVENTS, self._number(connection, units)),
+            (_AUDIT, audit),
+            (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
         ):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
+from engine.live import kinds
 from engine.rules import trailing_trigger
 from utils.wire import CONDITIONAL, TRAILING, Order
 
@@ -30,14 +31,15 @@ class Triggers:
         self._places: dict[str, tuple[str, str]] = {}
         self._guards = 0
         self._elsewhere: dict[str, str] = {}
-        """Live orders and their accounts: the exchange watches them, prices here move nothing."""
+        """Live orders that wait for no price here, and their accounts: the exchange has them, or will have."""
 
     def __len__(self) -> int:
         return len(self._places) - self._guards + len(self._elsewhere)
 
     def add(self, order: Order) -> None:
         """Watch `order`, replacing what was known of it but for a better trailing level."""
-        if order.mode == "live":
+        if order.mode == "live" and not kinds.waits(order):
+            self.remove(order.id)
             self._elsewhere[order.id] = order.account
             return
         place = (order.exchange, order.symbol)

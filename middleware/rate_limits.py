@@ -73,9 +73,9 @@ def install(app: Flask, settings: Settings) -> None:
     def tell(response: Response) -> Response:
         tightest: Standing | None = g.get("rate_limit")
         if tightest is not None:
-            response.headers["X-RateLimit-Limit"] = str(tightest.amount)
-            response.headers["X-RateLimit-Remaining"] = str(tightest.left)
-            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.ends_at))
+            response.headers.add("X-RateLimit-Limit", str(tightest.amount))
+            response.headers.add("X-RateLimit-Remaining", str(tightest.left))
+            response.headers.add("X-RateLimit-Reset", str(math.ceil(tightest.ends_at)))
             if response.status_code == 429:
                 response.headers["Retry-After"] = str(max(math.ceil(tightest.ends_at - time.time()), 1))
         return response

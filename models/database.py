@@ -9,6 +9,8 @@ from sqlite3 import Error as SQLError
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -47,12 +49,17 @@ class Database:
             }
             options["pool_pre_ping"] = True
         self.engine: Engine = create_engine(parsed, **options)
+        self._writer = self.engine.execution_options(writing=True)
         self.path = Path(parsed.database) if self.is_sqlite and parsed.database else None
         self._file: tuple[int, int] | None = None
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", self._refuse_lost_file)
-            event.listen(self.engine, "begin", _begin_immediate_when_writing)
+            event.listen(self.engine, "begin", _begin_immediate_when_writer)
+
+    def insert(self, table: Any) -> Any:
+        """Return an insert into `table` that can tell what to do on a conflict, as the database's dialect has it."""
+        return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -82,10 +89,19 @@ class Database:
         """
         with (
             _translated(),
-            Session(self.engine.execution_options(writing=True), expire_on_commit=False) as session,
+            Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in one transaction, as `write` does, without a session around it.
+
+        :raises StorageUnavailable: when the database cannot be reached or stays locked.
+        """
+        with _translated(), self._writer.begin() as connection:
+            yield connection
 
     def transaction(self, connection: Connection) -> Transaction | None:
         """Return the transaction of `connection`, whose outcome can be asked for; None on SQLite.
@@ -181,7 +197,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate_when_writing(connection: Connection) -> None:
+def _begin_immediate_when_writer(connection: Connection) -> None:
     # A deferred transaction that upgrades to a write fails at once with "database is locked", whatever the timeout.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

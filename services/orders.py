@@ -13,7 +13,7 @@ from sqlalchemy import Select, literal, select, tuple_
 import models
 from models import Database
 from models.base import UtcDateTime
-from models.records import order_of, trade_of
+from models.records import order_of, orders_of, trades_of
 from services.accounts import Accounts
 from services.principals import Principal
 from utils.errors import EngineTimeout, Fault, NotFound, Refused
@@ -209,14 +209,14 @@ class Orders:
             query = query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([order_of(row) for row in rows], filters.limit)
+        return Page.of(orders_of(rows), filters.limit)
 
     def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
         """Return a page of the caller's trades, of all accounts unless one is named."""
         query = self._listed(models.Trade, _TRADE, principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([trade_of(row) for row in rows], filters.limit)
+        return Page.of(trades_of(rows), filters.limit)
 
     def _listed(
         self, table: type[models.Order | models.Trade], columns: Any, principal: Principal, filters: Filters

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from models import Database
 from models.database import Transaction
@@ -63,9 +63,9 @@ class Vanishing:
         self.breaks = True
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        with self._database.write() as session:
-            yield session
+    def writing(self) -> Iterator[Connection]:
+        with self._database.writing() as connection:
+            yield connection
         if self.breaks:
             raise StorageUnavailable("The answer was lost.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from api.schemas.fields import DecimalString
-from api.schemas.trading import FeeSchema
+from api.schemas.trades import FeeSchema
 from utils.wire import ORDER_TYPES, SIDES
 
 

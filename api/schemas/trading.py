@@ -1,4 +1,4 @@
-"""Bodies and queries of orders and trades."""
+"""Bodies and queries of orders."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
 from api.schemas.brackets import StoredExitSchema, exit_leg
-from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString
-from api.schemas.market import Moment, Symbol, Word
+from api.schemas.market import Symbol, Word
 from api.schemas.portfolio import MODES
-from services.orders import Changes, Filters
-from services.trade_export import ExportFilters
+from api.schemas.trades import ACCOUNT, FeeSchema, TradeQuery
+from services.orders import Changes
 from utils.wire import (
     FINAL_STATUSES,
     GROUPABLE,
@@ -29,7 +28,6 @@ from utils.wire import (
 )
 
 ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
-_ACCOUNT = validate.Length(min=1, max=64)
 
 
 def _trailing(**options: Any) -> DecimalString:
@@ -101,7 +99,7 @@ class OrderTicketSchema(_Aliased):
     account = fields.String(
         load_default=None,
         allow_none=True,
-        validate=_ACCOUNT,
+        validate=ACCOUNT,
         metadata={"description": "The main account when absent."},
     )
 
@@ -183,43 +181,6 @@ class IdempotencyHeaders(Schema):
     )
 
 
-class TradeQuery(PageQuery):
-    """Which trades are wanted."""
-
-    account = fields.String(validate=_ACCOUNT, metadata={"description": "All accounts when absent."})
-    symbol = Symbol()
-    side = Word(*SIDES)
-    after = Moment(metadata={"description": "Only what was created later."})
-    until = Moment(metadata={"description": "Only what was created by then."})
-    direction = Word("asc", "desc", load_default="desc")
-
-    @post_load
-    def read_cursor(self, values: dict[str, Any], **context: Any) -> Any:
-        """Return the filters."""
-        return Filters(**super().read_cursor(values, **context))
-
-
-class ExportQuery(Schema):
-    """Which trades are written, and how their cost is reckoned."""
-
-    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All accounts when absent."})
-    symbol = Symbol(load_default=None)
-    side = Word(*SIDES, load_default=None)
-    after = Moment(load_default=None, metadata={"description": "Only what was created later."})
-    until = Moment(load_default=None, metadata={"description": "Only what was created by then."})
-    method = Word(
-        "average",
-        "fifo",
-        load_default="average",
-        metadata={"description": "Average cost, or first in, first out with a row for each lot."},
-    )
-
-    @post_load
-    def filters(self, values: dict[str, Any], **_: Any) -> ExportFilters:
-        """Return the filters."""
-        return ExportFilters(**values)
-
-
 class OrderQuery(TradeQuery):
     """Which orders are wanted."""
 
@@ -229,7 +190,7 @@ class OrderQuery(TradeQuery):
 class CancelQuery(Schema):
     """Which open orders are canceled: all of the caller's that match."""
 
-    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All when absent."})
+    account = fields.String(load_default=None, validate=ACCOUNT, metadata={"description": "All when absent."})
     symbol = Symbol(load_default=None)
     side = Word(*SIDES, load_default=None)
 
@@ -237,14 +198,7 @@ class CancelQuery(Schema):
 class OptionalAccountQuery(Schema):
     """Whether one account alone is meant."""
 
-    account = fields.String(load_default=None, validate=_ACCOUNT, metadata={"description": "All when absent."})
-
-
-class FeeSchema(Schema):
-    """What was paid for trading."""
-
-    currency = fields.String(required=True)
-    cost = DecimalString(required=True)
+    account = fields.String(load_default=None, validate=ACCOUNT, metadata={"description": "All when absent."})
 
 
 class OrderSchema(Schema):
@@ -279,7 +233,9 @@ class OrderSchema(Schema):
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
     sent_at = fields.DateTime(
-        required=True, allow_none=True, metadata={"description": "When a live order was made ready to be sent."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "When a live order was made ready to be sent; null while it is held."},
     )
     parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
     take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)
@@ -289,25 +245,4 @@ class OrderSchema(Schema):
     )
     replaced_by = fields.String(
         required=True, allow_none=True, metadata={"description": "The order that an edit made of this one."}
-    )
-
-
-class TradeSchema(Schema):
-    """One fill of an order."""
-
-    id = fields.String(required=True)
-    order_id = fields.String(required=True)
-    account = fields.String(required=True)
-    mode = fields.String(required=True, validate=validate.OneOf(MODES))
-    exchange = fields.String(required=True)
-    symbol = fields.String(required=True)
-    side = fields.String(required=True, validate=validate.OneOf(SIDES))
-    price = DecimalString(required=True)
-    amount = DecimalString(required=True)
-    cost = DecimalString(required=True)
-    fee = fields.Nested(FeeSchema, required=True, allow_none=True)
-    realized_pnl = DecimalString(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    exchange_trade_id = fields.String(
-        required=True, allow_none=True, metadata={"description": "The exchange's own id of a live fill."}
     )

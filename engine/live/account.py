@@ -17,6 +17,7 @@ from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.booking import LiveBooking
 from engine.live.difference import Differences, Held, locks
+from engine.live.held import HoldingAccount
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
@@ -24,43 +25,34 @@ from engine.live.pages import Page
 from engine.live.trader import LiveTrader, Unreachable
 from engine.market import Market
 from engine.records import AccountRecord
-from engine.spot import SpotAccount
-from engine.triggers import Touch
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import EngineUnavailable, FieldError, Refused
+from utils.errors import EngineUnavailable, Refused
 from utils.money import ZERO
-from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus, OrderTicket, Preview
+from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTicket
 
 
-class LiveAccount(SpotAccount):
-    """Hold one live account's open orders and books. `in_flight` are the orders that the desk is busy with."""
+class LiveAccount(HoldingAccount):
+    """Hold one live account's open orders and books."""
 
-    octobot: LiveOctoBot
     keys: Keys
     _booking: LiveBooking
 
     def __init__(
         self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool
     ) -> None:
-        super().__init__(record, market, octobot)
+        super().__init__(record, market, octobot, enabled=enabled)
         self.venue = venue
         self.timing = octobot.trader.timing
-        self.in_flight: set[str] = set()
         self.edits: dict[str, wire.Order] = {}
-        self._doomed: set[str] = set()
         self.due = 0.0
         self.opened_at = time.monotonic()
-        self.behind = record.known_until
-        """Until when the exchange is known, after a restore; None when there is nothing to catch up with."""
         self.unread: list[Page] | None = None
         """What is left to read of the exchange's orders then; None before that begins."""
-        self._enabled = enabled
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
         self._differences = Differences(self.timing.lag)
         self._foreign: dict[str, Decimal] = {}
-        self._marks: dict[str, Decimal] = {}
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
         for order in record.orders:
             self.orders[order.id] = order
@@ -75,18 +67,8 @@ class LiveAccount(SpotAccount):
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether it must stay in memory: orders are open, or on their way, or not known yet."""
-        return bool(self.orders or self.in_flight or self.behind)
-
-    def spot_symbols(self) -> list[str]:
-        """Return the markets that are traded here."""
-        return [symbol for symbol, market in self._market.instruments.items() if market.type == "spot"]
-
-    def check_current(self) -> None:
-        """Refuse what needs to know all orders. :raises EngineUnavailable: `account_reconciling` after a restore."""
-        if self.behind is not None:
-            detail = "The account catches up with its exchange after a restore; nothing was done."
-            raise EngineUnavailable(detail, code="account_reconciling", retry_after=5)
+        """Tell whether it must stay in memory: orders are at the exchange, or on their way, or not known yet."""
+        return bool(self.in_flight or self.behind) or not all(map(kinds.waits, self.orders.values()))
 
     def hurry(self) -> None:
         """Have the account looked at now."""
@@ -119,22 +101,20 @@ class LiveAccount(SpotAccount):
         """
         self.check_active()
         self._check_enabled()
-        kinds.check_kind(ticket)
         self.check_current()
         await self.keys.check(self.trader.client)
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
         await self.gate.admit(draft, self)
+        if ticket.type in CONDITIONAL:
+            return self._hold(draft, unit)
         self.trader.breaker.check()
-        return self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+        order = self._intend(orders.new_order(draft, self.record.id, self.record.mode), draft.mark, unit)
+        self._hold_stop(draft, order, unit)
+        return order
 
-    def preview(self, ticket: OrderTicket) -> Preview:
-        """Tell what placing `ticket` would do. :raises Refused: exchanges are not asked for its kind."""
-        kinds.check_kind(ticket)
-        return super().preview(ticket)
-
-    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:  # noqa: ARG002
-        """Note what an order shall become, for the desk to replace it, and return it as it is.
+    async def edit(self, command: wire.EditOrder, unit: Unit) -> wire.Order:
+        """Change a held order; of another one note what it shall become, for the desk to replace it, and return it.
 
         :raises Conflict: `order_pending` while its own fate is open.
         """
@@ -142,33 +122,19 @@ class LiveAccount(SpotAccount):
         self.check_current()
         await self.keys.check(self.trader.client)
         order = self._open_order(command.order_id)
+        if kinds.is_held(order):
+            return await self._edit_held(order, command, unit)
         if order.status in UNCERTAIN_STATUSES or order.id in self.in_flight:
             raise kinds.pending()
         self.trader.breaker.check()
+        self._check_pair(order, command)
         changed, draft = self._edited(order, command)
         await self.gate.admit(draft, self, edited=order)
         if changed.remaining <= ZERO:
-            detail = "The amount must be above what is filled."
-            error = FieldError(field="amount", code="invalid_amount", message=detail)
-            raise Refused(detail, code="invalid_amount", errors=(error,))
+            raise kinds.amount_too_small()
         self.edits[order.id] = changed
         self.in_flight.add(order.id)
         return order
-
-    async def cancel(self, order_id: str, unit: Unit, *, status: OrderStatus = "canceled") -> wire.Order:  # noqa: ARG002
-        """Make the intent of a cancel; the exchange is asked for it until it has happened.
-
-        An order that is being sent or replaced is cancelled as soon as its fate is known.
-        """
-        order = self._open_order(order_id)
-        if order.id in self.in_flight:
-            self._doomed.add(order.id)
-            return order
-        if order.status == "pending_cancel":
-            return order
-        if order.status == "pending_new":
-            unit.order(replace(order, status="unknown", updated_at=clock.now()))
-        return self._keep(replace(order, status="pending_cancel", updated_at=clock.now()), unit)
 
     # -------------------------------------------------------------------------------- what the exchange says
 
@@ -178,6 +144,8 @@ class LiveAccount(SpotAccount):
         if order is None:
             return None
         if isinstance(outcome, Refusal):
+            if outcome.again and kinds.is_own(order) and order_id not in self._doomed:
+                return self._hold_again(order, outcome, self.timing.poll, unit)
             if outcome.again:
                 unit.release(order)
             return self._reject(order, outcome.code, unit)
@@ -205,10 +173,18 @@ class LiveAccount(SpotAccount):
         return self._keep(moved, unit)
 
     def adopt(self, order: wire.Order, state: ExchangeOrder, fills: list[ExchangeFill], unit: Unit) -> None:
-        """Take in an order of ours that the exchange has and SQL has not, and bring it to where it is."""
-        if order.id not in self.orders and order.id not in self.line.ended:
+        """Take in an order of ours that the exchange has and SQL has not, and bring it to where it is.
+
+        One that SQL still holds was triggered after what SQL knows.
+        """
+        known = self.orders.get(order.id)
+        if known is not None and kinds.is_held(known):
+            self._note_sent(known, unit)
+        elif known is None and order.id not in self.line.ended:
             self._keep(order, unit)
-            self.follow(order.id, state, fills, unit)
+        else:
+            return
+        self.follow(order.id, state, fills, unit)
 
     def not_found(self, order_id: str, unit: Unit) -> None:
         """Note that the exchange knows nothing of an order; when it cannot arrive any more, it is over."""
@@ -248,7 +224,8 @@ class LiveAccount(SpotAccount):
         finally:
             self.orders[old.id] = old
             self._reckon()
-        return orders.new_order(draft, self.record.id, self.record.mode)
+        made = orders.new_order(draft, self.record.id, self.record.mode)
+        return replace(made, group_id=old.group_id, parent_id=old.parent_id)
 
     def _book(self, order: wire.Order, fills: list[ExchangeFill], unit: Unit) -> wire.Order:
         for fill in fills:
@@ -268,7 +245,7 @@ class LiveAccount(SpotAccount):
         self._foreign = {
             currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
         }
-        moving = [each for each in self.orders.values() if each.status in UNCERTAIN_STATUSES or each.type == "market"]
+        moving = [each for each in self.orders.values() if kinds.may_move_balances(each)]
         if moving or self.in_flight:
             self._differences.forget()
             self._reckon()
@@ -283,15 +260,6 @@ class LiveAccount(SpotAccount):
             self._count_in(came, unit)
         return not self._differences.pending
 
-    # ------------------------------------------------------------------------------ prices move nothing here
-
-    async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
-        """Do nothing: the exchange decides when its orders fill."""
-
-    def trail(self, order_id: str, level: Decimal) -> wire.Order | None:  # noqa: ARG002
-        """Do nothing: there are no trailing orders here."""
-        return None
-
     # ------------------------------------------------------------------------------------------- internal
 
     def _count_in(self, value: Decimal, unit: Unit) -> None:
@@ -301,17 +269,10 @@ class LiveAccount(SpotAccount):
         unit.settle(deposited=deposited)
         unit.sample(self.overview().total_value, deposited)
 
-    def _check_enabled(self) -> None:
-        if not self._enabled:
-            raise Refused("Live trading is switched off on this installation.", code="live_trading_disabled")
-
     def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
         self.in_flight.add(order.id)
         self._marks[order.id] = mark
-        return self._keep(replace(order, status="pending_new", sent_at=order.created_at), unit)
-
-    def _reject(self, order: wire.Order, code: str, unit: Unit) -> wire.Order:
-        return self._keep(replace(order, status="rejected", reject_code=code, updated_at=clock.now()), unit)
+        return self._keep(replace(order, status="pending_new", sent_at=clock.now(), updated_at=clock.now()), unit)
 
     def _keep(self, order: wire.Order, unit: Unit) -> wire.Order:
         if order.status in FINAL_STATUSES:
@@ -319,16 +280,17 @@ class LiveAccount(SpotAccount):
             self._absences.forget(order.id)
             self._doomed.discard(order.id)
             self._marks.pop(order.id, None)
+            self._again_at.pop(order.id, None)
             self._differences.forget()
         else:
             self.orders[order.id] = order
         unit.order(order)
+        self._follow_pair(order, unit)
+        if order.status in FINAL_STATUSES:
+            self._place_exits_of(order, unit)
         self._reckon()
         self._booking.tell(order.symbol.split("/"), unit)
         return order
-
-    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
-        return super()._lock_of(replace(order, amount=order.remaining))
 
     def _reckon(self) -> None:
         """Give OctoBot's portfolio the totals and what is locked of them."""

@@ -9,7 +9,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from engine.account import Account
 from engine.accounts import Accounts
+from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.outcomes import Refusal
@@ -39,9 +41,43 @@ class LiveDesk:
         self._change = change
         self._records = records
         self.follower = Follower(accounts, change, Reconciler(change, records))
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def release(self, account: Account, unit: Unit) -> None:
+        """Complete a change of `account` by what it sets free."""
+        if isinstance(account, LiveAccount):
+            await account.release(unit)
+
+    def errands(self, account: Account) -> list[wire.Order]:
+        """Return what is to be done at the exchange when the change of `account` is stored; its lock is held."""
+        if not isinstance(account, LiveAccount):
+            return []
+        errands, account.errands = account.errands, []
+        return errands
+
+    def run(self, errands: list[wire.Order]) -> None:
+        """Send and cancel what the engine has decided by itself, and is stored."""
+        for order in errands:
+            task = asyncio.create_task(self._run(order), name=f"errand for {order.id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        """Wait for the requests under way."""
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _run(self, order: wire.Order) -> None:
+        try:
+            await (self.send(order) if order.status == "pending_new" else self.recall(order))
+        except Exception:
+            # its intent is stored: the follower finds out, or goes on
+            _log.exception("order %s is left to the follower", order.id)
 
     async def send(self, order: wire.Order) -> wire.Order:
-        """Send an order whose intent is committed, and return what became of it."""
+        """Send an order whose intent is committed, and return what became of it; a held one stays as it is."""
+        if kinds.is_held(order):
+            return order
         account = await self._account(order)
         try:
             outcome = await account.trader.send(order)
@@ -92,6 +128,8 @@ class LiveDesk:
         :raises Conflict: it filled or ended first. :raises EngineUnavailable: nothing was done.
         :raises EngineTimeout: `edit_incomplete` when the cancel is not certain; the order will end cancelled.
         """
+        if kinds.is_held(order):
+            return order  # it was changed here
         account = await self._account(order)
         try:
             outcome = await account.trader.recall(order)
@@ -133,7 +171,7 @@ class LiveDesk:
                 raise EngineTimeout("The account was read anew; look the order up.", code="edit_incomplete")
             if news is None or news[1] is None:
                 account.in_flight.discard(order.id)
-                return await account.cancel(order.id, unit)
+                return account.withdraw(order.id, unit)
             return account.succeed(order.id, news[1], news[2], unit)
 
         return step_in
@@ -190,4 +228,4 @@ def settled(order: wire.Order) -> wire.Order:
 
 
 def _fills_at_once(order: wire.Order) -> bool:
-    return order.type == "market" or order.time_in_force in IMMEDIATE
+    return kinds.sent_as(order) == "market" or order.time_in_force in IMMEDIATE

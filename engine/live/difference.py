@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine import orders
+from engine.live import kinds
 from engine.market import Market
 from utils import wire
 from utils.money import ZERO
@@ -56,10 +57,10 @@ class Differences:
 
 
 def locks(open_orders: Iterable[wire.Order], marks: dict[str, Decimal], market: Market) -> dict[str, Decimal]:
-    """Return what open orders take, by currency; `marks` are the prices of those that have none."""
+    """Return what open orders take at the exchange, by currency; `marks` are the prices of those that have none."""
     locked: dict[str, Decimal] = {}
     for order in open_orders:
-        if order.symbol in market.instruments:
+        if order.symbol in market.instruments and not kinds.is_held(order):
             rest = replace(order, amount=order.remaining)
             price = order.price or marks.get(order.id) or ZERO
             currency, needed = orders.needs(rest, price, market.instruments[order.symbol])

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import ccxt
 
 from engine.accounts import Accounts
+from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.outcomes import ExchangeFill, ExchangeOrder
 from engine.live.reconciliation import Reconciler
@@ -147,7 +148,7 @@ class Follower:
     async def _news(self, account: LiveAccount) -> Any:
         by_symbol: dict[str, list[wire.Order]] = {}
         for order in account.orders.values():
-            if order.id not in account.in_flight:
+            if order.id not in account.in_flight and not kinds.is_held(order):
                 by_symbol.setdefault(order.symbol, []).append(order)
         for symbol, orders in by_symbol.items():
             shown: dict[str | None, ExchangeOrder] = {}

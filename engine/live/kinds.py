@@ -1,25 +1,53 @@
-"""Which orders a live account takes."""
+"""What an order of a live account is: held here, or the exchange's; and what the exchange is asked for."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from utils import wire
 from utils.errors import Conflict, FieldError, Refused
-from utils.wire import OrderTicket
+from utils.wire import CONDITIONAL, FINAL_STATUSES, MARKET_ON_TRIGGER, UNCERTAIN_STATUSES
 
 
-def check_kind(ticket: OrderTicket) -> None:
-    """Refuse what exchanges are not asked for. :raises Refused: `type_not_supported_live` and the like."""
-    groups = {"oco": ticket.oco, "take_profit": ticket.take_profit, "stop_loss": ticket.stop_loss}
-    if ticket.type not in {"market", "limit"} or any(groups.values()):
-        field = next((name for name, leg in groups.items() if leg), "type")
-        detail, code = "Live accounts take market and limit orders.", "type_not_supported_live"
-    elif ticket.time_in_force == "day":
-        field, code = "time_in_force", "time_in_force_not_supported_live"
-        detail = "Live accounts take gtc, ioc and fok orders."
-    else:
-        return
-    raise Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))
+def is_held(order: wire.Order) -> bool:
+    """Tell whether an open order has not been sent: the exchange knows nothing of it."""
+    return order.mode == "live" and order.sent_at is None and order.status not in FINAL_STATUSES
+
+
+def waits(order: wire.Order) -> bool:
+    """Tell whether a held order waits for a price; another one is to be sent as soon as that can be."""
+    return is_held(order) and order.type in CONDITIONAL and order.triggered_at is None
+
+
+def sent_as(order: wire.Order) -> Literal["market", "limit"]:
+    """Return the type of the order that the exchange gets: it has no conditional ones."""
+    return "market" if order.type == "market" or order.type in MARKET_ON_TRIGGER else "limit"
+
+
+def may_move_balances(order: wire.Order) -> bool:
+    """Tell whether an order may have traded already without that being known."""
+    return order.status in UNCERTAIN_STATUSES or (order.sent_at is not None and sent_as(order) == "market")
+
+
+def is_own(order: wire.Order) -> bool:
+    """Tell whether the engine sends an order of itself, so that nobody is there to try it again."""
+    return order.triggered_at is not None or order.parent_id is not None
 
 
 def pending() -> Conflict:
     """Return the error for a change of an order whose last one is under way."""
     return Conflict("The order's last change is under way.", code="order_pending", retry_after=1)
+
+
+def not_editable() -> Refused:
+    """Return the error for the amount of a pair of which one order is at the exchange already."""
+    return _refuse("not_editable", "The amount of a pair that is partly at the exchange cannot be changed.")
+
+
+def amount_too_small() -> Refused:
+    """Return the error for an amount that leaves nothing to trade."""
+    return _refuse("invalid_amount", "The amount must be above what is filled.")
+
+
+def _refuse(code: str, detail: str) -> Refused:
+    return Refused(detail, code=code, errors=(FieldError(field="amount", code=code, message=detail),))

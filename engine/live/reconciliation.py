@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
+from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.outcomes import FAILURES, order_of
 from engine.live.pages import Page
@@ -76,7 +77,8 @@ class Reconciler:
     async def _adopt(self, account: LiveAccount, listed: dict[str | None, Any]) -> None:
         found = {order_id: raw for order_id, raw in listed.items() if order_id is not None}
         known = await asyncio.to_thread(self._records.statuses, list(found))
-        for order_id in sorted(found.keys() - known.keys()):
+        held = {order.id for order in account.orders.values() if kinds.is_held(order)}
+        for order_id in sorted(found.keys() - (known.keys() - held)):
             try:
                 order, state = adopted(order_id, found[order_id], account), order_of(found[order_id])
             except FAILURES as error:
@@ -98,7 +100,8 @@ def our_id(raw: Any) -> str | None:
     if not isinstance(client_id, str) or not _CLIENT_ID.fullmatch(client_id):
         return None
     made = uuid.UUID(client_id)
-    if made.version != 7 or (timestamp and abs(clock.from_ms(timestamp) - made_at(made)) > MARGIN):
+    # one that was held here was sent any time later
+    if made.version != 7 or (timestamp and made_at(made) - clock.from_ms(timestamp) > MARGIN):
         return None
     return str(made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from engine import orders
 from engine.live.outcomes import ExchangeOrder
 from utils import clock, wire
 from utils.money import ZERO
@@ -41,6 +42,9 @@ def _over(order: wire.Order, state: ExchangeOrder) -> OrderStatus | None:
         return "filled"
     if state.status == "rejected" and order.status in {"pending_new", "unknown"} and not order.filled:
         return "rejected"
-    if order.status != "pending_cancel" and (state.status == "expired" or order.time_in_force in IMMEDIATE):
+    if order.status == "pending_cancel":
+        # cancelled because its day was over, or by its owner after that
+        return "expired" if orders.is_expired(order, order.updated_at) else "canceled"
+    if state.status == "expired" or order.time_in_force in IMMEDIATE:
         return "expired"
     return "canceled"

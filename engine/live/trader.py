@@ -15,6 +15,7 @@ import ccxt
 from octobot_trading import errors, exchanges
 
 from engine.exchanges.attempt import Attempt, noting
+from engine.live import kinds
 from engine.live.breaker import Breaker
 from engine.live.difference import Held
 from engine.live.outcomes import (
@@ -84,10 +85,11 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
     async def send(self, order: wire.Order) -> ExchangeOrder | Refusal | Unknown:
         """Send an order whose intent is committed: once, before its time is up."""
         params = {"clientOrderId": client_id(order)}
-        if order.time_in_force in {"ioc", "fok"}:
+        kind = kinds.sent_as(order)
+        if order.time_in_force in {"ioc", "fok"} and (kind == "limit" or order.type == "market"):
             params["timeInForce"] = order.time_in_force.upper()
         price = None if order.price is None else plain(order.price)
-        request = (order.symbol, order.type, order.side, plain(order.amount), price, params)
+        request = (order.symbol, kind, order.side, plain(order.amount), price, params)
         answer = await self._change(self.timing.send_by(order), "create_order", *request)
         if isinstance(answer, Refusal | Unknown):
             return answer
@@ -183,7 +185,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
         """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
-        since = int(order.created_at.timestamp() * 1000) - LOOK_BACK_MS
+        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
         if self.client.has.get("fetchOrderTrades"):
             raw = await self._ask("fetch_order_trades", exchange_order_id, order.symbol)
         else:

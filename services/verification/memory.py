@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Row, select
 
-from models import Account, Balance, Database, EventCounter, Order
+from models import Account, Balance, Database, EventCounter, Order, Position
 from models.records import order_of
 from services.verification.difference import Difference
 from utils import wire
@@ -26,6 +26,10 @@ from utils.octobot_bridge import OctoBotBridge
 _log = logging.getLogger(__name__)
 PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before each look: memory is ahead of SQL for some milliseconds, so what differs is looked at again."""
+LEVERAGE = Decimal(5)
+"""Of a market in which the account has never had a position nor chosen a leverage."""
+MARGIN_DIGITS = Decimal("1e-8")
+"""Margins are rounded up to this."""
 NOTHING = wire.Holding(free=ZERO, locked=ZERO, total=ZERO, value=None)
 
 
@@ -36,6 +40,7 @@ class _Stored:
     events: int
     totals: dict[str, Decimal]
     orders: dict[str, wire.Order]
+    positions: dict[str, Row[Any]]
 
 
 def compare(database: Database, bridge: OctoBotBridge) -> Iterator[Difference]:
@@ -95,17 +100,21 @@ def _stored(database: Database, account: Row[Any]) -> _Stored:
         orders = connection.execute(
             select(Order.__table__).where(Order.account_id == account.id, Order.closed_at.is_(None))
         )
+        positions = connection.execute(select(Position.__table__).where(Position.account_id == account.id))
         return _Stored(
-            last or 0, {row.currency: row.total for row in totals}, {row.id: order_of(row) for row in orders}
+            last or 0,
+            {row.currency: row.total for row in totals},
+            {row.id: order_of(row) for row in orders},
+            {row.symbol: row for row in positions},
         )
 
 
 def _of_holdings(
     account: Row[Any], held: dict[str, wire.Holding], stored: _Stored, markets: dict[str, wire.Instrument]
 ) -> Iterator[Difference]:
-    # what a live exchange or a position locks is not reckoned from open orders
-    reckoned = account.mode == "paper" and account.type == "spot"
-    locks = _locks(stored.orders.values(), markets) if reckoned else {}
+    # what is locked at a live exchange is its own reckoning, with its fees and what others do there
+    reckoned = account.mode == "paper"
+    locks = _locks(account, stored, markets) if reckoned else {}
     for currency in held.keys() | stored.totals.keys():
         holding, total = held.get(currency, NOTHING), stored.totals.get(currency, ZERO)
         locked = locks.get(currency, ZERO) if reckoned else holding.locked
@@ -124,15 +133,38 @@ def _of_orders(account: Row[Any], held: list[wire.Order], stored: dict[str, wire
             yield Difference(check="memory", account=account.id, subject=f"order {order_id}", detail=told)
 
 
-def _locks(orders: Any, markets: dict[str, wire.Instrument]) -> dict[str, Decimal]:
-    """Reckon what open orders need: those that rest at a limit price, the taker fee included."""
+def _locks(account: Row[Any], stored: _Stored, markets: dict[str, wire.Instrument]) -> dict[str, Decimal]:
+    resting = [
+        order
+        for order in stored.orders.values()
+        if order.price is not None and (order.type == "limit" or order.triggered_at is not None)
+    ]
+    return (_spot_locks if account.type == "spot" else _futures_locks)(resting, stored, markets)
+
+
+def _spot_locks(resting: list[wire.Order], _stored: _Stored, markets: dict[str, wire.Instrument]) -> dict[str, Decimal]:
+    """Reckon what resting limits need, the taker fee included."""
     locks: dict[str, Decimal] = defaultdict(Decimal)
-    for order in orders:
-        if order.price is None or (order.type != "limit" and order.triggered_at is None):
-            continue
+    for order in resting:
         market = markets[order.symbol]
         if order.side == "buy":
-            locks[market.quote] += order.remaining * order.price * (1 + market.taker_fee)
+            locks[market.quote] += order.remaining * (order.price or ZERO) * (1 + market.taker_fee)
         else:
             locks[market.base] += order.remaining
+    return locks
+
+
+def _futures_locks(
+    resting: list[wire.Order], stored: _Stored, markets: dict[str, wire.Instrument]
+) -> dict[str, Decimal]:
+    """Reckon the margins of positions, and of resting limits that could open one with the taker fee."""
+    locks: dict[str, Decimal] = defaultdict(Decimal)
+    for position in stored.positions.values():
+        locks[markets[position.symbol].settle or ""] += position.margin
+    for order in resting:
+        if not order.reduce_only:
+            market, held = markets[order.symbol], stored.positions.get(order.symbol)
+            cost = order.amount * (order.price or ZERO)
+            margin = (cost / (held.leverage if held else LEVERAGE)).quantize(MARGIN_DIGITS, ROUND_UP)
+            locks[market.settle or ""] += margin + cost * market.taker_fee
     return locks

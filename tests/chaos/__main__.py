@@ -38,7 +38,9 @@ def main() -> int:
         print("TEST_POSTGRESQL_URL is not set: on SQLite alone", file=sys.stderr)
     results = []
     print(
-        f"{'database':<11}{'seed':>5}{'orders':>8}{'repeats':>8}{'kills':>6}{'s':>6}  " + "  ".join(COLUMNS), flush=True
+        f"{'database':<11}{'seed':>5}{'orders':>8}{'live':>7}{'repeats':>8}{'kills':>6}{'s':>6}{'recovery':>9}  "
+        + "  ".join(COLUMNS),
+        flush=True,
     )
     for url in urls:
         for seed in (int(seed) for seed in options.seeds.split(",")):
@@ -62,7 +64,7 @@ def _show(result: Result) -> None:
     counts = "  ".join(f"{result.findings.counts[name]:>{len(name)}}" for name in COLUMNS)
     kills = sum(result.killed.values())
     print(
-        f"{result.database:<11}{result.plan.seed:>5}{result.orders:>8}{result.repeats:>8}{kills:>6}"
+        f"{result.database:<11}{result.plan.seed:>5}{result.orders:>8}{result.live_orders:>7}{result.repeats:>8}{kills:>6}"
         f"{result.seconds:>6.0f}{result.findings.recovery:>9.0f}  {counts}   {result.killed}",
         flush=True,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SLOW_DISK_SECONDS = 0.2
 PLANTED = Path(__file__).parent / "planted"
 _forgotten: set[asyncio.Future[Any]] = set()
 
@@ -19,13 +21,21 @@ def release_the_key() -> None:
 
 
 def write_after_the_answer() -> None:
-    """Answer before the order is committed."""
+    """Answer before the order is committed, to a disk that takes its time."""
     from engine.desk import Desk
+    from engine.journal import Journal
+
+    commit = Journal._commit
+
+    def commit_late(journal: Journal, units: list[Any]) -> Any:
+        time.sleep(SLOW_DISK_SECONDS)
+        return commit(journal, units)
 
     async def forget(_desk: Desk, _account: Any, committed: asyncio.Future[None]) -> None:
         _forgotten.add(committed)
         committed.add_done_callback(_forgotten.discard)
 
+    Journal._commit = commit_late  # type: ignore[method-assign, assignment]
     Desk._commit = forget  # type: ignore[method-assign, assignment]
 
 
@@ -40,7 +50,7 @@ def send_again_on_timeout() -> None:
         outcome = await send(trader, order)
         return await send(trader, order) if isinstance(outcome, Unknown) else outcome
 
-    LiveTrader.send = send_again  # type: ignore[method-assign]
+    LiveTrader.send = send_again  # type: ignore[method-assign, assignment]
 
 
 def write_after_the_send() -> None:
@@ -63,16 +73,14 @@ def write_after_the_send() -> None:
                 submit(journal, kept.pop(order_id))
         return submit(journal, unit)
 
-    Journal.submit = submit_late  # type: ignore[method-assign]
+    Journal.submit = submit_late  # type: ignore[method-assign, assignment]
 
 
 def take_not_found_for_failed() -> None:
     """Reject an order that the exchange does not show, at once."""
-    from engine.live import account
-    from engine.live.timing import Timing
+    from engine.live.absence import Absences
 
-    account.SIGHTINGS = 1
-    Timing.is_past = lambda _timing, _order: True  # type: ignore[method-assign]
+    Absences.is_certain = lambda *_: True  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ from models import Database
 from models.records import order_of
 from tests.books import differences, rows
 from tests.chaos import findings
-from tests.chaos.exchange import NAME, Exchange, compare, live_ticket
+from tests.chaos.exchange import NAMES, Exchange, compare, live_ticket
 from tests.chaos.findings import Findings
-from tests.chaos.killer import Killer
+from tests.chaos.killer import Killer, is_ready
 from tests.chaos.mutants import PLANTED
 from tests.chaos.traders import Trader, paper_ticket
 from tests.e2e.running import ROOT, Server, wait_for
-from utils.errors import TradingError
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 FINAL_WITHIN_SECONDS = 60
+LATEST_ARRIVAL_SECONDS = 25
+"""After that nothing that was sent can arrive any more: what a mutant did wrong stays wrong."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Plan:
     kills: int
     clients: int
     live: bool = True
-    """Whether every second client trades live, at an exchange that fails."""
+    """Whether every second client trades live, at exchanges that fail."""
     mutant: str = ""
 
 
@@ -49,6 +51,7 @@ class Result:
     database: str
     seconds: float
     orders: int
+    live_orders: int
     repeats: int
     killed: dict[str, int]
     findings: Findings
@@ -66,51 +69,67 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
     }
     if plan.mutant:
         settings |= {"CHAOS_MUTANT": plan.mutant, "PYTHONPATH": f"{PLANTED}:{ROOT}"}
+    patience = FINAL_WITHIN_SECONDS
+    if plan.mutant:
+        patience = LATEST_ARRIVAL_SECONDS if plan.live else 0
     with ExitStack() as cleanup:
-        exchange = cleanup.enter_context(Exchange(plan.seed)) if plan.live else None
-        if exchange is not None:
-            settings |= {"EXCHANGES": f"demo,{NAME}", "EXCHANGE_URLS": f"{NAME}={exchange.url}"}
-            settings |= {"LIVE_TRADING_ENABLED": "true"}
-        killer = Killer(lambda: _started(directory, settings, cleanup), plan.seed, plan.kills)
-        traders = [
+        exchanges = [cleanup.enter_context(Exchange(name, plan.seed)) for name in NAMES] if plan.live else []
+        settings |= {
+            "EXCHANGES": ",".join(["demo", *(exchange.name for exchange in exchanges)]),
+            "EXCHANGE_URLS": ",".join(f"{exchange.name}={exchange.url}" for exchange in exchanges),
+            "LIVE_TRADING_ENABLED": "true",
+        }
+        traders: list[Trader] = []
+        killer = Killer(
+            lambda: _started(directory, settings, cleanup),
+            plan.seed,
+            plan.kills,
+            lambda: placed(traders) / plan.placements,
+        )
+        traders += [
             Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
             for number in range(plan.clients)
         ]
-        live = traders[::2] if exchange is not None else []
-        for trader in live:
-            assert exchange is not None
-            trader.tickets = live_ticket
+        for trader in traders[1::4]:
+            trader.open_futures_account()
+        live = list(zip(traders[::2], cycle(exchanges), strict=False))
+        for trader, exchange in live:
+            trader.tickets, trader.pause = live_ticket, 0
             exchange.open_account(trader)
-        if exchange is not None:
+        for exchange in exchanges:
             exchange.rage()
         _trade(plan, killer, traders)
-        if exchange is not None:
+        for exchange in exchanges:
             exchange.calm()
-        wait_for(lambda: _is_ready(killer.server), 60, killer.server)
+        wait_for(lambda: is_ready(killer.server), 60, killer.server)
         return Result(
             plan=plan,
             database="sqlite" if database.is_sqlite else "postgresql",
             seconds=time.monotonic() - begun,
-            orders=sum(len(trader.placements) for trader in traders),
+            orders=placed(traders),
+            live_orders=placed([trader for trader, _ in live]),
             repeats=sum(trader.repeats for trader in traders),
             killed=dict(killer.killed),
-            findings=_found(database, directory, traders, live, exchange),
+            findings=_found(database, directory, traders, live, patience),
         )
 
 
 def _found(
-    database: Database, directory: Path, traders: list[Trader], live: list[Trader], exchange: Exchange | None
+    database: Database,
+    directory: Path,
+    traders: list[Trader],
+    live: list[tuple[Trader, Exchange]],
+    patience: float,
 ) -> Findings:
     """Count what is wrong, as soon as nothing is, or when everything has had its time to be final."""
     begun = time.monotonic()
     while True:
         found = Findings()
         findings.told(found, database, traders)
-        for trader in live:
-            assert exchange is not None
+        for trader, exchange in live:
             compare(found, exchange, trader, *_books(database, trader))
         found.recovery = time.monotonic() - begun
-        if found.is_clean or found.recovery > FINAL_WITHIN_SECONDS:
+        if found.is_clean or found.recovery > patience:
             break
         time.sleep(1)
     bridge = OctoBotBridge(UnixTransport(directory / "var" / "engine.sock"), timeout=30)
@@ -133,29 +152,24 @@ def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> S
     return server
 
 
+def placed(traders: list[Trader]) -> int:
+    """Return how many orders were placed so far."""
+    return sum(len(trader.placements) for trader in traders)
+
+
 def _trade(plan: Plan, killer: Killer, traders: list[Trader]) -> None:
-    """Let the traders place what they are to, and go on until there were enough kills."""
+    """Let the traders place what they are to together, and go on until there were enough kills."""
     rested = threading.Event()
-    share = -(-plan.placements // len(traders))
     with ThreadPoolExecutor(len(traders) + 1) as pool:
         killing = pool.submit(killer.run, rested)
         try:
-            for ended in [pool.submit(_trade_on, trader, share, killer.enough) for trader in traders]:
+            for ended in [pool.submit(_trade_on, trader, plan, killer, traders) for trader in traders]:
                 ended.result()
         finally:
             rested.set()
         killing.result()
 
 
-def _trade_on(trader: Trader, share: int, enough: threading.Event) -> None:
-    trader.trade(share)
-    while not enough.is_set():
-        trader.trade(1)
-        time.sleep(0.2)
-
-
-def _is_ready(server: Server) -> bool:
-    try:
-        return server.get("/health/ready", timeout=3) != ""
-    except (OSError, TradingError):
-        return False
+def _trade_on(trader: Trader, plan: Plan, killer: Killer, traders: list[Trader]) -> None:
+    while placed(traders) < plan.placements or not killer.enough.is_set():
+        trader.trade()

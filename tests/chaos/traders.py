@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ import httpx
 from tests.e2e.client import PASSWORD
 
 PATIENCE_SECONDS = 120
-PAUSE_SECONDS = 0.05
+PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds before each repetition; the last goes for all further ones."""
 TIMEOUT_SECONDS = 15
 IMPATIENT = 0.1
 IMPATIENCE_SECONDS = (0.001, 0.02)
@@ -42,7 +44,8 @@ class Trader:
     tickets: Callable[[random.Random], dict[str, Any]]
     """What it trades."""
     seed: int
-    mode: str = "paper"
+    pause: float = 0.2
+    """Seconds between two orders at most: those who trade live wait for their exchange, and the others for them."""
     account: str | None = None
     placements: list[Placement] = field(default_factory=list)
     repeats: int = 0
@@ -66,6 +69,12 @@ class Trader:
         if answer is not None and answer.is_success:
             self.token = answer.json()["data"]["access_token"]
 
+    def open_futures_account(self) -> None:
+        """Trade perpetuals, in an account for them."""
+        account = {"name": "futures", "mode": "paper", "type": "futures"}
+        self.account = self.call("POST", "/api/accounts", json=account)["id"]
+        self.tickets = futures_ticket
+
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the `data` of a successful answer, asking again while something has to get ready."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -77,25 +86,26 @@ class Trader:
         assert answer.is_success, answer.text
         return answer.json()["data"]
 
-    def trade(self, count: int) -> None:
-        """Place `count` orders, canceling some on the way."""
-        for _ in range(count):
-            chance, number = self._chance, len(self.placements)
-            body = self.tickets(chance)
-            if self.account is not None:
-                body["account"] = self.account
-            key = f"{self.name}-{number}"
-            if chance.random() < 0.5:
-                # without one, nothing but the key keeps a repetition from being a second order
-                body["client_order_id"] = key
-            placement = Placement(key, body)
-            self.placements.append(placement)
-            self._place(placement, chance)
-            if chance.random() < 0.15:
-                self._cancel(chance.choice(self.placements))
+    def trade(self) -> None:
+        """Place one order, and now and then cancel one."""
+        chance, number = self._chance, len(self.placements)
+        body = self.tickets(chance)
+        if self.account is not None:
+            body["account"] = self.account
+        key = f"{self.name}-{number}"
+        if chance.random() < 0.5:
+            # without one, nothing but the key keeps a repetition from being a second order
+            body["client_order_id"] = key
+        placement = Placement(key, body)
+        self.placements.append(placement)
+        self._place(placement, chance)
+        if chance.random() < 0.15:
+            self._cancel(chance.choice(self.placements))
+        time.sleep(chance.uniform(0, self.pause))
 
     def _place(self, placement: Placement, chance: random.Random) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while time.monotonic() < end:
             answer = self._send(
                 "POST",
@@ -109,7 +119,7 @@ class Trader:
                 self.repeats += 1
                 if answer is not None and answer.status_code == 401:
                     self.log_in()
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(next(pauses))
                 continue
             placement.status = answer.status_code
             if answer.is_success:
@@ -155,4 +165,22 @@ def paper_ticket(chance: random.Random) -> dict[str, Any]:
                 {"symbol": "BTC/USDT", "side": "buy", "amount": "1000"},
             ]
         )
+    )
+
+
+def futures_ticket(chance: random.Random) -> dict[str, Any]:
+    """Return an order in a perpetual: positions open, grow, shrink and turn around; some are refused."""
+    return dict(
+        chance.choice(
+            [
+                {"side": "buy", "amount": "0.01"},
+                {"side": "sell", "amount": "0.01"},
+                {"side": "sell", "amount": "0.02"},
+                {"side": "buy", "amount": "0.002", "price": "30000"},
+                {"side": "sell", "amount": "0.005", "reduce_only": True},
+                {"side": "sell", "amount": "0.003", "type": "trailing_stop", "trailing_percent": "0.5"},
+                {"side": "buy", "amount": "900"},
+            ]
+        ),
+        symbol="BTC/USDT:USDT",
     )

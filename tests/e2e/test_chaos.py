@@ -22,16 +22,15 @@ def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
 
 @pytest.mark.timeout(300)
 def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, tmp_path: Path) -> None:
-    result = blow(Plan(seed=1, placements=600, kills=8, clients=6), database, tmp_path)
-    assert result.orders >= 600
-    assert sum(result.killed.values()) >= 8
+    result = blow(Plan(seed=1, placements=400, kills=6, clients=6), database, tmp_path)
+    assert result.orders >= 400
+    assert result.live_orders > 20
+    assert sum(result.killed.values()) >= 6
     assert result.repeats > 20
     assert result.findings.is_clean, result.findings.words
 
 
 @pytest.mark.timeout(300)
 def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
-    result = blow(
-        Plan(seed=1, placements=300, kills=2, clients=6, live=False, mutant="release_the_key"), database, tmp_path
-    )
-    assert result.findings.duplicated > 0
+    plan = Plan(seed=1, placements=200, kills=2, clients=6, live=False, mutant="release_the_key")
+    assert blow(plan, database, tmp_path).findings.duplicated > 0

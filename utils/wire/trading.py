@@ -54,9 +54,11 @@ MAX_TRAILING_PERCENT = 50
 
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     "pending_new": frozenset({"accepted", "partially_filled", "filled", "rejected", "unknown"}),
-    "accepted": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
+    "accepted": frozenset(
+        {"pending_new", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}
+    ),
     "partially_filled": frozenset({"partially_filled", "filled", "pending_cancel", "canceled", "expired", "replaced"}),
-    "pending_cancel": frozenset({"canceled", "partially_filled", "filled"}),
+    "pending_cancel": frozenset({"canceled", "expired", "partially_filled", "filled"}),
     "unknown": frozenset(
         {"accepted", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected", "replaced"}
     ),
@@ -77,6 +79,7 @@ def may_move(before: OrderStatus, after: OrderStatus) -> bool:
     """Tell whether an order that was last stored (and told) as `before` may be stored as `after`.
 
     A new order that ends at once was accepted in passing; an edit and a trigger leave an open order's status alone.
+    A live order that was held here becomes an intent (`pending_new`) when it is triggered.
     """
     if after in MOVES[before] or (before == after and before in OPEN_STATUSES):
         return True
@@ -105,8 +108,8 @@ class Order(Message, frozen=True, kw_only=True):
 
     `trailing_level` is the best price a trailing order has seen, `group_id` joins the orders of an OCO pair.
     `take_profit` and `stop_loss` are the exits that an entry places when it fills; theirs is its id as `parent_id`.
-    A live order has `sent_at` before anything is sent, `exchange_order_id` once the exchange has told it, and
-    `replaced_by` when an edit made a new one of it.
+    A live order has `sent_at` before anything is sent (one that is held here has none), `exchange_order_id` once the
+    exchange has told it, and `replaced_by` when an edit made a new one of it.
     """
 
     id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import update
@@ -80,18 +80,3 @@ class Holder(Trader):
     def agrees(self) -> None:
         """Hold SQL against itself and against OctoBot."""
         assert differences(self.exchange._database, self.bridge) == []
-        locked = self.bridge.portfolio(self.account).currencies["USDT"].locked
-        assert locked == self.reckoned_locks()
-
-    def reckoned_locks(self) -> Decimal:
-        """Return what SQL's positions and orders lock: margins, and initial margin and taker fee of resting limits."""
-        positions = [row for row in rows(self.exchange._database, models.Position) if row.account_id == self.account]
-        leverages = {row.symbol: row.leverage for row in positions}
-        locked = sum((row.margin for row in positions), Decimal(0))
-        for order in rows(self.exchange._database, models.Order):
-            resting = order.type == "limit" or order.triggered_at is not None
-            if order.account_id == self.account and order.closed_at is None and resting and not order.reduce_only:
-                cost = order.amount * order.price
-                margin = cost / leverages.get(order.symbol, Decimal(5))
-                locked += margin.quantize(Decimal("1e-8"), ROUND_UP) + cost * Decimal("0.0005")
-        return locked

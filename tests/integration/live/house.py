@@ -101,7 +101,7 @@ class House:
         fields: dict[str, Any] = {"type": "limit", "amount": "0.01", "price": "40000", **ticket}
         if fields["type"] == "market":
             fields["price"] = None
-        for name in ("amount", "price", "quote_amount"):
+        for name in ("amount", "price", "quote_amount", "stop_price", "trailing_percent"):
             if fields.get(name) is not None:
                 fields[name] = Decimal(fields[name])
         ticket_ = wire.OrderTicket(symbol=SYMBOL, side=side, **fields)
@@ -109,6 +109,16 @@ class House:
         return self.bridge.place_order(
             wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
         )
+
+    def quote(self, price: str, *, settle: bool = True) -> None:
+        """Show a price to the engine; the exchange's own stays as it is."""
+        self._prices.set_price(SYMBOL, Decimal(price))
+        self.host.run(self._tick(settle))
+
+    async def _tick(self, settle: bool) -> None:
+        await self.host.engine._markets.get(self.exchange.name).tick()
+        if settle:
+            await self.host.engine.settle()
 
     def rest_everywhere(self, others: list[str], count: int) -> set[str]:
         """Let `count` orders rest on this account and on each of the `others`, and return their ids."""
@@ -198,7 +208,7 @@ class House:
 
     def disagreements(self) -> list[str]:
         """Return every way in which SQL and the exchange differ: lost, doubled, ghosts, phantoms, fills, balances."""
-        found = [each for each in differences(self.database) if "filled with" not in each]
+        found = differences(self.database)
         ours = {client_id(order): order for order in self.orders()}
         theirs: dict[str, list[Any]] = {}
         for each in self.exchange.book.orders(OWNER):
@@ -209,6 +219,8 @@ class House:
                 found.append(f"doubled: {order.id}")
             if order.status == "rejected":
                 found += [f"ghost: {order.id}"] if there and there[0].status != "rejected" else []
+            elif order.sent_at is None:
+                found += [f"sent: {order.id} was not to be"] if there else []
             elif not there and order.status != "canceled":
                 found.append(f"phantom: {order.id} is {order.status}")
             elif there and order.filled != there[0].filled:

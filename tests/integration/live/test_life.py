@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -89,20 +88,6 @@ def test_what_the_exchange_refuses_is_rejected_with_its_code(house: House) -> No
     assert again.value.code == "insufficient_funds"
     (order,) = house.orders()
     assert (order.status, order.reject_code) == ("rejected", "insufficient_funds")
-
-
-@pytest.mark.parametrize(
-    ("ticket", "code"),
-    [
-        ({"type": "stop", "stop_price": Decimal(45_000), "price": None}, "type_not_supported_live"),
-        ({"time_in_force": "day"}, "time_in_force_not_supported_live"),
-    ],
-)
-def test_what_exchanges_are_not_asked_for_is_refused(house: House, ticket: dict[str, Any], code: str) -> None:
-    with pytest.raises(Refused) as error:
-        house.place(**ticket)
-    assert error.value.code == code
-    assert house.orders() == []
 
 
 def test_deposits_and_withdrawals_at_the_exchange_are_booked_as_external(house: House) -> None:

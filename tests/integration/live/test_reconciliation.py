@@ -216,3 +216,29 @@ def test_an_account_that_catches_up_is_not_archived_but_can_be_read_and_cancelle
     settled(house)
     assert house.final(order).status == "canceled"  # the archive had asked for it
     assert [each for each in house.exchange.book.orders(OWNER) if each.status == "open"] == []
+
+
+@pytest.mark.parametrize("kind", ["stop", "stop_limit"])
+def test_a_held_order_that_was_sent_after_the_backup_is_not_sent_again(
+    house: House, settings: Settings, directory: Path, restore: Restore, kind: wire.OrderType
+) -> None:
+    house.quote("50000")
+    price = {"price": "60000" if kind == "stop_limit" else None}
+    order = house.place("sell", type=kind, stop_price="45000", **price)
+    waiting = house.place("sell", type="stop", stop_price="30000", price=None)
+    made = backups.backup(settings, directory)
+    house.quote("45000")
+    house.until(lambda: house.order(order).exchange_order_id)
+    house.close()
+
+    restore(made)
+    house.start()
+    house.quote("44000")
+    settled(house)
+    house.until(lambda: house.disagreements() == [], 20)
+    assert len(house.there(order)) == 1
+    assert house.order(order).status == ("filled" if kind == "stop" else "accepted")
+    assert house.there(waiting) == []
+    house.quote("30000")
+    house.until(lambda: house.order(waiting).status == "filled")
+    house.until(lambda: house.disagreements() == [])

@@ -1,0 +1,93 @@
+"""Markets, and the installation itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.examples.story import BOUGHT, NOON
+
+MARKET: dict[str, dict[str, Any]] = {
+    "Instrument": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "type": "spot",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.01",
+            "amount_step": "0.00001",
+            "min_amount": "0.00001",
+            "max_amount": "9000",
+            "min_cost": "5",
+            "maker_fee": "0.001",
+            "taker_fee": "0.0015",
+            "settle": None,
+            "contract_size": None,
+            "linear": None,
+            "max_leverage": None,
+            "leverage_tiers": [],
+            "index": None,
+            "funding_seconds": None,
+        },
+        "perpetual": {
+            "symbol": "BTC/USDT:USDT",
+            "exchange": "demo",
+            "type": "swap",
+            "base": "BTC",
+            "quote": "USDT",
+            "price_tick": "0.1",
+            "amount_step": "0.001",
+            "min_amount": "0.001",
+            "max_amount": "1000",
+            "min_cost": "5",
+            "maker_fee": "0.0002",
+            "taker_fee": "0.0005",
+            "settle": "USDT",
+            "contract_size": "1",
+            "linear": True,
+            "max_leverage": "100",
+            "leverage_tiers": [{"max_cost": "250000", "max_leverage": "100", "maintenance_margin_rate": "0.005"}],
+            "index": "BTC/USDT",
+            "funding_seconds": 28800,
+        },
+    },
+    "Ticker": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "last": "60000",
+            "bid": "59999.99",
+            "ask": "60000.01",
+            "high": "60750",
+            "low": "59100.5",
+            "volume": "1203.45",
+            "change_percent": "0.84",
+            "as_of": BOUGHT,
+            "stale": False,
+            "mark_price": None,
+            "index_price": None,
+            "funding_rate": None,
+            "next_funding_at": None,
+        }
+    },
+    "Candle": {
+        "running": {
+            "timestamp": 1795176000000,
+            "time": NOON,
+            "open": "59980",
+            "high": "60010.5",
+            "low": "59950",
+            "close": "60000",
+            "volume": "12.5",
+            "closed": False,
+        }
+    },
+    "Configuration": {
+        "redacted": {
+            "api": {"host": "127.0.0.1", "port": 5000, "secret_key": "[redacted]", "log_level": "INFO"},
+            "bot": {"octobot_version": "2.1.1", "config": {"exchanges": {"demo": {"api-key": "[redacted]"}}}},
+        }
+    },
+    "Liveness": {"live": {"status": "live"}},
+    "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
+}
