@@ -8,6 +8,9 @@ if __name__ == "__main__":
 
     main()
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 import middleware
@@ -17,6 +20,14 @@ from config import Settings
 from middleware.context import SERVICES
 from models import Database
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+
+class App(Flask):
+    """A Flask app without coroutines."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `func`; Flask looks up what it is for each of the sixteen functions around a request."""
+        return func
 
 
 def create_app(
@@ -30,7 +41,7 @@ def create_app(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = database or Database(settings.database_url, pool_size=settings.web_threads)
     bridge = bridge or OctoBotBridge(UnixTransport(settings.engine_socket))
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     app.extensions[SERVICES] = services.build(settings, database, bridge)
     middleware.install(app, settings)
     api = openapi.install(app)

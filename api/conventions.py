@@ -25,6 +25,10 @@ After a 504 the outcome is unknown: repeat the request with the same key, or loo
 **Risk.** An order above a limit of its account is refused with 422 and a code that begins with `risk_`; under an
 engaged kill switch the code is `kill_switch`. A preview shows every check.
 
+**Live orders** are sent once and followed until it is certain what became of them. Stops, take-profits, trailing stops,
+the stop of a pair and the stop-loss of a bracket are held by the server until their price comes (`sent_at` is null);
+they trigger only while it runs.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.

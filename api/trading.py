@@ -111,7 +111,7 @@ def get_order(order_id: str) -> Order:
 @blueprint.unsettled(OrderSchema)
 @blueprint.response(200, OrderSchema)
 def edit_order(changes: Changes, order_id: str) -> tuple[Order, int]:
-    """Change an open order: it keeps its id; a live one is replaced, and the answer is its successor."""
+    """Change an open order: it keeps its id; one at an exchange is replaced, and the answer is its successor."""
     order = services.orders.edit(principal, actor(), order_id, changes)
     return order, _status(order, 200)
 

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import BigInteger, Integer, cast, delete, extract, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from models import Account, Balance, Database, EquitySample, Position
 from utils.money import ZERO
@@ -45,8 +43,7 @@ class Holdings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite_insert if database.is_sqlite else postgresql_insert
-        self._samples = insert(EquitySample).on_conflict_do_nothing()
+        self._samples = database.insert(EquitySample).on_conflict_do_nothing()
 
     def active(self, after: str) -> list[str]:
         """Return the ids of some active accounts, in their order, those that come after `after`; none at the end."""

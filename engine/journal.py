@@ -40,7 +40,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._write = Statements(sqlite=database.is_sqlite).write
+        self._write = Statements(database).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None

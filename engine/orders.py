@@ -13,6 +13,7 @@ from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO
+from utils.ties import tied_id
 from utils.wire import CONDITIONAL, FINAL_STATUSES, PRICED, STOPPED, TRAILING, Fee, Instrument, Mode, OrderTicket
 
 
@@ -28,7 +29,9 @@ class Fill(msgspec.Struct, frozen=True):
 def new_order(draft: Draft, account: str, mode: Mode) -> wire.Order:
     """Return the accepted order that `draft` becomes; without a client order id its own id serves as one."""
     ticket, moment = draft.ticket, clock.now()
-    order_id = new_id()
+    # an exchange will know the order by its id alone
+    tied = mode == "live" and ticket.client_order_id is not None
+    order_id = tied_id(account, ticket.client_order_id or "") if tied else new_id()
     return wire.Order(
         id=order_id,
         client_order_id=ticket.client_order_id or order_id,

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, delete, literal, not_, select, union_all
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from models import (
     Account,
@@ -26,11 +24,12 @@ from models import (
     Trade,
 )
 from models.events import RECONCILE
-from models.records import limits_of, order_of
+from models.records import limits_of, order_of, orders_of
 from utils import credentials, wire
 from utils.credentials import ApiKeys
 from utils.errors import Fault, NotFound, NotReady
 from utils.money import ZERO
+from utils.ties import adopted_name
 from utils.vault import Sealed, Vault
 from utils.wire import CONDITIONAL, Mode
 
@@ -126,7 +125,7 @@ class Records:
             reset_at=row.reset_at,
             totals={balance.currency: balance.total for balance in balances},
             entry_prices={balance.currency: balance.entry_price for balance in balances},
-            orders=[order_of(order) for order in orders],
+            orders=orders_of(orders),
             exchange_trades=frozenset((fill.symbol, fill.exchange_trade_id) for fill in fills),
             known_until=None if known_until is None or row.mode != "live" else datetime.fromisoformat(known_until),
             positions=[dict(position._mapping) for position in positions],
@@ -211,7 +210,7 @@ class Records:
         if account_id is not None:
             query = query.where(Order.account_id == account_id)
         with self._database.read() as connection:
-            return [order_of(row) for row in connection.execute(query)]
+            return orders_of(connection.execute(query))
 
     def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
         """Read all open positions of the installation, each with its exchange."""
@@ -230,7 +229,7 @@ class Records:
             Order.closed_at.is_(None), Order.time_in_force == "day", Order.created_at < midnight
         )
         with self._database.read() as connection:
-            return [order_of(row) for row in connection.execute(query)]
+            return orders_of(connection.execute(query))
 
     def order(self, order_id: str) -> wire.Order | None:
         """Read one order."""
@@ -250,7 +249,8 @@ class Records:
 
     def has_client_order_id(self, account_id: str, client_order_id: str) -> bool:
         """Tell whether the account ever used `client_order_id`."""
-        query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id == client_order_id)
+        names = (client_order_id, adopted_name(account_id, client_order_id))
+        query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id.in_(names))
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
@@ -262,8 +262,9 @@ class Records:
 
     def fact(self, key: str, default: str) -> str:
         """Return a fact of the installation, storing `default` when it is not known yet."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         with self._database.write() as session:
             connection = session.connection()
-            connection.execute(insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default})
+            connection.execute(
+                self._database.insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default}
+            )
             return connection.execute(select(Installation.value).where(Installation.key == key)).scalar_one()

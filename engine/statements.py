@@ -6,14 +6,13 @@ from collections.abc import Set
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from engine.unit import Unit
 from models import (
     Account,
     AuditEntry,
     Balance,
+    Database,
     EquitySample,
     Event,
     EventCounter,
@@ -34,8 +33,8 @@ _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), Kill
 class Statements:
     """Write the rows of units of work, many to a statement."""
 
-    def __init__(self, *, sqlite: bool) -> None:
-        upsert = sqlite_insert if sqlite else postgresql_insert
+    def __init__(self, database: Database) -> None:
+        upsert = database.insert
         self._orders = _replacing(upsert(Order), Order, kept={"account_id", "user_id", "client_order_id", "created_at"})
         self._balances = _replacing(upsert(Balance), Balance)
         self._positions = _replacing(upsert(Position), Position)

@@ -24,7 +24,8 @@ def install(app: Flask) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+            if name not in response.headers:
+                response.headers.add(name, value)
         if response.location is not None:
             place = urlsplit(response.location)
             response.location = urlunsplit(("", "", place.path, place.query, ""))

@@ -1,16 +1,20 @@
-"""Where hits are counted: a SQLite file that all worker processes share, or Redis."""
+"""Where hits are counted: a SQLite file that all worker processes share, or Redis; and what happens when that fails."""
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import random
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import cast
 
-from limits.storage import RedisStorage
+from flask import g
+from limits.storage import Storage
+
+from utils.errors import Overloaded
 
 BUSY_SECONDS = 1.0
 CLEAN_ONE_IN = 1000
@@ -18,37 +22,22 @@ CLEAN_ONE_IN = 1000
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS hits (key TEXT PRIMARY KEY, count INTEGER, expires_at REAL) WITHOUT ROWID"
 _HIT = """
-INSERT INTO hits VALUES (:key, 1, :now + :seconds)
+INSERT INTO hits VALUES (:key, :amount, :now + :expiry)
 ON CONFLICT (key) DO UPDATE SET
-    count = CASE WHEN expires_at > :now THEN count ELSE 0 END + 1,
-    expires_at = CASE WHEN expires_at > :now THEN expires_at ELSE :now + :seconds END
-RETURNING count, expires_at
+    count = CASE WHEN expires_at > :now THEN count ELSE 0 END + :amount,
+    expires_at = CASE WHEN expires_at > :now THEN expires_at ELSE :now + :expiry END
+RETURNING count
 """
+_logger = logging.getLogger(__name__)
 
 
-class Window(NamedTuple):
-    """How many hits there were in a window so far, and when it ends, in Unix seconds."""
-
-    hits: int
-    ends_at: float
-
-
-class Storage(Protocol):
-    """Count hits in windows that begin with their first hit."""
-
-    faults: tuple[type[Exception], ...]
-    """What `hit` may raise."""
-
-    def hit(self, key: str, seconds: float) -> Window:
-        """Count a hit of `key`, whose windows last `seconds`."""
-
-
-class SQLiteStorage:
+class SQLiteStorage(Storage):
     """Count in a file. Losing it in a crash loses at most a window's counts, so nothing is synced to the disk."""
 
-    faults: tuple[type[Exception], ...] = (sqlite3.Error,)
+    STORAGE_SCHEME = ["sqlite"]
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
         self._local = threading.local()
         # closed again at once: a connection must not be carried over a fork
@@ -57,14 +46,48 @@ class SQLiteStorage:
         connection.execute(_SCHEMA)
         connection.close()
 
-    def hit(self, key: str, seconds: float) -> Window:
-        """Count a hit of `key`, whose windows last `seconds`. :raises sqlite3.Error: when it cannot."""
-        values = {"key": key, "now": time.time(), "seconds": seconds}
-        # fetched to its end: until then the write is not done, and keeps the others from theirs
-        (row,) = self._connection().execute(_HIT, values).fetchall()
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """Return the class of everything that can go wrong here."""
+        return sqlite3.Error
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Add `amount` hits to `key`, whose window lasts `expiry` seconds from its first hit; return all of them."""
+        values = {"key": key, "amount": amount, "now": time.time(), "expiry": expiry}
+        (count,) = self._connection().execute(_HIT, values).fetchall()[0]
         if random.randrange(CLEAN_ONE_IN) == 0:  # noqa: S311 - nothing secret about it
             self._connection().execute("DELETE FROM hits WHERE expires_at <= ?", (values["now"],))
-        return Window(*row)
+        return cast(int, count)
+
+    def get(self, key: str) -> int:
+        """Return the hits of `key` in its present window."""
+        row = self._live(key)
+        return 0 if row is None else row[0]
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the present window of `key` ends, in Unix seconds; now when there is none."""
+        row = self._live(key)
+        return time.time() if row is None else row[1]
+
+    def check(self) -> bool:
+        """Tell whether hits can be counted."""
+        try:
+            self._connection().execute("SELECT 1 FROM hits LIMIT 1")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def reset(self) -> int:
+        """Forget all hits; return how many keys there were."""
+        return self._connection().execute("DELETE FROM hits").rowcount
+
+    def clear(self, key: str) -> None:
+        """Forget the hits of `key`."""
+        self._connection().execute("DELETE FROM hits WHERE key = ?", (key,))
+
+    def _live(self, key: str) -> tuple[int, float] | None:
+        query = "SELECT count, expires_at FROM hits WHERE key = ? AND expires_at > ?"
+        return cast(tuple[int, float] | None, self._connection().execute(query, (key, time.time())).fetchone())
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -78,17 +101,60 @@ class SQLiteStorage:
         return connection
 
 
-class RedisCounters:
-    """Count in Redis, for several machines."""
+class GuardedStorage(Storage):
+    """Count in `inner`; when that fails, refuse what `closed` says must not go uncounted and let the rest through.
 
-    def __init__(self, url: str) -> None:
-        self._redis = RedisStorage(url, socket_timeout=1, socket_connect_timeout=1)
-        faults = self._redis.base_exceptions
-        self.faults: tuple[type[Exception], ...] = faults if isinstance(faults, tuple) else (faults,)
+    Remembers the counts of the present request, so that its headers cost no second look.
+    """
 
-    def hit(self, key: str, seconds: float) -> Window:
-        """Count a hit of `key`, whose windows last `seconds`."""
-        hits, ends_at = self._redis.incr(key, int(seconds)), time.time()
-        with contextlib.suppress(*self.faults):  # it is counted, and only when it ends stays untold
-            ends_at = self._redis.get_expiry(key)
-        return Window(hits, ends_at)
+    STORAGE_SCHEME = ["guarded"]
+
+    def __init__(self, _uri: str, *, inner: Storage, closed: Callable[[], bool]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._closed = closed
+
+    @property
+    def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
+        """Return what the inner storage raises."""
+        return self._inner.base_exceptions
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count a hit.
+
+        :raises Overloaded: when it could not be counted and `closed` says so.
+        """
+        try:
+            count = self._inner.incr(key, expiry, amount)
+        except self.base_exceptions:
+            _logger.exception("the storage of the rate limits failed")
+            if self._closed():
+                raise Overloaded(
+                    "Rate limits cannot be checked now.", code="limits_unavailable", retry_after=1
+                ) from None
+            count = amount
+        g.setdefault("limit_counts", {})[key] = count
+        return count
+
+    def get(self, key: str) -> int:
+        """Return the hits of `key` that this request counted."""
+        return cast(int, g.get("limit_counts", {}).get(key, 0))
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the present window of `key` ends, in Unix seconds."""
+        try:
+            return self._inner.get_expiry(key)
+        except self.base_exceptions:
+            return time.time()
+
+    def check(self) -> bool:
+        """Tell whether hits can be counted."""
+        return self._inner.check()
+
+    def reset(self) -> int | None:
+        """Forget all hits."""
+        return self._inner.reset()
+
+    def clear(self, key: str) -> None:
+        """Forget the hits of `key`."""
+        self._inner.clear(key)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import math
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
 
-from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import TooManyRequests
+from flask import Flask, Response, current_app, request
+from flask_limiter import ApplicationLimit, Limit, Limiter
+from limits.storage import RedisStorage, Storage
 
 from config import Settings
-from middleware.context import caller, services
-from middleware.limit_storage import RedisCounters, SQLiteStorage, Storage, Window
+from middleware.context import caller, principal, services
+from middleware.limit_storage import GuardedStorage, SQLiteStorage
 from utils import json
-from utils.errors import Overloaded, TradingError
+from utils.errors import TradingError
 
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
-WINDOW_SECONDS = 60
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
@@ -29,95 +26,79 @@ LOGIN = "login"
 """The `limit` of routes that check a password."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_logger = logging.getLogger(__name__)
-
-
-class Limit(NamedTuple):
-    """Whose hits are counted together, and how many a window may have."""
-
-    key: str
-    amount: int
-
-
-class Standing(NamedTuple):
-    """What the answer tells of the tightest limit."""
-
-    amount: int
-    left: int
-    ends_at: float
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Count every request, of whatever path, and refuse those that are too many."""
+    """Count every request and refuse those that are too many."""
     if not settings.rate_limit_enabled:
         return
-    storage = _storage(settings)
-
-    @app.before_request
-    def count() -> None:
-        limit = _limit()
-        if request.method == "OPTIONS" or limit == UNLIMITED:
-            return
-        tightest: Standing | None = None
-        for key, amount in _limits(limit, settings.rate_limit_per_minute):
-            window = _hit(storage, key)
-            left = max(amount - window.hits, 0)
-            if tightest is None or left < tightest.left:
-                tightest = Standing(amount, left, window.ends_at)
-            if window.hits > amount:
-                g.rate_limit = tightest
-                raise TooManyRequests
-        g.rate_limit = tightest
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = {"inner": _storage(settings), "closed": _is_write}
+    logins = f"{LOGINS_PER_MINUTE}/minute"
+    limiter = Limiter(
+        key_func=_address,
+        storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
+        request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        application_limits=[
+            ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
+            ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
+        ],
+        default_limits=[
+            Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
+            Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
+        ],
+    )
+    limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
+    limiter.init_app(app)
 
     @app.after_request
     def tell(response: Response) -> Response:
-        tightest: Standing | None = g.get("rate_limit")
+        tightest = min(limiter.current_limits, key=lambda one: one.remaining, default=None)
         if tightest is not None:
-            response.headers["X-RateLimit-Limit"] = str(tightest.amount)
-            response.headers["X-RateLimit-Remaining"] = str(tightest.left)
-            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.ends_at))
+            response.headers["X-RateLimit-Limit"] = str(tightest.limit.amount)
+            response.headers["X-RateLimit-Remaining"] = str(tightest.remaining)
+            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.window.reset_time))
             if response.status_code == 429:
-                response.headers["Retry-After"] = str(max(math.ceil(tightest.ends_at - time.time()), 1))
+                wait = math.ceil(tightest.window.reset_time - time.time())
+                response.headers["Retry-After"] = str(max(wait, 1))
         return response
 
 
 def _storage(settings: Settings) -> Storage:
     if settings.redis_url:
-        return RedisCounters(settings.redis_url)
+        return RedisStorage(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
     return SQLiteStorage(settings.data_dir / "rate_limits.db")
-
-
-def _limits(limit: str | None, per_user: int) -> Iterator[Limit]:
-    """Yield what the present request counts for, one by one: what follows a refusal is not counted."""
-    principal = caller()
-    address = f"ip:{network(request.remote_addr)}" if principal is None or limit == LOGIN else ""
-    if principal is None:
-        yield Limit(address, ANONYMOUS_PER_MINUTE)
-    else:
-        yield Limit(f"user:{principal.user_id}", per_user)
-    if limit == LOGIN:
-        yield Limit(f"{LOGIN}:{address}", LOGINS_PER_MINUTE)
-        name = _login_name()
-        if name is not None:
-            yield Limit(f"{LOGIN}:{_login_target(name)}", LOGINS_PER_MINUTE)
-
-
-def _hit(storage: Storage, key: str) -> Window:
-    """Count a hit. When that fails, a write must not go uncounted, and a read goes on.
-
-    :raises Overloaded: `limits_unavailable`.
-    """
-    try:
-        return storage.hit(key, WINDOW_SECONDS)
-    except storage.faults:
-        _logger.exception("the storage of the rate limits failed")
-        if request.method not in _READS:
-            raise Overloaded("Rate limits cannot be checked now.", code="limits_unavailable", retry_after=1) from None
-        return Window(1, time.time())
 
 
 def _limit() -> str | None:
     return getattr(current_app.view_functions.get(request.endpoint or ""), "limit", None)
+
+
+def _is_write() -> bool:
+    return request.method not in _READS
+
+
+def _is_anonymous() -> bool:
+    return caller() is None
+
+
+def _is_signed_in() -> bool:
+    return caller() is not None
+
+
+def _is_no_login() -> bool:
+    return _limit() != LOGIN
+
+
+def _names_nobody() -> bool:
+    return _is_no_login() or _login_name() is None
+
+
+def _user() -> str:
+    return f"user:{principal.user_id}"
+
+
+def _address() -> str:
+    return f"ip:{network(request.remote_addr)}"
 
 
 def network(address: str | None) -> str:
@@ -133,10 +114,10 @@ def network(address: str | None) -> str:
     return str(parsed)
 
 
-def _login_target(name: str) -> str:
+def _login_target() -> str:
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
-    source = services.sessions.source(name, request.remote_addr)
+    source = services.sessions.source(_login_name() or "", request.remote_addr)
     return f"account:{source.target}:{'known' if source.known else 'strange'}"
 
 

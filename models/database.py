@@ -9,6 +9,8 @@ from sqlite3 import Error as SQLError
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -54,6 +56,10 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", self._refuse_lost_file)
             event.listen(self.engine, "begin", _begin_immediate_when_writer)
+
+    def insert(self, table: Any) -> Any:
+        """Return an insert into `table` that can tell what to do on a conflict, as the database's dialect has it."""
+        return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -55,7 +56,15 @@ def order_row(order: wire.Order, user_id: str) -> dict[str, Any]:
 
 def order_of(stored: Row[Any]) -> wire.Order:
     """Return the order that a row of `orders` holds."""
-    row = _columns(stored)
+    return orders_of([stored])[0]
+
+
+def orders_of(rows: Iterable[Row[Any]]) -> list[wire.Order]:
+    """Return the orders that rows of `orders` hold."""
+    return [_order(row) for row in _columns(rows)]
+
+
+def _order(row: SimpleNamespace) -> wire.Order:
     return wire.Order(
         id=row.id,
         client_order_id=row.client_order_id,
@@ -113,9 +122,12 @@ def trade_row(trade: wire.Trade, user_id: str) -> dict[str, Any]:
     }
 
 
-def trade_of(stored: Row[Any]) -> wire.Trade:
-    """Return the trade that a row of `trades` holds."""
-    row = _columns(stored)
+def trades_of(rows: Iterable[Row[Any]]) -> list[wire.Trade]:
+    """Return the trades that rows of `trades` hold."""
+    return [_trade(row) for row in _columns(rows)]
+
+
+def _trade(row: SimpleNamespace) -> wire.Trade:
     return wire.Trade(
         id=row.id,
         order_id=row.order_id,
@@ -193,9 +205,12 @@ def _fee_columns(fee: Fee | None) -> dict[str, Any]:
     return {"fee_currency": fee.currency if fee else None, "fee_cost": fee.cost if fee else None}
 
 
-def _columns(row: Row[Any]) -> SimpleNamespace:
-    """Return the row's values by name; asking the row itself for each takes twice as long in a list of hundreds."""
-    return SimpleNamespace(**dict(zip(row._fields, row, strict=True)))
+def _columns(rows: Iterable[Row[Any]]) -> Iterator[SimpleNamespace]:
+    """Yield the values of rows of one query by name; asking the rows for each takes three times as long."""
+    names: tuple[str, ...] = ()
+    for row in rows:
+        names = names or row._fields
+        yield SimpleNamespace(**dict(zip(names, row, strict=True)))
 
 
 def _fee(row: SimpleNamespace) -> Fee | None:

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -54,7 +52,6 @@ class Idempotency:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite_insert if database.is_sqlite else postgresql_insert
 
     def once(
         self,
@@ -116,7 +113,7 @@ class Idempotency:
             "request_hash": claim.digest,
             "created_at": clock.now(),
         }
-        statement = self._insert(IdempotencyKey).on_conflict_do_nothing().returning(IdempotencyKey.key)
+        statement = self._database.insert(IdempotencyKey).on_conflict_do_nothing().returning(IdempotencyKey.key)
         try:
             return session.execute(statement, row).first() is not None
         except OperationalError as error:

@@ -13,12 +13,13 @@ from sqlalchemy import Select, literal, select, tuple_
 import models
 from models import Database
 from models.base import UtcDateTime
-from models.records import order_of, trade_of
+from models.records import order_of, orders_of, trades_of
 from services.accounts import Accounts
 from services.principals import Principal
 from utils.errors import EngineTimeout, Fault, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.pages import DEFAULT_LIMIT, Cursor, Page
+from utils.ties import adopted_name
 from utils.wire import (
     Actor,
     BatchItem,
@@ -190,8 +191,11 @@ class Orders:
         """Return the caller's newest order of this client id. :raises NotFound: when there is none."""
         if not CLIENT_ORDER_ID.fullmatch(client_order_id):
             raise _not_found()
+        # an order that was adopted from its exchange after a restore has lost the id itself
+        live = (each.id for each in self._accounts.all(principal) if each.mode == "live")
+        names = [client_order_id, *(adopted_name(each, client_order_id) for each in live)]
         query = select(*_ORDER).where(
-            models.Order.user_id == principal.user_id, models.Order.client_order_id == client_order_id
+            models.Order.user_id == principal.user_id, models.Order.client_order_id.in_(names)
         )
         if account is not None:
             query = query.where(models.Order.account_id == self._accounts.owned(principal, account).id)
@@ -205,14 +209,14 @@ class Orders:
             query = query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([order_of(row) for row in rows], filters.limit)
+        return Page.of(orders_of(rows), filters.limit)
 
     def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
         """Return a page of the caller's trades, of all accounts unless one is named."""
         query = self._listed(models.Trade, _TRADE, principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return Page.of([trade_of(row) for row in rows], filters.limit)
+        return Page.of(trades_of(rows), filters.limit)
 
     def _listed(
         self, table: type[models.Order | models.Trade], columns: Any, principal: Principal, filters: Filters

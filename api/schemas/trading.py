@@ -233,7 +233,9 @@ class OrderSchema(Schema):
         required=True, allow_none=True, metadata={"description": "The best price a trailing order has seen."}
     )
     sent_at = fields.DateTime(
-        required=True, allow_none=True, metadata={"description": "When a live order was made ready to be sent."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "When a live order was made ready to be sent; null while it is held."},
     )
     parent_id = fields.String(required=True, allow_none=True, metadata={"description": "The entry of an exit."})
     take_profit = fields.Nested(StoredExitSchema, required=True, allow_none=True)

@@ -23,11 +23,13 @@ class Breaker:
         self._now = now
         self._failures = 0
         self._until = 0.0
+        self._left_alone_until = 0.0
+        """Until when the exchange asked for it; an answer to what was under way before does not end that."""
 
     @property
     def wait(self) -> float:
         """Return for how many seconds nothing should be asked."""
-        return max(self._until - self._now(), 0.0)
+        return max(max(self._until, self._left_alone_until) - self._now(), 0.0)
 
     def check(self) -> None:
         """Let a call pass, the first of those that come when the time is up as a trial.
@@ -53,4 +55,4 @@ class Breaker:
         if self._failures >= self._limit:
             self._until = self._now() + self._open_seconds
         if retry_after is not None:
-            self._until = max(self._until, self._now() + retry_after)
+            self._left_alone_until = max(self._left_alone_until, self._now() + retry_after)

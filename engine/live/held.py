@@ -29,7 +29,7 @@ from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import EngineUnavailable, Refused, TradingError
 from utils.money import ZERO
-from utils.wire import FINAL_STATUSES, OrderStatus
+from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +164,9 @@ class HoldingAccount(SpotAccount):
 
         The desk does this at the end of every change.
         """
+        for order in [self.orders[each] for each in self._doomed - self.in_flight if each in self.orders]:
+            if order.status not in UNCERTAIN_STATUSES:  # the edit that its cancel waited for came to nothing
+                self._run_errand(self._withdraw(order, unit))
         if not self._may_send():
             return  # they wait to be canceled
         for order in [each for each in self.orders.values() if kinds.is_held(each) and not kinds.waits(each)]:
@@ -187,6 +190,8 @@ class HoldingAccount(SpotAccount):
         if code is None and not self._affords(order, order.price or mark):
             code = "insufficient_funds"
         if code is not None:
+            for other in self._siblings(order):
+                self._keep(replace(other, group_id=None, updated_at=clock.now()), unit)
             self._keep(replace(order, status="canceled", reject_code=code, updated_at=clock.now()), unit)
             return
         self._run_errand(self._intend(order, mark, unit))

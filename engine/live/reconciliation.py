@@ -26,6 +26,7 @@ from engine.records import Records
 from engine.unit import Unit
 from utils import clock, wire
 from utils.money import ZERO
+from utils.ties import name_of
 
 _log = logging.getLogger(__name__)
 Change = Callable[[Any, Callable[[Any, Unit], Awaitable[Any]]], Awaitable[Any]]
@@ -123,7 +124,7 @@ def adopted(order_id: str, raw: Any, account: LiveAccount) -> wire.Order:
         raise ValueError(f"side {raw['side']}, amount {amount}, price {price}")
     return wire.Order(
         id=order_id,
-        client_order_id=order_id,
+        client_order_id=name_of(order_id),
         account=account.record.id,
         mode="live",
         exchange=account.record.exchange,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 import models
@@ -30,6 +27,7 @@ from tests.books import differences, rows
 from tests.contract.engine import EngineExchange
 from tests.databases import Factory
 from tests.failures import Failures, Kind
+from tests.machines import STEPS, run
 from tests.settings import settings_for
 from utils.errors import StorageUnavailable, TradingError
 from utils.ids import new_id
@@ -40,8 +38,6 @@ PRICES = {"BTC/USDT": Decimal(50_000), "ETH/USDT": Decimal(2_500), "ETH/BTC": De
 TYPES = (
     "market", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop", "trailing_stop_limit",
 )  # fmt: skip
-STEPS = int(os.environ.get("LEDGER_STEPS", "400"))
-STEPS_PER_EXAMPLE = 40
 
 symbols = st.sampled_from(sorted(PRICES))
 sides = st.sampled_from(("buy", "sell"))
@@ -267,15 +263,4 @@ def test_the_books_agree_whatever_happens(new_database: Factory) -> None:
     class Machine(Ledger):
         make_database = staticmethod(new_database)
 
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=max(STEPS // STEPS_PER_EXAMPLE, 1),
-            stateful_step_count=STEPS_PER_EXAMPLE,
-            deadline=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            derandomize="LEDGER_STEPS" not in os.environ,
-            database=None,
-        ),
-    )
+    run(Machine)

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -167,34 +165,40 @@ class TestBrokenStorage:
 class TestSQLiteStorage:
     def test_counts_a_window_from_its_first_hit(self, tmp_path: Path) -> None:
         storage = SQLiteStorage(tmp_path / "limits.db")
-        windows = [storage.hit("a", 60), storage.hit("a", 60), storage.hit("b", 60)]
-        assert [window.hits for window in windows] == [1, 2, 1]
-        assert windows[0].ends_at == windows[1].ends_at
-        assert 59 < windows[0].ends_at - time.time() <= 60
+        assert [storage.incr("a", 60), storage.incr("a", 60, 3), storage.incr("b", 60)] == [1, 4, 1]
+        assert storage.get("a") == 4
+        assert 59 < storage.get_expiry("a") - time.time() <= 60
+        storage.clear("a")
+        assert (storage.get("a"), storage.get("b")) == (0, 1)
+        assert storage.reset() == 1
+        assert storage.check()
 
     def test_a_window_ends(self, tmp_path: Path) -> None:
         storage = SQLiteStorage(tmp_path / "limits.db")
-        first = storage.hit("a", 0.05)
+        storage.incr("a", 0.05, 5)
         time.sleep(0.06)
-        second = storage.hit("a", 60)
-        assert second.hits == 1
-        assert second.ends_at > first.ends_at + 59
+        assert storage.get("a") == 0
+        assert storage.incr("a", 60) == 1
 
     def test_threads_lose_no_hit(self, tmp_path: Path) -> None:
         storages = [SQLiteStorage(tmp_path / "limits.db") for _ in range(2)]
         with ThreadPoolExecutor(8) as pool:
-            counts = list(pool.map(lambda number: storages[number % 2].hit("a", 60).hits, range(400)))
+            counts = list(pool.map(lambda number: storages[number % 2].incr("a", 60), range(400)))
         assert sorted(counts) == list(range(1, 401))
 
     def test_forgets_what_has_expired(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         storage = SQLiteStorage(tmp_path / "limits.db")
         for number in range(10):
-            storage.hit(f"old{number}", 0.001)
+            storage.incr(f"old{number}", 0.001)
         time.sleep(0.01)
         monkeypatch.setattr("middleware.limit_storage.CLEAN_ONE_IN", 1)
-        storage.hit("new", 60)
-        with closing(sqlite3.connect(tmp_path / "limits.db")) as connection:
-            assert connection.execute("SELECT key FROM hits").fetchall() == [("new",)]
+        storage.incr("new", 60)
+        assert storage.reset() == 1
+
+    def test_a_file_that_is_gone_is_an_unhealthy_storage(self, tmp_path: Path) -> None:
+        storage = SQLiteStorage(tmp_path / "limits.db")
+        (tmp_path / "limits.db").write_bytes(b"x" * 4096)
+        assert not storage.check()
 
 
 @pytest.mark.parametrize(

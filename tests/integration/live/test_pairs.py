@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from engine.live.outcomes import Refusal
+from engine.live.trader import LiveTrader
 from tests.exchanges.faults import Fault
 from tests.integration.live.house import OWNER, House
 from utils import wire
-from utils.errors import Refused
+from utils.errors import EngineUnavailable, Refused
 from utils.wire import ExitLeg, OcoLeg
 
 AMOUNT = Decimal("0.01")
@@ -136,6 +140,37 @@ def test_a_pair_that_the_exchange_refuses_is_not_taken_at_all(opened: House) -> 
     assert opened.disagreements() == []
 
 
+def test_a_stop_that_triggers_while_an_edit_of_its_limit_comes_to_nothing(
+    opened: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, stop = _pair(opened)
+    asked = threading.Event()
+    recall = LiveTrader.recall
+
+    async def refused(_trader: LiveTrader, _order: wire.Order) -> Refusal:
+        monkeypatch.setattr(LiveTrader, "recall", recall)
+        asked.set()
+        await asyncio.sleep(0.5)
+        return Refusal(code="exchange_rate_limited", again=True)
+
+    monkeypatch.setattr(LiveTrader, "recall", refused)
+
+    def edit() -> None:
+        with pytest.raises(EngineUnavailable):
+            opened.edit(limit, price="61000")
+
+    thread = threading.Thread(target=edit)
+    thread.start()
+    assert asked.wait(5)
+    opened.quote("45000")
+    assert opened.order(stop).triggered_at is not None
+    thread.join()
+    assert _ended(opened, stop).status == "filled"
+    assert opened.order(limit).status == "canceled"
+    assert _sold(opened, limit, stop) == AMOUNT
+    opened.until(lambda: opened.disagreements() == [])
+
+
 def test_of_two_held_orders_the_first_to_trigger_ends_the_other(opened: House) -> None:
     take, stop = _pair(opened, type="take_profit", price=None, stop_price="60000")
     assert (opened.there(take), opened.there(stop)) == ([], [])
@@ -199,6 +234,17 @@ def test_an_entry_that_fills_in_parts_gets_its_exits_when_it_ends(opened: House)
     assert _ended(opened, take).status == "filled"
     assert _ended(opened, stop).status == "canceled"
     opened.until(lambda: opened.disagreements() == [])
+
+
+def test_a_take_profit_that_cannot_be_paid_leaves_the_stop_loss(opened: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened.quote("50000")
+    entry = opened.place(price="40000", take_profit=TAKE, stop_loss=ExitLeg(stop_price=Decimal(30_000)))
+    monkeypatch.setattr("engine.live.held.HoldingAccount._affords", lambda *_: False)
+    opened.exchange.book.fill(opened.there(entry)[0].id, "0.01")
+    take, stop = _exits(opened, entry)
+    assert (opened.order(take).status, opened.order(take).reject_code) == ("canceled", "insufficient_funds")
+    assert (opened.order(stop).status, opened.order(stop).group_id) == ("accepted", None)
+    assert opened.disagreements() == []
 
 
 def test_an_entry_that_never_filled_gets_none(opened: House) -> None:

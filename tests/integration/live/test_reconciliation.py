@@ -127,6 +127,9 @@ def test_what_happened_after_the_backup_is_adopted_once(
     kinds = house.kinds()
     assert kinds.count("external") == 2
 
+    with pytest.raises(TradingError) as taken:  # a client that does not know whether it has placed it
+        house.place(price="39000", client_order_id="mine")
+    assert taken.value.code == "duplicate_client_order_id"
     order = house.place(key="early")  # it trades again, with the same key
     assert order.status == "accepted"
     assert house.cancel(opened).status == "canceled"

@@ -19,6 +19,7 @@ from utils.errors import EngineUnavailable
 from utils.fake_engine import FakeEngine
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge
+from utils.ties import adopted_name
 from utils.wire import Actor, Order, OrderTicket, PlaceOrder
 
 PREFIXES = ["/api/trading/orders", "/api/orders"]
@@ -41,6 +42,17 @@ def test_an_order_reads_as_it_was_answered(
     keep_order(database, user, answered)
     assert client.get(f"{prefix}/{answered['id']}", headers=user.headers).get_json()["data"] == answered
     assert client.get(f"{prefix}/by-client-id/mine", headers=user.headers).get_json()["data"] == answered
+
+
+def test_an_order_that_was_adopted_is_found_by_the_id_its_client_gave(
+    client: FlaskClient, database: Database, user: SignedIn
+) -> None:
+    account = add_account(database, user, mode="live")
+    order = add_order(database, user, account_id=account, mode="live", client_order_id=adopted_name(account, "mine"))
+    path = "/api/orders/by-client-id"
+    assert client.get(f"{path}/mine", headers=user.headers).get_json()["data"]["id"] == order
+    assert_problem(client.get(f"{path}/yours", headers=user.headers), 404, "order_not_found")
+    assert_problem(client.get(f"{path}/mine?account={user.account_id}", headers=user.headers), 404, "order_not_found")
 
 
 def test_a_filled_order_shows_its_fee(client: FlaskClient, database: Database, user: SignedIn) -> None:
