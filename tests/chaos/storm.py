@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -126,8 +128,9 @@ def _found(
     while True:
         found = Findings()
         findings.told(found, database, traders)
+        books = _books(database)
         for trader, exchange in live:
-            compare(found, exchange, trader, *_books(database, trader))
+            compare(found, exchange, trader, *books(trader))
         found.recovery = time.monotonic() - begun
         if found.is_clean or found.recovery > patience:
             break
@@ -138,12 +141,18 @@ def _found(
     return found
 
 
-def _books(database: Database, trader: Trader) -> tuple[dict[str, Any], dict[str, Decimal]]:
+def _books(database: Database) -> Callable[[Trader], tuple[dict[str, Any], dict[str, Decimal]]]:
+    """Read orders and balances once, and return what gives each trader's."""
     from engine.live.trader import client_id  # takes a while: OctoBot comes with it
 
-    account = trader.account
-    orders = {client_id(order_of(row)): row for row in rows(database, models.Order) if row.account_id == account}
-    return orders, {row.currency: row.total for row in rows(database, models.Balance) if row.account_id == account}
+    orders: dict[str | None, dict[str, Any]] = defaultdict(dict)
+    sums: dict[str | None, dict[str, Decimal]] = defaultdict(dict)
+    for row in rows(database, models.Order):
+        if row.mode == "live":
+            orders[row.account_id][client_id(order_of(row))] = row
+    for row in rows(database, models.Balance):
+        sums[row.account_id][row.currency] = row.total
+    return lambda trader: (orders[trader.account], sums[trader.account])
 
 
 def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> Server:
