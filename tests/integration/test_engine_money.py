@@ -110,7 +110,7 @@ def test_fifty_posts_with_one_key_make_one_order(
     engine_bridge: OctoBotBridge, user: SignedIn, database: Database
 ) -> None:
     def post(number: int) -> str:
-        return place(engine_bridge, user, key=f"key {number % 4}", amount=Decimal("0.0002")).id
+        return place(engine_bridge.within(60), user, key=f"key {number % 4}", amount=Decimal("0.0002")).id
 
     with ThreadPoolExecutor(50) as pool:
         ids = list(pool.map(post, range(200)))

@@ -30,6 +30,13 @@ def test_an_order_is_accepted_fills_in_parts_and_is_booked_fill_by_fill(house: H
     assert house.disagreements() == []
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the answer longer than usual to wait for the end of an order: the machine may be busy."""
+    monkeypatch.setattr("engine.live.desk.FOLLOW_UP_SECONDS", 4)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_market_order_is_answered_filled(house: House) -> None:
     house.place("buy", type="market", amount="0.02")
     order = house.place("sell", type="market", amount="0.01")
@@ -37,6 +44,7 @@ def test_a_market_order_is_answered_filled(house: House) -> None:
     assert house.disagreements() == []
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_cancel_keeps_what_was_filled(house: House) -> None:
     order = house.place()
     house.exchange.book.fill(house.there(order)[0].id, "0.004")
