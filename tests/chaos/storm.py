@@ -42,6 +42,8 @@ class Plan:
     clients: int
     live: bool = True
     """Whether every second client trades live, at exchanges that fail."""
+    impatient: float = 0.1
+    """How many of the requests nobody waits for."""
     mutant: str = ""
 
 
@@ -89,7 +91,9 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
             lambda: placed(traders) / plan.placements,
         )
         traders += [
-            Trader(f"trader{number}", lambda: killer.address, paper_ticket, plan.seed).sign_up()
+            Trader(
+                f"trader{number}", lambda: killer.address, paper_ticket, plan.seed, impatient=plan.impatient
+            ).sign_up()
             for number in range(plan.clients)
         ]
         for trader in traders[1::4]:

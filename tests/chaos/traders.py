@@ -17,7 +17,6 @@ PATIENCE_SECONDS = 120
 PAUSES = (0.05, 0.1, 0.2, 0.4)
 """Seconds before each repetition; the last goes for all further ones."""
 TIMEOUT_SECONDS = 15
-IMPATIENT = 0.1
 IMPATIENCE_SECONDS = (0.001, 0.02)
 AGAIN = {401, 429, 500, 502, 503, 504}
 """Answers after which the same request is sent again; so is any that says when (`Retry-After`)."""
@@ -46,6 +45,8 @@ class Trader:
     seed: int
     pause: float = 0.2
     """Seconds between two orders at most: those who trade live wait for their exchange, and the others for them."""
+    impatient: float = 0.1
+    """How likely it gives up on an answer before it can have come."""
     account: str | None = None
     placements: list[Placement] = field(default_factory=list)
     repeats: int = 0
@@ -113,7 +114,7 @@ class Trader:
                 json=placement.body,
                 headers={"Idempotency-Key": placement.key},
                 # a phone in a tunnel: the order arrives, its answer does not
-                timeout=chance.uniform(*IMPATIENCE_SECONDS) if chance.random() < IMPATIENT else TIMEOUT_SECONDS,
+                timeout=chance.uniform(*IMPATIENCE_SECONDS) if chance.random() < self.impatient else TIMEOUT_SECONDS,
             )
             if answer is None or answer.status_code in AGAIN or "Retry-After" in answer.headers:
                 self.repeats += 1

@@ -32,5 +32,5 @@ def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, t
 
 @pytest.mark.timeout(300)
 def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
-    plan = Plan(seed=1, placements=200, kills=2, clients=6, live=False, mutant="release_the_key")
+    plan = Plan(seed=1, placements=300, kills=2, clients=6, live=False, impatient=0.6, mutant="release_the_key")
     assert blow(plan, database, tmp_path).findings.duplicated > 0
