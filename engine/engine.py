@@ -8,7 +8,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from config import Settings
 from engine.account_changes import AccountChanges
+from engine.account_events import AccountEvents
 from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
@@ -82,7 +84,8 @@ class Engine:
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
-        self._journal = Journal(self._journal_database)
+        self._account_events = AccountEvents()
+        self._journal = Journal(self._journal_database, self._account_events)
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
@@ -101,7 +104,7 @@ class Engine:
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
-        self._server = Server(self._handlers(), self._subscribe)
+        self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
         self._lag = 0.0
         self._background: set[asyncio.Task[Any]] = set()
@@ -229,11 +232,20 @@ class Engine:
             exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
         return wire.BotConfig(octobot_version=OCTOBOT_VERSION, config=config)
 
-    def _subscribe(self, query: wire.Subscribe) -> AsyncIterator[wire.StreamEvent | None]:
+    def _streams(self) -> dict[type[wire.Request], Any]:
+        return {
+            wire.Subscribe: self._prices,
+            wire.SubscribeAccountEvents: lambda query: self._account_events.subscribe(query.heartbeat),
+        }
+
+    async def _prices(self, query: wire.Subscribe) -> AsyncGenerator[bytes | None]:
         market = self._markets.get(query.exchange)
         for symbol in query.symbols or ():
             market.instrument(symbol)
-        return self._feeds[query.exchange].prices.subscribe(query.symbols, query.since_id, query.heartbeat)
+        stream = self._feeds[query.exchange].prices
+        async with aclosing(stream.subscribe(query.symbols, query.since_id, query.heartbeat)) as events:
+            async for event in events:
+                yield None if event is None else wire.encode_event(event)
 
     # ------------------------------------------------------------------------------------------ background
 
