@@ -19,14 +19,15 @@ from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
+from services.streams import Streams
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
+from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
 
@@ -48,7 +49,8 @@ class Services:
     performances: Performances
     wealth: Wealth
     market: Market
-    prices: Prices
+    streams: Streams
+    streamer: StreamerChannel
     configurations: Configurations
     health: Health
 
@@ -59,6 +61,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
+    streamer = StreamerChannel(settings.streamer_socket)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
@@ -81,8 +84,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),
         market=Market(bridge),
-        # streams hold their thread: half of them stays for everything else
-        prices=Prices(bridge, slots=settings.web_threads // 2),
+        streams=Streams(bridge, accounts),
+        streamer=streamer,
         configurations=Configurations(settings, bridge),
-        health=Health(database, bridge),
+        health=Health(database, bridge, streamer),
     )

@@ -159,6 +159,10 @@ class Sessions:
         self._callers[key] = (began, caller)
         return caller
 
+    def expires_at(self, access_token: str) -> float:
+        """Return until when `access_token` is taken (Unix seconds). :raises Unauthenticated: `token_invalid`."""
+        return self._tokens.expires_at(access_token)
+
     def source(self, name: str, ip: str | None) -> Source:
         """Return whom a login as `name` from `ip` is aimed at."""
         key = name.casefold()
