@@ -26,7 +26,7 @@ def hand_over(wish: Wish) -> Response:
     :raises StreamerUnavailable: the streamer is away; nothing was done.
     :raises Unsupported: `streams_need_proxy` when this server speaks TLS or HTTP/2 itself.
     """
-    services.streams.check(principal, wish)
+    services.streams.check(principal.user_id, wish)
     connection = _connection()
     if connection is None:
         return _relay(_handover(wish, origin=None))
@@ -51,7 +51,11 @@ def hand_over_socket(kind: str) -> Response:
 
 def _handover(wish: Wish | OpenSocket, origin: str | None) -> Handover:
     caller = Caller(
-        user_id=principal.user_id, session_id=principal.session_id, expires_at=credential_expires_at()
+        user_id=principal.user_id,
+        session_id=principal.session_id,
+        expires_at=credential_expires_at(),
+        # a WebSocket uses its ticket up
+        ticket=None if isinstance(wish, OpenSocket) else request.args.get("ticket"),
     )
     return Handover(wish=wish, caller=caller, request_id=request_id(), path=request.path, origin=origin)
 

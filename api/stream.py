@@ -6,7 +6,7 @@ from flask import Response
 
 from api.blueprint import ENGINE, Blueprint
 from api.handover import hand_over, hand_over_socket
-from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, resumed
+from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, TicketQuery, resumed
 from utils.follow import FollowAccounts, FollowCandles, FollowPrices
 
 blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off, and WebSockets")
@@ -51,7 +51,7 @@ _SWITCHED = {"description": "The connection is a WebSocket now"}
 ERRORS = (501, *ENGINE)
 
 
-@blueprint.route("/api/stream/prices", permission="market:read", errors=ERRORS)
+@blueprint.route("/api/stream/prices", permission="market:read", errors=ERRORS, takes_ticket=True)
 @blueprint.arguments(PricesQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_PRICES)})
@@ -60,16 +60,16 @@ def stream_prices(query: FollowPrices, headers: dict[str, int]) -> Response:
     return hand_over(resumed(query, headers))
 
 
-@blueprint.route("/api/stream/candles", permission="market:read", errors=ERRORS)
+@blueprint.route("/api/stream/candles", permission="market:read", errors=ERRORS, takes_ticket=True)
 @blueprint.arguments(CandlesQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_CANDLES)})
 def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
-    """Stream the running candle, and those that close: `candle` events, whose ids are openings in epoch milliseconds."""
+    """Stream the running candle and those that close: `candle` events; their ids are openings, in epoch milliseconds."""
     return hand_over(resumed(query, headers))
 
 
-@blueprint.route("/api/stream/account", permission="streams:read", errors=ERRORS)
+@blueprint.route("/api/stream/account", permission="streams:read", errors=ERRORS, takes_ticket=True)
 @blueprint.arguments(AccountsQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_ACCOUNT)})
@@ -81,15 +81,17 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     return hand_over(resumed(query, headers))
 
 
-@blueprint.route("/ws/market", permission="market:read", errors=ERRORS, websocket=True)
+@blueprint.route("/ws/market", permission="market:read", errors=ERRORS, takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
-def open_market_socket() -> Response:
+def open_market_socket(_query: dict[str, str]) -> Response:
     """Open a WebSocket with the channels `prices` and `candles`."""
     return hand_over_socket("market")
 
 
-@blueprint.route("/ws/account", permission="streams:read", errors=ERRORS, websocket=True)
+@blueprint.route("/ws/account", permission="streams:read", errors=ERRORS, takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
-def open_account_socket() -> Response:
+def open_account_socket(_query: dict[str, str]) -> Response:
     """Open a WebSocket with the channel `account`."""
     return hand_over_socket("account")

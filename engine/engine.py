@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
+from engine.event_log import EventLog
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
@@ -100,6 +101,7 @@ class Engine:
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
@@ -136,6 +138,7 @@ class Engine:
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
+            self._spawn(self.event_log.run(), "event log")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 

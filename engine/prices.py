@@ -45,7 +45,9 @@ class PriceStream:
         self._subscribers.add(subscriber)
         try:
             backlog = _only(list(self._buffer), wanted) if history else self._backlog(wanted, since_id)
-            for event in backlog or [None]:  # so that the first frame comes at once
+            if not backlog:
+                yield None  # the first frame comes at once
+            for event in backlog:
                 yield event
             while True:
                 try:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from middleware.context import services
-from middleware.permissions import PUBLIC, required
+from middleware.permissions import PUBLIC, required, takes_ticket
 from utils.bearer import bearer_token
 from utils.errors import TradingError
+
+
+def is_websocket() -> bool:
+    """Tell whether the request opens a WebSocket."""
+    return request.url_rule is not None and request.url_rule.websocket
 
 
 def install(app: Flask) -> None:
@@ -19,9 +24,10 @@ def install(app: Flask) -> None:
             return
         try:
             token = bearer_token(request.headers.get("Authorization"))
-            if token is None:
-                return
-            g.principal = services.sessions.principal(token)
-            g.expires_at = services.sessions.expires_at(token)
+            if token is not None:
+                g.principal = services.sessions.principal(token)
+                g.expires_at = services.sessions.expires_at(token)
+            elif takes_ticket() and "ticket" in request.args:
+                g.principal = services.tickets.redeem(request.args["ticket"], for_websocket=is_websocket())
         except TradingError as error:
             g.auth_error = error

@@ -9,6 +9,7 @@ from config import Settings
 from middleware.context import ORIGINS
 from utils.origins import ACCEPTED, EXPOSED, MAX_AGE, Origins, patterns
 
+
 def install(app: Flask, settings: Settings) -> None:
     """Allow the origins of the settings; without any, the ones of this machine while the API is only reachable here."""
     app.extensions[ORIGINS] = Origins(settings)

@@ -16,6 +16,8 @@ from utils import json, problems
 from utils.errors import FieldError, TradingError
 from utils.problems import status_of
 
+__all__ = ["MIMETYPE", "body", "install", "problem", "status_of"]
+
 MIMETYPE = problems.MIMETYPE
 _logger = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ import re
 
 from services.accounts import Accounts
 from services.market import symbol_of, timeframe_of
-from services.principals import Principal
-from utils.errors import FieldError, Forbidden, Refused
+from utils.errors import FieldError, Refused
 from utils.follow import FollowAccounts, FollowCandles, FollowPrices, OpenSocket, Wish
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import GetCandles
@@ -29,21 +28,18 @@ def permission_for(wish: Wish | OpenSocket) -> str:
 
 
 class Streams:
-    """Tell whether somebody may follow something, and whether there is such a thing."""
+    """Tell whether there is what somebody wants to follow, and whether it is theirs."""
 
     def __init__(self, bridge: OctoBotBridge, accounts: Accounts) -> None:
         self._bridge = bridge
         self._accounts = accounts
 
-    def check(self, principal: Principal, wish: Wish) -> None:
-        """Let the caller follow `wish`, or refuse it.
+    def check(self, user_id: str, wish: Wish) -> None:
+        """Let a user, who has the permission, follow `wish`, or refuse it.
 
-        :raises Forbidden: without the permission. :raises NotFound: unknown exchange, symbol or account.
-        :raises Refused: the exchange has no such candles. :raises EngineUnavailable: it cannot be told now.
+        :raises NotFound: unknown exchange, symbol or account. :raises Refused: the exchange has no such candles.
+        :raises EngineUnavailable: it cannot be told now.
         """
-        permission = permission_for(wish)
-        if permission not in principal.permissions:
-            raise Forbidden(f"This needs the permission {permission}.")
         if isinstance(wish, FollowPrices):
             self._bridge.tickers(wish.exchange, wish.symbols)
         elif isinstance(wish, FollowCandles):
@@ -51,7 +47,7 @@ class Streams:
                 GetCandles(exchange=wish.exchange, symbol=wish.symbol, timeframe=wish.timeframe, limit=2)
             )
         elif wish.account is not None:
-            self._accounts.get(principal, wish.account)
+            self._accounts.check_owner(user_id, wish.account)
 
 
 def price_wish(exchange: str, symbols: list[str] | None, since_id: int | None = None) -> FollowPrices:

@@ -15,7 +15,7 @@ import uvloop
 
 import services
 from config import Settings, SettingsError
-from streaming.streamer import Streamer
+from streaming.streamer import SQL_THREADS, Streamer
 from utils import lifeline, logs
 
 _log = logging.getLogger("streamer")
@@ -58,7 +58,7 @@ async def _run(settings: Settings) -> None:
             signal.signal(number, signal.SIG_IGN)
         else:
             loop.add_signal_handler(number, stopped.set)
-    streamer = Streamer(settings, services.build_for_streams(settings))
+    streamer = Streamer(settings, services.build_for_streams(settings, threads=SQL_THREADS))
     await streamer.start()
     # what was imported stays for good; collections need not walk through it
     gc.collect()

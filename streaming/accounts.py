@@ -72,7 +72,7 @@ class AccountFeed:
 
 
 class AccountFollowing:
-    """One client who follows their accounts, or one of them. `position` is the last event that they have, or skipped."""
+    """One client who follows their accounts, or one of them; `position` is the last event they have, or skipped."""
 
     __slots__ = ("_is_ended", "_is_reading", "_newest", "account", "client", "feed", "position")
 

@@ -46,7 +46,7 @@ class _Named(msgspec.Struct):
     id: Any = None
 
 
-_decoder = msgspec.json.Decoder(Subscribe | Unsubscribe)
+_decoder: msgspec.json.Decoder[Subscribe | Unsubscribe] = msgspec.json.Decoder(Subscribe | Unsubscribe)
 _named = msgspec.json.Decoder(_Named)
 
 
@@ -119,7 +119,7 @@ def answer(type: str, reference: Reference, content: dict[str, Any]) -> bytes:
 
 def fault(reference: Reference, error: TradingError) -> bytes:
     """Return the frame that tells why an action was not carried out."""
-    content = {"error_code": error.code, "detail": error.detail, "errors": error.errors}
+    content: dict[str, Any] = {"error_code": error.code, "detail": error.detail, "errors": error.errors}
     if error.retry_after is not None:
         content["retry_after"] = error.retry_after
     return answer("error", reference, content)

@@ -22,7 +22,9 @@ class Answer:
 
     def head(self) -> bytes:
         """Return the head of a stream of server-sent events."""
-        return self._head(HTTPStatus.OK, {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"})
+        return self._head(
+            HTTPStatus.OK, {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+        )
 
     def problem(self, error: TradingError) -> bytes:
         """Return the whole answer that tells of `error`."""

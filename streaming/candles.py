@@ -37,9 +37,7 @@ Key = tuple[str, str, str]
 class CandleFeed:
     """Keep the candles that are followed up to date."""
 
-    def __init__(
-        self, hub: Hub, read: Callable[[GetCandles], list[Candle]], readers: Readers, tasks: Tasks
-    ) -> None:
+    def __init__(self, hub: Hub, read: Callable[[GetCandles], list[Candle]], readers: Readers, tasks: Tasks) -> None:
         self.hub = hub
         self.tasks = tasks
         self.topics: dict[Key, CandleTopic] = {}
@@ -206,4 +204,3 @@ class CandleFollowing:
 def made(candle: Candle) -> Event:
     """Return the event of a candle; its id is the opening, so that resuming repeats the candle that ran."""
     return Event(candle.timestamp, "candle", json.dumps(candle))
-

@@ -9,7 +9,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
-from streaming import events
 from streaming.events import Event
 from utils.errors import TradingError
 from utils.follow import Caller

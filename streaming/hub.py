@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, defaultdict
@@ -30,6 +31,8 @@ class Hub:
         self.clients: set[Client] = set()
         self.paused: dict[Client, float] = {}
         self.by_session: defaultdict[str, set[Client]] = defaultdict(set)
+        self.left_tickets: set[str] = set()
+        """Tickets whose streams have ended since they were looked at."""
         self.drops: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.deliveries = 0
@@ -44,6 +47,7 @@ class Hub:
             kind: [set() for _ in range(seconds)] for kind, seconds in HEARTBEAT_SECONDS.items()
         }
         self._ticks = 0
+        self._gone = asyncio.Event()
         self._draining = False
 
     def admit(self, client: Client) -> TradingError | None:
@@ -78,7 +82,11 @@ class Hub:
         if client not in self.clients:
             return
         self.clients.discard(client)
+        if not self.clients:
+            self._gone.set()
         self._turns[client.kind][client.slot].discard(client)
+        if client.caller.ticket is not None:
+            self.left_tickets.add(client.caller.ticket)
         user, session = client.caller.user_id, client.caller.session_id
         self._by_user[user] -= 1
         if not self._by_user[user]:
@@ -140,8 +148,9 @@ class Hub:
         self._draining = True
         for client in list(self.clients):
             client.leave(RESTARTING, "restart")
-        end = time.monotonic() + DRAIN_SECONDS
-        while self.clients and time.monotonic() < end:
-            await asyncio.sleep(0.02)
+        self._gone.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS if self.clients else 0):
+                await self._gone.wait()
         for client in list(self.clients):
             client.transport.abort()

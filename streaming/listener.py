@@ -149,7 +149,7 @@ class _Front(asyncio.Protocol):
         transport.set_protocol(client)
         client.connection_made(transport)
         if early and not transport.is_closing():
-            client.data_received(early)  # type: ignore[attr-defined]
+            client.data_received(early)
 
     def _refuse(self, answer: Answer, error: TradingError) -> None:
         self._write(answer.problem(error))

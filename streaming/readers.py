@@ -22,7 +22,10 @@ class Readers:
     async def ask[**Asked, Answer](
         self, question: Callable[Asked, Answer], *args: Asked.args, **options: Asked.kwargs
     ) -> Answer:
-        """Return the answer. :raises StorageUnavailable: it did not come in time. :raises TradingError: the question's."""
+        """Return the answer; raises what the question raises.
+
+        :raises StorageUnavailable: the answer did not come in time.
+        """
         asked = self._pool.submit(question, *args, **options)
         try:
             async with asyncio.timeout(self._deadline):

@@ -21,7 +21,7 @@ class SseClient(Client):
     __slots__ = ("_begin", "_following")
     kind = "sse"
 
-    def __init__(self, hub: Hub, caller: Caller, answer: Answer, wish: Wish, feeds: Feeds) -> None:
+    def __init__(self, hub: Hub, caller: Caller, *, answer: Answer, wish: Wish, feeds: Feeds) -> None:
         super().__init__(hub, caller)
         self._begin: tuple[Answer, Wish, Feeds] | None = (answer, wish, feeds)
         self._following: Following | None = None

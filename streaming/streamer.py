@@ -24,7 +24,7 @@ from streaming.prices import PriceFeed
 from streaming.readers import Readers
 from streaming.requests import StreamRequest
 from streaming.sse import SseClient
-from streaming.subscription import Subscription
+from streaming.subscription import Feed, Subscription
 from streaming.tasks import Tasks
 from streaming.websocket import SocketClient
 from utils.errors import Forbidden, TradingError
@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 SESSION_SECONDS = 2.0
 """How often it is asked which sessions have ended: they are cut within five seconds."""
 
+TICKET_SECONDS = 5.0
+KEEP_TICKETS_SECONDS = 240.0
 SQL_THREADS = 8
 CANDLE_THREADS = 4
 
@@ -57,9 +59,8 @@ class Streamer:
             feed.listeners.append(candles.moved.setdefault(exchange, set()))
         accounts = AccountFeed(self.hub, services.account_events, self._readers, self._tasks)
         self.feeds = Feeds(prices=prices, candles=candles, accounts=accounts)
-        self._subscriptions = {
-            feed.name: Subscription(settings.engine_socket, feed) for feed in (*prices.values(), accounts)
-        }
+        followed: list[Feed] = [*prices.values(), accounts]
+        self._subscriptions = {feed.name: Subscription(settings.engine_socket, feed) for feed in followed}
         self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self._tasks)
         self._listener = Listener(self._open, self._origins, self._tasks)
         self._background: list[asyncio.Task[None]] = []
@@ -72,6 +73,7 @@ class Streamer:
         self._spawn(self.hub.run(), "clients")
         self._spawn(self.feeds.candles.run(), "candles")
         self._spawn(self._follow_sessions(), "sessions")
+        self._spawn(self._keep_tickets(), "tickets")
         if self._settings.stream_port is not None:
             self.port = await self._listener.start(self._settings.host, self._settings.stream_port)
             self._spawn(self._listener.run(), "listener")
@@ -125,21 +127,27 @@ class Streamer:
     def _admitted(self, request: StreamRequest, wish: Wish | OpenSocket) -> Caller:
         """Return whose request it is, if they may; on a thread for readers."""
         sessions, token = self._services.sessions, request.token()
+        expires_at = ticket = None
         if token is not None:
             principal, expires_at = sessions.principal(token), sessions.expires_at(token)
         else:
-            principal = self._services.tickets.redeem(request.ticket(), for_websocket=request.is_socket)
-            expires_at = None
+            ticket = request.ticket()
+            principal = self._services.tickets.redeem(ticket, for_websocket=request.is_socket)
         if permission_for(wish) not in principal.permissions:
             raise Forbidden(f"This needs the permission {permission_for(wish)}.")
         if not isinstance(wish, OpenSocket):
             self._services.streams.check(principal.user_id, wish)
-        return Caller(user_id=principal.user_id, session_id=principal.session_id, expires_at=expires_at)
+        return Caller(
+            user_id=principal.user_id,
+            session_id=principal.session_id,
+            expires_at=expires_at,
+            ticket=None if request.is_socket else ticket,
+        )
 
     def _client(self, wish: Wish | OpenSocket, caller: Caller, answer: Answer) -> Client:
         if isinstance(wish, OpenSocket):
-            return SocketClient(self.hub, caller, answer, wish, self.feeds, self._check)
-        return SseClient(self.hub, caller, answer, wish, self.feeds)
+            return SocketClient(self.hub, caller, answer=answer, opening=wish, feeds=self.feeds, check=self._check)
+        return SseClient(self.hub, caller, answer=answer, wish=wish, feeds=self.feeds)
 
     async def _check(self, caller: Caller, wishes: Sequence[Wish]) -> None:
         for wish in wishes:
@@ -148,15 +156,31 @@ class Streamer:
     # ------------------------------------------------------------------------------------------------- background
 
     async def _follow_sessions(self) -> None:
+        """Cut the connections of sessions that have ended."""
         while True:
             await asyncio.sleep(SESSION_SECONDS)
             open_sessions = list(self.hub.by_session)
-            if not open_sessions:
-                continue
-            try:
-                self.hub.cut_sessions(await self._readers.ask(self._services.sessions.ended, open_sessions))
-            except TradingError as error:
-                _log.warning("which sessions have ended cannot be told: %s", error.detail)
+            if open_sessions:
+                try:
+                    self.hub.cut_sessions(await self._readers.ask(self._services.sessions.ended, open_sessions))
+                except TradingError as error:
+                    _log.warning("which sessions have ended cannot be told: %s", error.detail)
+
+    async def _keep_tickets(self) -> None:
+        """Note that tickets are in use, now and then and when their streams break: they serve to come back."""
+        noted = time.monotonic()
+        while True:
+            await asyncio.sleep(TICKET_SECONDS)
+            tickets, self.hub.left_tickets = self.hub.left_tickets, set()
+            if time.monotonic() - noted >= KEEP_TICKETS_SECONDS:
+                noted = time.monotonic()
+                tickets |= {client.caller.ticket for client in self.hub.clients if client.caller.ticket is not None}
+            if tickets:
+                try:
+                    await self._readers.ask(self._services.tickets.keep, tickets)
+                except TradingError as error:
+                    _log.warning("tickets cannot be kept: %s", error.detail)
+                    self.hub.left_tickets |= tickets
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -134,5 +134,3 @@ class _Frames(asyncio.Protocol):
 def decode_all[T](frames: list[bytes], decode: Callable[[bytes], T]) -> list[T]:
     """Return what the frames hold, without those that are empty."""
     return [decode(frame) for frame in frames if frame]
-
-

@@ -43,7 +43,9 @@ class SocketClient(Client):
     is_socket = True
     kind = "websocket"
 
-    def __init__(self, hub: Hub, caller: Caller, answer: Answer, opening: OpenSocket, feeds: Feeds, check: Check) -> None:
+    def __init__(
+        self, hub: Hub, caller: Caller, *, answer: Answer, opening: OpenSocket, feeds: Feeds, check: Check
+    ) -> None:
         super().__init__(hub, caller)
         self._answer = answer
         self._start: tuple[bytes, bytes] | None = (opening.handshake, opening.early)

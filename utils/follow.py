@@ -48,11 +48,15 @@ class OpenSocket(Follow, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose connection it is; `expires_at` is when the credential does (Unix seconds), None when its session tells."""
+    """Whose connection it is, and until when.
+
+    `expires_at` is when an access token ends (Unix seconds); a `ticket` is good as long as its stream is open.
+    """
 
     user_id: str
     session_id: str
     expires_at: float | None = None
+    ticket: str | None = None
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -94,7 +98,7 @@ class StreamerStatus(msgspec.Struct, frozen=True, kw_only=True):
 Message = Handover | GetStreamerStatus
 MAX_MESSAGE = 64 * 1024
 _encoder = msgspec.msgpack.Encoder()
-_message_decoder = msgspec.msgpack.Decoder(Message)
+_message_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _status_decoder = msgspec.msgpack.Decoder(StreamerStatus)
 
 

@@ -48,8 +48,8 @@ class Symbols(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         names = super()._deserialize(value, attr, data, **kwargs).split(",")
-        if len(names) > MAXSYMBOLS:
-            raise invalid("too_many", f"Name at most {MAXSYMBOLS} symbols.")
+        if len(names) > MAX_SYMBOLS:
+            raise invalid("too_many", f"Name at most {MAX_SYMBOLS} symbols.")
         one = Symbol()
         return list(dict.fromkeys(one.deserialize(name) for name in names))
 

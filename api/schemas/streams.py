@@ -9,14 +9,22 @@ from msgspec.structs import replace
 
 from api.schemas.fields import Count
 from api.schemas.market import Symbol, Symbols, TickerQuery, Timeframe
-from api.schemas.trading import ACCOUNT
+from api.schemas.trades import ACCOUNT
 from utils.follow import FollowAccounts, FollowCandles, FollowPrices
 from utils.wire import TIMEFRAMES
 
 _ID = validate.Range(max=2**63 - 1)
 
 
-class PricesQuery(TickerQuery):
+class TicketQuery(Schema):
+    """A ticket, of a browser that cannot send a header."""
+
+    ticket = fields.String(
+        validate=validate.Length(max=128), metadata={"description": "Instead of a token; see stream-ticket."}
+    )
+
+
+class PricesQuery(TickerQuery, TicketQuery):
     """Which prices are streamed, and after which event."""
 
     symbols = Symbols(load_default=None, metadata={"description": "Separated by commas; all when absent."})
@@ -25,10 +33,10 @@ class PricesQuery(TickerQuery):
     @post_load
     def wish(self, values: dict[str, Any], **_: Any) -> FollowPrices:
         """Return what is to be followed."""
-        return FollowPrices(**values)
+        return FollowPrices(**_without_ticket(values))
 
 
-class CandlesQuery(TickerQuery):
+class CandlesQuery(TickerQuery, TicketQuery):
     """Which candle is streamed, and from which opening on."""
 
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
@@ -41,10 +49,10 @@ class CandlesQuery(TickerQuery):
     @post_load
     def wish(self, values: dict[str, Any], **_: Any) -> FollowCandles:
         """Return what is to be followed."""
-        return FollowCandles(**values)
+        return FollowCandles(**_without_ticket(values))
 
 
-class AccountsQuery(Schema):
+class AccountsQuery(TicketQuery):
     """Whose events are streamed, and after which one."""
 
     account = fields.String(load_default=None, validate=ACCOUNT, metadata={"description": "All accounts when absent."})
@@ -53,7 +61,7 @@ class AccountsQuery(Schema):
     @post_load
     def wish(self, values: dict[str, Any], **_: Any) -> FollowAccounts:
         """Return what is to be followed."""
-        return FollowAccounts(**values)
+        return FollowAccounts(**_without_ticket(values))
 
 
 class ResumeHeaders(Schema):
@@ -70,3 +78,7 @@ class ResumeHeaders(Schema):
 def resumed[Wished: (FollowPrices, FollowCandles, FollowAccounts)](wish: Wished, headers: dict[str, int]) -> Wished:
     """Return `wish` from after the event that a browser names, which is newer than the one its URL names."""
     return replace(wish, since_id=headers.get("last_event_id", wish.since_id))
+
+
+def _without_ticket(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "ticket"}
