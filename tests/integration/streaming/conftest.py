@@ -76,8 +76,8 @@ def dial(host: StreamerHost, user: SignedIn) -> Iterator[Dial]:
 
 
 @pytest.fixture
-def web(settings: Settings, host: StreamerHost) -> Iterator[tuple[str, int]]:
-    """The app under gunicorn, as the product runs it, with one worker of four threads."""
+def gunicorn(settings: Settings, host: StreamerHost) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The app under gunicorn, as the product runs it, with one worker of four threads: its process and its address."""
     listener = sockets.create_server(("127.0.0.1", 0))
     environment = {
         "PATH": os.environ["PATH"],
@@ -100,7 +100,19 @@ def web(settings: Settings, host: StreamerHost) -> Iterator[tuple[str, int]]:
         address: tuple[str, int] = listener.getsockname()
     try:
         until(lambda: Reader(address).ask("/health/live").status == 200, 30)
-        yield address
+        yield process.pid, address
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def web(gunicorn: tuple[int, tuple[str, int]]) -> tuple[str, int]:
+    """Where gunicorn listens."""
+    return gunicorn[1]
+
+
+@pytest.fixture
+def master(gunicorn: tuple[int, tuple[str, int]]) -> int:
+    """The process of gunicorn's master."""
+    return gunicorn[0]

@@ -67,7 +67,8 @@ class Reader:
         length = int(self.headers["content-length"])
         while len(self._unread) < length:
             self._more()
-        return json.loads(self._unread[:length])
+        body, self._unread = self._unread[:length], self._unread[length:]
+        return json.loads(body)
 
     def rest(self) -> bytes:
         """Return what comes until the other side closes."""
