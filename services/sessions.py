@@ -146,12 +146,14 @@ class Sessions:
     def ended(self, session_ids: Iterable[str]) -> set[str]:
         """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
         given = self._database.texts("sessions")
+        # as a scalar: of an EXISTS PostgreSQL may make a join, which compares every session with every other
         living = (
             select(SessionRow.id)
             .join(User, User.id == SessionRow.user_id)
             .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
+            .scalar_subquery()
         )
-        query = select(given.c.value).where(~living.exists())
+        query = select(given.c.value).where(living.is_(None))
         asked = json.dumps(list(session_ids)).decode()
         with self._database.read() as connection:
             return set(connection.execute(query, {"sessions": asked}).scalars())
