@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from models import Session as SessionRow
 from services.principals import Principal
 from utils import clock
 from utils.errors import Unauthenticated
+from utils.wire import Message
 
 KNOWN_FOR = timedelta(days=60)
 """How long after a session has expired its user is still known where it was opened."""
@@ -28,6 +30,18 @@ _CALLER = (
     .join(SessionRow, SessionRow.user_id == User.id)
     .where(SessionRow.id == bindparam("session"))
 )
+
+
+class OpenSession(Message, frozen=True, kw_only=True):
+    """A session that has not ended, as its user sees it; `is_current` tells that it is the one that asks."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+    is_current: bool
 
 
 def named(key: str) -> ColumnElement[bool]:
@@ -80,3 +94,22 @@ def revoke(session: Session, which: ColumnElement[bool], reason: str) -> int:
     live = and_(which, SessionRow.revoked_at.is_(None))
     ended = update(SessionRow).where(live).values(revoked_at=clock.now(), revoked_reason=reason)
     return len(session.execute(ended.returning(SessionRow.id)).all())
+
+
+def lock(session: Session, user_id: str, password_hash: str) -> bool:
+    """Keep the user as they are until the transaction ends; tell whether they are active and have that hash still."""
+    still = select(User.id).where(User.id == user_id, User.password_hash == password_hash, User.is_active)
+    return session.execute(still.with_for_update()).first() is not None
+
+
+def shown(row: Any, principal: Principal) -> OpenSession:
+    """Return a session as `principal` sees it."""
+    return OpenSession(
+        id=row.id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        ip=row.ip,
+        user_agent=row.user_agent,
+        is_current=row.id == principal.session_id,
+    )

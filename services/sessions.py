@@ -8,18 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from sqlalchemy import and_, exists, insert, select, update
+from sqlalchemy import and_, exists, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit, session_rows
+from services import audit, passwords, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
+from services.session_rows import OpenSession
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids, json
-from utils.errors import Forbidden, TradingError, Unauthenticated
+from utils.errors import FieldError, Forbidden, NotFound, Refused, TradingError, Unauthenticated
+from utils.pages import Cursor, Page
 from utils.wire import Message
 
 CALLER_SECONDS = 1.0
@@ -33,6 +35,13 @@ class LogIn(Message, frozen=True, kw_only=True):
 
     name: str
     password: str
+
+
+class ChangePassword(Message, frozen=True, kw_only=True):
+    """Put another password in the place of the caller's."""
+
+    current_password: str
+    new_password: str
 
 
 class TokenPair(Message, frozen=True, kw_only=True):
@@ -78,15 +87,17 @@ class Sessions:
         right = self._hasher.verify(user.password_hash if user else None, command.password)
         if user is None or not right:
             wrong = Unauthenticated("The name or the password is wrong.", code="invalid_credentials")
-            self._refuse(user.id if user else None, wrong, origin)
+            self._refuse("session.started", user.id if user else None, wrong, origin)
         if not user.is_active:
-            self._refuse(user.id, Forbidden("This user has been deactivated.", code="user_inactive"), origin)
+            inactive = Forbidden("This user has been deactivated.", code="user_inactive")
+            self._refuse("session.started", user.id, inactive, origin)
         rehashed = self._hasher.hash(command.password) if self._hasher.is_outdated(user.password_hash) else None
         with self._database.write() as session:
+            if not session_rows.lock(session, user.id, user.password_hash):
+                # changed, or deactivated, while it was being verified: what ended sessions then must end this one too
+                raise Unauthenticated("The name or the password is wrong.", code="invalid_credentials")
             if rehashed is not None:
-                # only if it is still the hash that was verified: a password changed meanwhile stays changed
-                still = and_(User.id == user.id, User.password_hash == user.password_hash)
-                session.execute(update(User).where(still).values(password_hash=rehashed))
+                session.execute(update(User).where(User.id == user.id).values(password_hash=rehashed))
             return self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
 
     def refresh(self, refresh_token: str, origin: Origin) -> TokenPair:
@@ -124,6 +135,55 @@ class Sessions:
             audit.record(session, origin, "session.ended", user_id=principal.user_id, target=principal.session_id)
         self._callers.pop((principal.session_id, principal.user_id), None)
 
+    def log_out_all(self, principal: Principal, origin: Origin) -> None:
+        """End all sessions of the caller, the present one too."""
+        with self._database.write() as session:
+            session_rows.revoke(session, SessionRow.user_id == principal.user_id, "logout_all")
+            audit.record(session, origin, "sessions.ended", user_id=principal.user_id, target=principal.user_id)
+        self._forget(principal.user_id)
+
+    def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[OpenSession]:
+        """Return a page of the caller's sessions that have not ended, oldest first."""
+        row = SessionRow
+        mine = and_(row.user_id == principal.user_id, row.revoked_at.is_(None), row.expires_at > clock.now())
+        query = select(row.__table__).where(mine).order_by(row.created_at, row.id).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(tuple_(row.created_at, row.id) > tuple_(cursor.created_at, cursor.id))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return Page.of([session_rows.shown(each, principal) for each in rows], limit)
+
+    def end(self, principal: Principal, session_id: str, origin: Origin) -> None:
+        """End one of the caller's sessions. :raises NotFound: there is none with this id, or it has ended."""
+        which = and_(SessionRow.id == session_id, SessionRow.user_id == principal.user_id)
+        with self._database.write() as session:
+            if not session_rows.revoke(session, which & (SessionRow.expires_at > clock.now()), "ended"):
+                raise NotFound("There is no such session.", code="session_not_found")
+            audit.record(session, origin, "session.ended", user_id=principal.user_id, target=session_id)
+        self._callers.pop((session_id, principal.user_id), None)
+
+    def change_password(self, principal: Principal, command: ChangePassword, origin: Origin) -> TokenPair:
+        """Change the caller's password, end all their sessions, and open a fresh one.
+
+        :raises Refused: `wrong_password`, or the new one is too weak.
+        :raises Overloaded: when too many sign in at once.
+        """
+        with self._database.read() as connection:
+            user = connection.execute(select(User.__table__).where(User.id == principal.user_id)).one()
+        passwords.check(command.new_password, username=user.username, email=user.email, field="new_password")
+        if not self._hasher.verify(user.password_hash, command.current_password):
+            self._refuse("password.changed", user.id, _wrong_password(), origin)
+        hashed = self._hasher.hash(command.new_password)
+        with self._database.write() as session:
+            if not session_rows.lock(session, user.id, user.password_hash):
+                raise _wrong_password()  # another change was quicker
+            session.execute(update(User).where(User.id == user.id).values(password_hash=hashed, updated_at=clock.now()))
+            session_rows.revoke(session, SessionRow.user_id == user.id, "password_changed")
+            audit.record(session, origin, "password.changed", user_id=user.id, target=user.id)
+            pair = self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
+        self._forget(user.id)
+        return pair
+
     def principal(self, access_token: str) -> Principal:
         """Return who `access_token` stands for, as the database knew them at most `CALLER_SECONDS` ago.
 
@@ -150,12 +210,14 @@ class Sessions:
     def ended(self, session_ids: Iterable[str]) -> set[str]:
         """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
         given = self._database.texts("sessions")
+        # as a scalar: of an EXISTS PostgreSQL may make a join, which compares every session with every other
         living = (
             select(SessionRow.id)
             .join(User, User.id == SessionRow.user_id)
             .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
+            .scalar_subquery()
         )
-        query = select(given.c.value).where(~living.exists())
+        query = select(given.c.value).where(living.is_(None))
         asked = json.dumps(list(session_ids)).decode()
         with self._database.read() as connection:
             return set(connection.execute(query, {"sessions": asked}).scalars())
@@ -172,10 +234,15 @@ class Sessions:
             return Source(target=hashlib.sha256(key.encode()).hexdigest(), known=False)
         return Source(target=row[0], known=bool(row[1]))
 
-    def _refuse(self, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
+    def _refuse(self, action: str, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
         with self._database.write() as session:
-            audit.denied(session, origin, "session.started", error.code, user_id=user_id, target=user_id)
+            audit.denied(session, origin, action, error.code, user_id=user_id, target=user_id)
         raise error
+
+    def _forget(self, user_id: str) -> None:
+        """Look the user's sessions up anew; other processes do within `CALLER_SECONDS`."""
+        for key in [key for key in list(self._callers) if key[1] == user_id]:
+            self._callers.pop(key, None)
 
     def _open(self, session: Session, user_id: str, *, is_admin: bool, origin: Origin) -> TokenPair:
         opened = clock.now()
@@ -210,3 +277,8 @@ class Sessions:
             expires_in=int(ACCESS_LIFETIME.total_seconds()),
             refresh_token=self._tokens.refresh(following, expires_at=expires_at),
         )
+
+
+def _wrong_password() -> Refused:
+    error = FieldError(field="current_password", code="wrong_password", message="This is not your password.")
+    return Refused("The current password is wrong.", code="wrong_password", errors=(error,))
