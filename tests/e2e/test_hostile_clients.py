@@ -33,8 +33,14 @@ def server(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> I
     url = database.engine.url.render_as_string(hide_password=False)
     database.close()
     # few streams, and prices that fill buffers quickly
-    quick = {"DEMO_TICK_SECONDS": "0.05", "STREAMS_PER_USER": "12"}
-    server = Server(directory, DATABASE_URL=url, WEB_THREADS="4", LOG_LEVEL="DEBUG", **quick)
+    server = Server(
+        directory,
+        DATABASE_URL=url,
+        DEMO_TICK_SECONDS="0.05",
+        STREAMS_PER_USER="12",
+        WEB_THREADS="4",
+        LOG_LEVEL="DEBUG",
+    )
     try:
         yield server.wait_ready(60)
     finally:
