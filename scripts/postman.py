@@ -23,7 +23,10 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "close_position", "end_session", "log_out_everywhere")
+LEFT_OUT = (
+    *("credentials", "close_position", "end_session", "log_out_everywhere"),
+    *("open_market_socket", "open_account_socket"),
+)
 """Folders and operations."""
 
 PATH_VALUES = {
