@@ -40,6 +40,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 5000
+    stream_port: int | None = None
+    streams: int = 15_000
+    streams_per_user: int = 50
     data_dir: Path = Path("var")
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
@@ -80,6 +83,11 @@ class Settings:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
 
+    @property
+    def streamer_socket(self) -> Path:
+        """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "streamer.sock"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Build the settings from `environ` (default: `.env`, then the process environment, which wins).
@@ -92,6 +100,9 @@ class Settings:
         settings = cls(
             host=reader.text("HOST", "127.0.0.1"),
             port=reader.integer("PORT", 5000, low=0, high=65535),
+            stream_port=reader.port("STREAM_PORT"),
+            streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
+            streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
@@ -213,6 +224,9 @@ class _Reader:
         if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
             raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high}")
         return int(value)
+
+    def port(self, name: str) -> int | None:
+        return self.integer(name, 0, low=0, high=65535) if self.text(name, "") else None
 
     def number(self, name: str, default: float, *, low: float, high: float) -> float:
         value = self.text(name, str(default))
