@@ -65,7 +65,9 @@ class EngineSocket:
 
     def tell(self, *events: wire.AccountEvent) -> None:
         """Tell subscribers of account events, which must be in SQL already."""
-        self._loop.call(lambda: [queue.put_nowait(wire.encode_account_events(list(events))) for queue in self._subscribers])
+        self._loop.call(
+            lambda: [queue.put_nowait(wire.encode_account_events(list(events))) for queue in self._subscribers]
+        )
 
     def go_away(self) -> None:
         """Break every connection and listen no more, as a killed engine does."""
@@ -86,7 +88,8 @@ class EngineSocket:
 
     def _new_server(self) -> Server:
         return Server(
-            dict.fromkeys(ANSWERS, self._answer), {Subscribe: self._prices, SubscribeAccountEvents: self._account_events}
+            dict.fromkeys(ANSWERS, self._answer),
+            {Subscribe: self._prices, SubscribeAccountEvents: self._account_events},
         )
 
     async def _answer(self, request: Request) -> Any:

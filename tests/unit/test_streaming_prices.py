@@ -20,9 +20,7 @@ AT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def frame(id: int, symbol: str = "BTC/USDT", price: int = 0) -> bytes:
-    quote = Price(
-        symbol=symbol, exchange="demo", price=Decimal(price or id), bid=Decimal(1), ask=Decimal(2), as_of=AT
-    )
+    quote = Price(symbol=symbol, exchange="demo", price=Decimal(price or id), bid=Decimal(1), ask=Decimal(2), as_of=AT)
     return wire.encode_event(StreamEvent(id=id, event="price", payload=quote))[wire.HEADER.size :]
 
 
@@ -83,9 +81,7 @@ def test_resuming_replays_exactly_what_was_missed(feed: PriceFeed, hub: Hub) -> 
     assert ids(follow(feed, hub, since_id=0)) == ["1", "2", "3", "4"]
 
 
-def test_what_is_not_kept_is_a_reset_and_a_snapshot(
-    feed: PriceFeed, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_kept_is_a_reset_and_a_snapshot(feed: PriceFeed, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     feed.receive([frame(100), frame(101)])
     assert ids(follow(feed, hub, "BTC/USDT", since_id=98)) == ["reset", "101"]
     assert ids(follow(feed, hub, "BTC/USDT", since_id=102)) == ["reset", "101"]
