@@ -76,7 +76,9 @@ def _give(handover: Handover, connection: socket.socket) -> Response:
     other.close()
     os.dup2(dead.fileno(), connection.fileno(), inheritable=False)
     dead.close()
-    return Response(status=200, headers={"Connection": "close"})
+    # nobody reads this; it is what the log says
+    status = 101 if isinstance(handover.wish, OpenSocket) else 200
+    return Response(status=status, mimetype="text/event-stream", headers={"Connection": "close"})
 
 
 def _handshake() -> bytes:

@@ -65,7 +65,7 @@ def stream_prices(query: FollowPrices, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_CANDLES)})
 def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
-    """Stream the running candle and those that close: `candle` events; their ids are openings, in epoch milliseconds."""
+    """Stream the running candle, and those that close: `candle` events, whose ids are openings (epoch milliseconds)."""
     return hand_over(resumed(query, headers))
 
 
@@ -81,7 +81,7 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     return hand_over(resumed(query, headers))
 
 
-@blueprint.route("/ws/market", permission="market:read", errors=ERRORS, takes_ticket=True, websocket=True)
+@blueprint.route("/ws/market", permission="market:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
 @blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
 def open_market_socket(_query: dict[str, str]) -> Response:
@@ -89,7 +89,7 @@ def open_market_socket(_query: dict[str, str]) -> Response:
     return hand_over_socket("market")
 
 
-@blueprint.route("/ws/account", permission="streams:read", errors=ERRORS, takes_ticket=True, websocket=True)
+@blueprint.route("/ws/account", permission="streams:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
 @blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
 def open_account_socket(_query: dict[str, str]) -> Response:

@@ -57,8 +57,9 @@ def read(body: bytes) -> Subscribe | Unsubscribe:
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         name = path.strip("`.") or "action"
-        code = "unknown_action" if name == "action" and "Invalid value" in reason else "invalid"
-        raise Refused("This is not an action.", code=code, errors=(_fault(name, code, reason),)) from None
+        is_unknown = name == "action" and "Invalid value" in reason
+        fault = _fault(name, "unknown_action" if is_unknown else "invalid", reason)
+        raise Refused("This is no action.", code="unknown_action" if is_unknown else None, errors=(fault,)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Malformed("The message is not valid JSON.", code="malformed_json") from None
 

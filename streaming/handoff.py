@@ -98,10 +98,11 @@ class Handoff:
             _log.warning("a packet could not be read: %s", error)
             message = None
         if isinstance(message, Handover) and len(descriptors) == 1:
-            connection = socket.socket(fileno=descriptors[0])
-            connection.setblocking(False)
-            self._tasks.spawn(self._adopt(message, connection))
-            return
+            with suppress(OSError):  # it is no socket
+                connection = socket.socket(fileno=descriptors[0])
+                connection.setblocking(False)
+                self._tasks.spawn(self._adopt(message, connection))
+                return
         for descriptor in descriptors:
             os.close(descriptor)
         if isinstance(message, GetStreamerStatus):

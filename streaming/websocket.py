@@ -86,11 +86,9 @@ class SocketClient(Client):
     def data_received(self, received: bytes) -> None:
         """Take what the client says."""
         self._silent = 0
-        if self.closing and self._socket.state is not OPEN:
-            return
         self._socket.receive_data(received)
         for each in self._socket.events_received():
-            if isinstance(each, Frame):
+            if isinstance(each, Frame) and not self.closing:
                 self._take(each)
         self._flush()
         if self._socket.close_expected() and not self.closing:

@@ -162,6 +162,8 @@ class Market:
         wanted = set(query.symbols or INSTRUMENTS)
         with self._changed:
             last, backlog = self._backlog(0 if query.history else query.since_id)
+        if not backlog:
+            yield None
         while True:
             for event in backlog:
                 if event.payload is None or event.payload.symbol in wanted:
