@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from asyncio import Protocol
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
@@ -13,10 +17,14 @@ import uvloop
 import services
 from config import Settings
 from engine.server import Server
+from streaming.handoff import Handoff
+from streaming.hub import Hub
 from streaming.streamer import SQL_THREADS, Streamer
+from streaming.tasks import Tasks
 from utils import wire
 from utils.errors import EngineUnavailable
 from utils.fake_engine import FakeEngine
+from utils.follow import StreamerStatus
 from utils.wire import ANSWERS, Request, Subscribe, SubscribeAccountEvents
 
 Result = TypeVar("Result")
@@ -65,9 +73,13 @@ class EngineSocket:
 
     def tell(self, *events: wire.AccountEvent) -> None:
         """Tell subscribers of account events, which must be in SQL already."""
-        self._loop.call(
-            lambda: [queue.put_nowait(wire.encode_account_events(list(events))) for queue in self._subscribers]
-        )
+        frame = wire.encode_account_events(list(events))
+
+        def put() -> None:
+            for queue in self._subscribers:
+                queue.put_nowait(frame)
+
+        self._loop.call(put)
 
     def go_away(self) -> None:
         """Break every connection and listen no more, as a killed engine does."""
@@ -154,3 +166,27 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, "not in time"
         time.sleep(0.01)
+
+
+@contextmanager
+def streamer_that_is_ready(path: Path) -> Iterator[None]:
+    """Let a streamer that takes no client say at `path` that it is there."""
+    loop = Loop()
+    hub = Hub(most=0, most_per_user=0)
+    status = StreamerStatus(
+        pid=os.getpid(),
+        uptime_seconds=1.0,
+        lag_seconds=0.0,
+        clients=hub.counts(),
+        topics={},
+        deliveries=0,
+        coalesced=0,
+        drops={},
+        refusals={},
+        feeds={},
+    )
+    door = Handoff(path, lambda _handover: Protocol(), lambda: status, Tasks())
+    loop.call(door.start)
+    yield
+    loop.call(door.stop)
+    loop.end()
