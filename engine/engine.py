@@ -246,7 +246,8 @@ class Engine:
         for symbol in query.symbols or ():
             market.instrument(symbol)
         stream = self._feeds[query.exchange].prices
-        async with aclosing(stream.subscribe(query.symbols, query.since_id, query.heartbeat)) as events:
+        subscription = stream.subscribe(query.symbols, query.since_id, query.heartbeat, history=query.history)
+        async with aclosing(subscription) as events:
             async for event in events:
                 yield None if event is None else wire.encode_event(event)
 

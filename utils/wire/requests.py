@@ -235,12 +235,14 @@ class GetBotConfig(Request, frozen=True, kw_only=True):
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
-    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    `symbols` None means every market; with `history` all that is kept comes first. The first frame comes at once, and
+    an empty one when there is nothing to tell, as after every `heartbeat` seconds of silence.
     """
 
     exchange: str
     symbols: list[str] | None = None
     since_id: int | None = None
+    history: bool = False
     heartbeat: float = 15.0
 
 
