@@ -6,7 +6,11 @@ from flask import Flask, g, request
 
 from middleware.context import services
 from middleware.permissions import PUBLIC, required
+from services.principals import Principal
 from utils.errors import TradingError, Unauthenticated
+
+SCRAPERS = "metrics:read"
+"""The permission of routes that also take the token for metrics."""
 
 
 def install(app: Flask) -> None:
@@ -18,9 +22,14 @@ def install(app: Flask) -> None:
             return
         try:
             token = bearer_token(request.headers.get("Authorization"))
-            g.principal = services.sessions.principal(token) if token is not None else None
+            g.principal = _principal(token) if token is not None else None
         except TradingError as error:
             g.auth_error = error
+
+
+def _principal(token: str) -> Principal:
+    scraper = services.metrics.scraper(token) if required() == SCRAPERS else None
+    return scraper or services.sessions.principal(token)
 
 
 def bearer_token(header: str | None) -> str | None:

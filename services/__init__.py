@@ -14,6 +14,7 @@ from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
+from services.metrics import Metrics
 from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
@@ -51,10 +52,13 @@ class Services:
     prices: Prices
     configurations: Configurations
     health: Health
+    metrics: Metrics
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
+    metrics = Metrics(bridge, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
@@ -85,4 +89,5 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
         health=Health(database, bridge),
+        metrics=metrics,
     )
