@@ -40,6 +40,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 5000
+    stream_port: int | None = None
+    streams: int = 15_000
+    streams_per_user: int = 50
     data_dir: Path = Path("var")
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
@@ -71,6 +74,7 @@ class Settings:
     max_open_orders: int = 500
     accounts_in_memory: int = 2000
     account_idle_minutes: int = 15
+    event_retention_days: int = 7
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -79,6 +83,11 @@ class Settings:
     def engine_socket(self) -> Path:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
+
+    @property
+    def streamer_socket(self) -> Path:
+        """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "streamer.sock"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -92,6 +101,9 @@ class Settings:
         settings = cls(
             host=reader.text("HOST", "127.0.0.1"),
             port=reader.integer("PORT", 5000, low=0, high=65535),
+            stream_port=reader.port("STREAM_PORT"),
+            streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
+            streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
@@ -123,6 +135,7 @@ class Settings:
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
             accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
             account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
+            event_retention_days=reader.integer("EVENT_RETENTION_DAYS", 7, low=1, high=3650),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),
@@ -214,6 +227,9 @@ class _Reader:
         if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
             raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high}")
         return int(value)
+
+    def port(self, name: str) -> int | None:
+        return self.integer(name, 0, low=0, high=65535) if self.text(name, "") else None
 
     def number(self, name: str, default: float, *, low: float, high: float) -> float:
         value = self.text(name, str(default))

@@ -9,11 +9,13 @@ from api.schemas.auth import (
     RefreshSchema,
     SignedOutSchema,
     SignUpSchema,
+    TicketSchema,
     TokenPairSchema,
     UserSchema,
 )
 from middleware.rate_limits import LOGIN
 from services.sessions import LogIn, TokenPair
+from services.tickets import Ticket
 from services.users import SignUp, User
 
 blueprint = Blueprint("auth", "Signing up, in and out")
@@ -49,6 +51,17 @@ def log_out() -> dict[str, bool]:
     """End the session; its tokens are worth nothing from then on."""
     services.sessions.log_out(principal, origin())
     return {"signed_out": True}
+
+
+@blueprint.route("/api/auth/stream-ticket", method="POST", permission="streams:read")
+@blueprint.response(201, TicketSchema)
+def issue_stream_ticket() -> Ticket:
+    """Return a ticket that goes into the URL of a stream (`ticket=`), for browsers, which cannot send a header there.
+
+    It must be used within 30 seconds. A WebSocket uses it up; an `EventSource` may reconnect with it until the session
+    ends, at most 15 minutes after its last use. It opens streams, and nothing else.
+    """
+    return services.tickets.issue(principal, origin())
 
 
 @blueprint.route("/api/auth/me", permission="profile:read")

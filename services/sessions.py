@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit
+from services import audit, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
-from utils import clock, ids
+from utils import clock, ids, json
 from utils.errors import Forbidden, TradingError, Unauthenticated
 from utils.wire import Message
-
-KNOWN_FOR = timedelta(days=60)
-"""How long after a session has expired its user is still known where it was opened."""
 
 CALLER_SECONDS = 1.0
 """How long a caller who was looked up is taken for unchanged; the process that ends a session forgets it at once."""
 
 CALLERS = 10_000
-
-_CALLER = (
-    select(
-        User.id,
-        User.username,
-        User.role,
-        User.is_active,
-        SessionRow.expires_at,
-        SessionRow.revoked_at,
-    )
-    .join(SessionRow, SessionRow.user_id == User.id)
-    .where(SessionRow.id == bindparam("session"), User.id == bindparam("user"))
-)
 
 
 class LogIn(Message, frozen=True, kw_only=True):
@@ -89,7 +73,7 @@ class Sessions:
         :raises Overloaded: when too many sign in at once.
         """
         with self._database.read() as connection:
-            user = connection.execute(select(User).where(_named(command.name.casefold()))).first()
+            user = connection.execute(select(User).where(session_rows.named(command.name.casefold()))).first()
         # an unknown user costs the same hash as a known one
         right = self._hasher.verify(user.password_hash if user else None, command.password)
         if user is None or not right:
@@ -113,13 +97,13 @@ class Sessions:
         """
         claims = self._tokens.read(refresh_token, "refresh")
         with self._database.write() as session:
-            if _use(session, claims.token_id):
-                caller = _caller(session.connection(), claims)
+            if session_rows.use(session, claims.token_id):
+                caller = session_rows.caller(session.connection(), claims.session_id, claims.user_id)
                 audit.record(session, origin, "session.refreshed", user_id=caller.user_id, target=claims.session_id)
                 return self._pair(session, caller.user_id, claims.session_id, is_admin=caller.role == "admin")
             reused = session.execute(select(exists().where(RefreshToken.id == claims.token_id))).scalar_one()
             if reused:
-                _revoke(session, claims.session_id, "token_reused")
+                session_rows.revoke(session, SessionRow.id == claims.session_id, "token_reused")
                 audit.denied(
                     session,
                     origin,
@@ -136,7 +120,7 @@ class Sessions:
     def log_out(self, principal: Principal, origin: Origin) -> None:
         """End the caller's session: its access and refresh tokens are worth nothing from now on."""
         with self._database.write() as session:
-            _revoke(session, principal.session_id, "logout")
+            session_rows.revoke(session, SessionRow.id == principal.session_id, "logout")
             audit.record(session, origin, "session.ended", user_id=principal.user_id, target=principal.session_id)
         self._callers.pop((principal.session_id, principal.user_id), None)
 
@@ -153,17 +137,34 @@ class Sessions:
         if known is not None and began - known[0] < CALLER_SECONDS:
             return known[1]
         with self._database.read() as connection:
-            caller = _caller(connection, claims)
+            caller = session_rows.caller(connection, claims.session_id, claims.user_id)
         if len(self._callers) >= CALLERS:
             self._callers.clear()
         self._callers[key] = (began, caller)
         return caller
 
+    def expires_at(self, access_token: str) -> float:
+        """Return until when `access_token` is taken (Unix seconds). :raises Unauthenticated: `token_invalid`."""
+        return self._tokens.expires_at(access_token)
+
+    def ended(self, session_ids: Iterable[str]) -> set[str]:
+        """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
+        given = self._database.texts("sessions")
+        living = (
+            select(SessionRow.id)
+            .join(User, User.id == SessionRow.user_id)
+            .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
+        )
+        query = select(given.c.value).where(~living.exists())
+        asked = json.dumps(list(session_ids)).decode()
+        with self._database.read() as connection:
+            return set(connection.execute(query, {"sessions": asked}).scalars())
+
     def source(self, name: str, ip: str | None) -> Source:
         """Return whom a login as `name` from `ip` is aimed at."""
         key = name.casefold()
         before = exists().where(SessionRow.user_id == User.id, SessionRow.ip == ip)
-        query = select(User.id, before).where(_named(key))
+        query = select(User.id, before).where(session_rows.named(key))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
@@ -178,7 +179,7 @@ class Sessions:
 
     def _open(self, session: Session, user_id: str, *, is_admin: bool, origin: Origin) -> TokenPair:
         opened = clock.now()
-        _forget_expired(session, user_id, opened)
+        session_rows.forget_expired(session, user_id, opened)
         session_id = ids.new_id()
         session.execute(
             insert(SessionRow).values(
@@ -209,35 +210,3 @@ class Sessions:
             expires_in=int(ACCESS_LIFETIME.total_seconds()),
             refresh_token=self._tokens.refresh(following, expires_at=expires_at),
         )
-
-
-def _named(key: str) -> ColumnElement[bool]:
-    # a username has no "@" and an address has one, so one name never means two users
-    return or_(User.username_key == key, User.email_key == key)
-
-
-def _caller(connection: Connection, claims: Claims) -> Principal:
-    row = connection.execute(_CALLER, {"session": claims.session_id, "user": claims.user_id}).first()
-    if row is None or row.revoked_at is not None or row.expires_at <= clock.now() or not row.is_active:
-        raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
-    return Principal(user_id=row.id, username=row.username, role=row.role, session_id=claims.session_id)
-
-
-def _forget_expired(session: Session, user_id: str, now: datetime) -> None:
-    """Delete what expired sessions of the user left; the sessions themselves tell for a while where they signed in."""
-    theirs = select(SessionRow.id).where(SessionRow.user_id == user_id, SessionRow.expires_at < now)
-    session.execute(delete(RefreshToken).where(RefreshToken.session_id.in_(theirs)))
-    old = (SessionRow.user_id == user_id) & (SessionRow.expires_at < now - KNOWN_FOR)
-    session.execute(delete(SessionRow).where(old))
-
-
-def _use(session: Session, token_id: str) -> bool:
-    """Mark the token as used; of any number of callers at once exactly one is told True."""
-    unused = (RefreshToken.id == token_id) & RefreshToken.used_at.is_(None)
-    marked = update(RefreshToken).where(unused).values(used_at=clock.now()).returning(RefreshToken.id)
-    return session.execute(marked).first() is not None
-
-
-def _revoke(session: Session, session_id: str, reason: str) -> None:
-    live = (SessionRow.id == session_id) & SessionRow.revoked_at.is_(None)
-    session.execute(update(SessionRow).where(live).values(revoked_at=clock.now(), revoked_reason=reason))

@@ -99,3 +99,10 @@ class SignedOutSchema(Schema):
     """What is left of a session."""
 
     signed_out = fields.Boolean(required=True)
+
+
+class TicketSchema(Schema):
+    """A ticket for a stream."""
+
+    ticket = fields.String(required=True, metadata={"description": "Good for streams alone, to read."})
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds in which it must be used."})
