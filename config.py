@@ -63,6 +63,7 @@ class Settings:
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
     market_poll_seconds: float = 3.0
+    market_mute_seconds: float = 60.0
     live_trading_enabled: bool = False
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
@@ -124,6 +125,7 @@ class Settings:
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
             market_poll_seconds=reader.number("MARKET_POLL_SECONDS", 3.0, low=0.2, high=300.0),
+            market_mute_seconds=reader.number("MARKET_MUTE_SECONDS", 60.0, low=1.0, high=86400.0),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
