@@ -107,12 +107,7 @@ class Engine:
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
-        self.metrics.show("trading_engine_accounts", "Accounts in memory", lambda: len(self._accounts))
-        self.metrics.show("trading_engine_open_orders", "Orders that wait for a price", lambda: len(self._triggers))
-        self.metrics.show(
-            "trading_journal_waiting", "Changes that are not committed yet", lambda: self._journal.waiting
-        )
-        self.metrics.watch(self._markets, self._accounts.live)
+        self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from engine.market import Market
@@ -19,7 +19,10 @@ from engine.unit import Unit
 from utils import wire
 
 if TYPE_CHECKING:
+    from engine.accounts import Accounts
+    from engine.journal import Journal
     from engine.live.account import LiveAccount
+    from engine.triggers import Triggers
 
 LAG_PROBE_SECONDS = 0.1
 
@@ -28,6 +31,15 @@ REFUSED = "refused"
 
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _COMMIT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
+
+
+_FEEDS: tuple[tuple[str, str, Callable[[wire.FeedStatus], float | None]], ...] = (
+    ("trading_feed_connected", "1 while prices of the exchange are good to trade at", lambda feed: feed.connected),
+    ("trading_feed_read_age_seconds", "Since prices of the exchange were last read", lambda feed: feed.tick_age),
+    ("trading_feed_price_age_seconds", "Since any price of the exchange moved", lambda feed: feed.price_age),
+    ("trading_feed_mute_symbols", "Markets that show no life for too long", lambda feed: len(feed.mute_symbols)),
+    ("trading_feed_latency_seconds", "How long the last reading of prices took", lambda feed: feed.latency),
+)
 
 
 class Metrics:
@@ -68,13 +80,15 @@ class Metrics:
         info = Gauge("trading_engine_info", "The OctoBot that trades", ["octobot"], registry=registry)
         info.labels(OCTOBOT_VERSION).set(1)
 
-    def show(self, name: str, what: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read when somebody asks."""
-        Gauge(name, what, registry=self._registry).set_function(value)
-
-    def watch(self, markets: Iterable[Market], live: Callable[[], list[LiveAccount]]) -> None:
-        """Add what is known of the exchanges: how fresh their prices are, and the breakers of live accounts."""
-        self._registry.register(_Exchanges(list(markets), live))
+    def watch(self, accounts: Accounts, triggers: Triggers, journal: Journal, markets: Iterable[Market]) -> None:
+        """Add what is read when somebody asks."""
+        for name, what, read in (
+            ("trading_engine_accounts", "Accounts in memory", lambda: len(accounts)),
+            ("trading_engine_open_orders", "Orders that wait for a price", lambda: len(triggers)),
+            ("trading_journal_waiting", "Changes that are not committed yet", lambda: journal.waiting),
+        ):
+            Gauge(name, what, registry=self._registry).set_function(read)
+        self._registry.register(_Exchanges(list(markets), accounts.live))
 
     async def measure_lag(self) -> None:
         """Measure until cancelled how late the event loop is."""
@@ -113,24 +127,38 @@ class _Exchanges(Collector):
         self._markets = markets
         self._live = live
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Yield the families."""
-        connected = GaugeMetricFamily(
-            "trading_feed_connected", "1 while prices of the exchange come in", labels=["exchange"]
+        statuses = [market.status() for market in self._markets]
+        yield from self._feeds(statuses)
+        ages = GaugeMetricFamily(
+            "trading_feed_age_seconds", "Since a market last showed a sign of life", labels=["exchange", "symbol"]
         )
-        age = GaugeMetricFamily(
-            "trading_feed_age_seconds", "How long ago the prices of the exchange were read", labels=["exchange"]
+        for status in statuses:
+            for symbol, age in status.symbol_ages.items():
+                ages.add_metric([status.exchange, symbol], age)
+        yield ages
+        yield self._breakers()
+
+    def _feeds(self, statuses: list[wire.FeedStatus]) -> Iterator[Metric]:
+        for name, what, read in _FEEDS:
+            gauge = GaugeMetricFamily(name, what, labels=["exchange"])
+            for status in statuses:
+                value = read(status)
+                if value is not None:
+                    gauge.add_metric([status.exchange], value)
+            yield gauge
+        reconnects = CounterMetricFamily(
+            "trading_feed_reconnects", "Connections made anew after a failure or silence", labels=["exchange"]
         )
-        for market in self._markets:
-            status = market.status()
-            connected.add_metric([status.exchange], status.connected)
-            if status.tick_age is not None:
-                age.add_metric([status.exchange], status.tick_age)
-        yield connected
-        yield age
+        for status in statuses:
+            reconnects.add_metric([status.exchange], status.reconnects)
+        yield reconnects
+
+    def _breakers(self) -> Metric:
         breakers = GaugeMetricFamily(
             "trading_exchange_breakers",
-            "Live accounts in memory, by exchange and whether it answers them: an open breaker leaves it alone",
+            "Live accounts in memory; those whose breaker is open leave their exchange alone, since it does not answer",
             labels=["exchange", "state"],
         )
         states = Tally(
@@ -140,4 +168,4 @@ class _Exchanges(Collector):
         for market in self._markets:
             for state in ("open", "closed"):
                 breakers.add_metric([market.exchange, state], states[market.exchange, state])
-        yield breakers
+        return breakers

@@ -90,13 +90,13 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
-    metrics = Metrics(bridge, settings.metrics_token)
+    streamer = StreamerChannel(settings.streamer_socket)
+    metrics = Metrics(bridge, streamer, settings.metrics_token)
     bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
-    streamer = StreamerChannel(settings.streamer_socket)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from services.principals import SCRAPER, Principal
 from utils import shared_metrics
 from utils.errors import TradingError
+from utils.follow import StreamerStatus
 from utils.octobot_bridge import OctoBotBridge
+from utils.streamer_channel import StreamerChannel
 from utils.version import VERSION
 
 PART_SECONDS = 1.0
@@ -38,8 +40,9 @@ class Metrics:
     The processes of one web server share their counts (`utils.shared_metrics`); the engine counts for itself.
     """
 
-    def __init__(self, bridge: OctoBotBridge, token: str) -> None:
+    def __init__(self, bridge: OctoBotBridge, streamer: StreamerChannel, token: str) -> None:
         self._bridge = bridge.within(PART_SECONDS)
+        self._streamer = streamer
         self._token = token.encode()
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
@@ -91,15 +94,8 @@ class Metrics:
 
     def page(self) -> str:
         """Return everything; of a part that does not answer only that it is away."""
-        here = _Here()
-        texts = []
-        for part, ask in (("engine", self._bridge.metrics),):
-            try:
-                texts.append(ask())
-                here.up[part] = True
-            except TradingError:
-                here.up[part] = False
-        return "".join([_text(here), _text(self._shared()), *texts])
+        engine, streamer = _answer(self._bridge.metrics), _answer(self._streamer.status)
+        return _text(_Here(engine is not None, streamer)) + _text(self._shared()) + (engine or "")
 
     def _shared(self) -> Collector:
         directory = shared_metrics.directory()
@@ -113,17 +109,54 @@ class Metrics:
 class _Here(Collector):
     """What is known at the moment of a scrape; such gauges are not counted in the files that processes share."""
 
-    def __init__(self) -> None:
-        self.up: dict[str, bool] = {}
+    def __init__(self, engine: bool, streamer: StreamerStatus | None) -> None:
+        self._engine = engine
+        self._streamer = streamer
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        build = GaugeMetricFamily("trading_build_info", "The version that runs", labels=["version"])
-        build.add_metric([VERSION], 1)
-        yield build
-        up = GaugeMetricFamily("trading_up", "1 when the part has answered this scrape", labels=["part"])
-        for part, answered in self.up.items():
-            up.add_metric([part], answered)
-        yield up
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("trading_build_info", "The version that runs", "version", {VERSION: 1})
+        up = {"engine": self._engine, "streamer": self._streamer is not None}
+        yield _gauge("trading_up", "1 when the part has answered this scrape", "part", up)
+        if self._streamer is not None:
+            yield from _streams(self._streamer)
+
+
+def _streams(status: StreamerStatus) -> Iterator[Metric]:
+    yield _gauge("trading_stream_clients", "Connected clients of streams", "kind", status.clients)
+    yield _gauge("trading_stream_topics", "Topics that somebody follows", "channel", status.topics)
+    yield CounterMetricFamily("trading_stream_deliveries", "Events written to clients", status.deliveries)
+    what = "Prices left out because newer ones had come: the streamer could not keep up"
+    yield CounterMetricFamily("trading_stream_coalesced", what, status.coalesced)
+    yield _counter("trading_stream_drops", "Streams ended from this side", "reason", status.drops)
+    yield _counter("trading_stream_refusals", "Streams that were not opened", "code", status.refusals)
+    yield GaugeMetricFamily(
+        "trading_streamer_lag_seconds", "How late the streamer's event loop last woke up", status.lag_seconds
+    )
+    yield GaugeMetricFamily("trading_streamer_uptime_seconds", "Since the streamer started", status.uptime_seconds)
+    what = "1 while the streamer hears of it from the engine"
+    yield _gauge("trading_streamer_feed_connected", what, "feed", status.feeds)
+
+
+def _gauge(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, what, labels=[label])
+    for each, value in values.items():
+        family.add_metric([each], value)
+    return family
+
+
+def _counter(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, what, labels=[label])
+    for each, value in values.items():
+        family.add_metric([each], value)
+    return family
+
+
+def _answer[Answer](ask: Callable[[], Answer]) -> Answer | None:
+    """Return what a part answers, None when it is away."""
+    try:
+        return ask()
+    except TradingError:
+        return None
 
 
 def _text(registry: Collector) -> str:

@@ -151,6 +151,7 @@ class TestEngine:
         assert page["trading_feed_connected", (("exchange", market.exchange),)] == 1
         assert page["trading_bridge_call_seconds_count", (("request", "PlaceOrder"),)] == 4
         assert page["trading_up", (("part", "engine"),)] == 1
+        assert page["trading_feed_age_seconds", (("exchange", market.exchange), ("symbol", "BTC/USDT"))] < 60
 
 
 class Hanging:
