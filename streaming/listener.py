@@ -27,6 +27,9 @@ MOST_UNKNOWN = 4096
 """How many connections may be on their way to be a client; the ones that came first go first."""
 
 BACKLOG = 4096
+AT_ONCE = 64
+"""Connections taken before others have their turn."""
+
 Open = Callable[[StreamRequest, Answer], Awaitable[asyncio.Protocol]]
 """Returns the client that a request makes; raises a `TradingError` to refuse it."""
 
@@ -39,19 +42,27 @@ class Listener:
         self.origins = origins
         self.tasks = tasks
         self.unknown: dict[_Front, float] = {}
-        self._server: asyncio.Server | None = None
+        self._sockets: list[socket.socket] = []
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Front(self), host, port, backlog=BACKLOG)
-        found: int = self._server.sockets[0].getsockname()[1]
+        for family, _, _, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            listening = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+            listening.setblocking(False)
+            # uvloop's own server takes one connection a turn: with thousands of clients to write to in every turn,
+            # those who come back after a restart would wait for minutes
+            loop.add_reader(listening, self._accept, listening)
+            self._sockets.append(listening)
+        found: int = self._sockets[0].getsockname()[1]
         return found
 
     def stop(self) -> None:
         """Take no more connections."""
-        if self._server is not None:
-            self._server.close()
+        for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
+        self._sockets.clear()
         for front in list(self.unknown):
             front.cut()
 
@@ -62,6 +73,25 @@ class Listener:
             due = time.monotonic() - HEAD_SECONDS
             for front in [each for each, came in self.unknown.items() if came <= due]:
                 front.cut()
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _ = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # it has left already, or there are no descriptors left
+                _log.warning("a connection could not be accepted: %s", error)
+                return
+            connection.setblocking(False)
+            self.tasks.spawn(self._greet(connection))
+
+    async def _greet(self, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: _Front(self), connection)
+        except OSError as error:
+            _log.debug("a client left before it said anything: %s", error)
+            connection.close()
 
     def welcome(self, front: _Front) -> None:
         """Count a connection that has not said yet what it wants."""
