@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable
 from typing import cast
@@ -41,8 +42,24 @@ class Client(asyncio.Protocol):
 
 async def serve(port: int) -> None:
     """Write to everybody at every tick."""
-    server = await asyncio.get_running_loop().create_server(Client, "127.0.0.1", port, backlog=4096)
-    async with server:
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[object]] = set()
+
+    def accept() -> None:
+        # uvloop's own server accepts one connection a turn, however long the turn is
+        for _ in range(64):
+            try:
+                connection, _ = listening.accept()
+            except BlockingIOError:
+                return
+            connection.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(Client, connection))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    with socket.create_server(("127.0.0.1", port), backlog=4096) as listening:
+        listening.setblocking(False)
+        loop.add_reader(listening, accept)
         async for number, due in ticks(TICK_SECONDS):
             written = event(number, due)
             for write in list(_writers.values()):

@@ -43,6 +43,8 @@ class Crowd:
         self.message: str = wish.get("message", "")
         self.tokens: list[str] = wish["tokens"]
         self.wanted: int = wish["count"]
+        self.leaves: bool = wish.get("leaves", False)
+        self.left = 0
         self.opened = 0
         self.refused: dict[str, int] = {}
         self.closed = 0
@@ -96,6 +98,10 @@ class Crowd:
         del self.opening[number]
         if status != ("101" if self.is_socket else "200"):
             self.refused[status] = self.refused.get(status, 0) + 1
+            self._close(number)
+            return
+        if self.leaves:
+            self.left += 1
             self._close(number)
             return
         self.last[number] = self.counts[number] = 0
@@ -190,7 +196,7 @@ class Crowd:
     def measure(self) -> None:
         """Wait for the parent to name the window, and tell what came in it; end with the parent."""
         self.poll.register(0, select.EPOLLIN)
-        self.tell(connected=len(self.sockets), refused=self.refused)
+        self.tell(connected=len(self.sockets), refused=self.refused, left=self.left)
         while self.window[1] == float("inf"):
             self.turn(0.1)
         while time.time() < self.window[0]:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, count
@@ -54,11 +54,11 @@ class Crowd:
         self._processes = processes
         self.clients = clients
 
-    def measure(self, seconds: float, pid: int, expected: set[int] | None = None) -> Received:
+    def measure(self, seconds: float, pid: int, seen: Callable[[float, float], set[int]] | None = None) -> Received:
         """Count for `seconds`.
 
         :param pid: the process that writes to the clients.
-        :param expected: ids that an observer saw, filled until this returns; those that the crowd saw count as well.
+        :param seen: returns the ids that somebody else saw between two moments; a client that lacks one lost it.
         """
         begin = time.time() + LEAD_SECONDS
         end = begin + seconds
@@ -72,7 +72,9 @@ class Crowd:
         spent = processor_seconds(pid) - spent
         parts = [_line(process) for process in self._processes]
         counts = [number for part in parts for number in part["counts"]]
-        numbers = {number for part in parts for number in part["numbers"]} | (expected or set())
+        numbers = {number for part in parts for number in part["numbers"]}
+        if seen is not None:
+            numbers |= seen(begin, end)
         bins = [sum(column) for column in zip(*(part["bins"] for part in parts), strict=True)]
         if not numbers:
             raise RuntimeError("no update came")
@@ -106,28 +108,42 @@ def crowd(
     :param message: what each WebSocket client sends first.
     :raises RuntimeError: when some are refused.
     """
-    started: list[subprocess.Popen[str]] = []
-    try:
-        for number in range(processes):
-            share = clients // processes + (number < clients % processes)
-            wish = {
-                "port": port,
-                "path": path,
-                "kind": kind,
-                "message": message,
-                "count": share,
-                "address": f"127.0.0.{next(_addresses) % 250 + 2}",
-                "tokens": list(tokens)[number::processes],
-            }
-            command = [sys.executable, "-m", "benchmarks.stream_client", json.dumps(wish)]
-            started.append(
-                subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            )
-        answers = [_line(process) for process in started]
+    wish = {"port": port, "path": path, "kind": kind, "message": message}
+    with _processes(wish, tokens, clients, processes) as (started, answers):
         connected = sum(answer["connected"] for answer in answers)
         if connected != clients:
             raise RuntimeError(f"{clients - connected} of {clients} clients were refused: {answers}")
         yield Crowd(started, clients)
+
+
+def come_and_go(port: int, path: str, tokens: Sequence[str], times: int) -> None:
+    """Connect and leave as soon as a stream has begun, so many times.
+
+    :raises RuntimeError: when some are refused.
+    """
+    with _processes({"port": port, "path": path, "kind": "sse", "leaves": True}, tokens, times, 1) as (_, answers):
+        if answers[0]["refused"] or answers[0]["left"] != times:
+            raise RuntimeError(f"not everybody came in: {answers}")
+
+
+@contextmanager
+def _processes(
+    wish: dict[str, Any], tokens: Sequence[str], clients: int, number: int
+) -> Iterator[tuple[list[subprocess.Popen[str]], list[dict[str, Any]]]]:
+    """Start client processes and wait until their clients are connected; give them, and what they said then."""
+    started: list[subprocess.Popen[str]] = []
+    try:
+        for each in range(number):
+            own = {
+                "count": clients // number + (each < clients % number),
+                "address": f"127.0.0.{next(_addresses) % 250 + 2}",
+                "tokens": list(tokens)[each::number],
+            }
+            command = [sys.executable, "-m", "benchmarks.stream_client", json.dumps({**wish, **own})]
+            started.append(
+                subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+        yield started, [_line(process) for process in started]
     finally:
         for process in started:
             process.kill()
