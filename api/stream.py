@@ -65,7 +65,7 @@ def stream_prices(query: FollowPrices, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_CANDLES)})
 def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
-    """Stream the running candle and those that close: `candle` events; their ids are openings, in epoch milliseconds."""
+    """Stream the running candle, and those that close: `candle` events, whose ids are openings (epoch milliseconds)."""
     return hand_over(resumed(query, headers))
 
 

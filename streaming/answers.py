@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from utils import json, problems
-from utils.errors import TradingError
+from utils.errors import Malformed, TradingError
 from utils.origins import EXPOSED
 
 
@@ -28,7 +28,14 @@ class Answer:
 
     def problem(self, error: TradingError) -> bytes:
         """Return the whole answer that tells of `error`."""
-        status = problems.status_of(error)
+        return self._problem(problems.status_of(error), error)
+
+    def wrong_method(self) -> bytes:
+        """Return the whole answer to a request that is no GET."""
+        error = Malformed("This path has no such method.", code="method_not_allowed")
+        return self._problem(HTTPStatus.METHOD_NOT_ALLOWED, error)
+
+    def _problem(self, status: int, error: TradingError) -> bytes:
         members = problems.problem(
             status, error.code, error.detail, instance=self._path, request_id=self._request_id, fields=error.errors
         )

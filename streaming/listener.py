@@ -15,7 +15,7 @@ from streaming.answers import Answer
 from streaming.requests import StreamRequest
 from streaming.tasks import Tasks
 from utils import ids
-from utils.errors import Malformed, NotFound, TradingError
+from utils.errors import Malformed, TradingError
 from utils.origins import ACCEPTED, MAX_AGE, Origins
 
 _log = logging.getLogger(__name__)
@@ -160,9 +160,11 @@ class _Front(asyncio.Protocol):
         allowed = origin if origin is not None and self._listener.origins.allows(origin) else None
         answer = _answer(request.path, allowed)
         if request.method == "OPTIONS":
-            self._write(answer.preflight(ACCEPTED, MAX_AGE) if allowed else answer.problem(NotFound("Not for you.")))
+            self._write(answer.preflight(ACCEPTED, MAX_AGE) if allowed else answer.wrong_method())
         elif request.method != "GET":
-            self._refuse(answer, NotFound("This path has no such method.", code="method_not_allowed"))
+            self._write(answer.wrong_method())
+        elif length > MAX_HEAD:
+            self._refuse(answer, Malformed("The request is too large.", code="headers_too_large"))
         else:
             self._listener.tasks.spawn(self._open(request, answer, length))
 

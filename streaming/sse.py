@@ -14,6 +14,9 @@ from streaming.hub import Hub
 from utils.errors import TradingError
 from utils.follow import Caller, Wish
 
+FIRST_WORD = b"retry: 2000\n\n"
+"""After how many milliseconds a browser comes back when the connection breaks."""
+
 
 class SseClient(Client):
     """A client that reads server-sent events."""
@@ -30,7 +33,7 @@ class SseClient(Client):
         """Write the head, and begin with what was missed."""
         assert self._begin is not None  # noqa: S101
         (answer, wish, feeds), self._begin = self._begin, None  # not needed any more, and there are many of them
-        self.transport.write(answer.head() + events.retry(1000, 3000))
+        self.transport.write(answer.head() + FIRST_WORD)
         self._following = make(feeds, self, wish)
         self._following.begin()
 
