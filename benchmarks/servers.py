@@ -31,16 +31,17 @@ class Running:
 
     def processor_seconds(self) -> float:
         """Return the processor time that its processes which live now have taken so far."""
-        return sum(processor_seconds(pid) for pid in self._pids())
+        return sum(processor_seconds(pid) for pid in self.pids())
 
     def part(self, module: str) -> int:
         """Return the id of the process that runs `python -m module`."""
-        for pid in self._pids():
+        for pid in self.pids():
             if f"-m\0{module}\0" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
                 return pid
         raise RuntimeError(f"{module} does not run")
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """Return the ids of all its processes that live now."""
         pids = [self.pid]
         for pid in pids:
             for task in Path(f"/proc/{pid}/task").iterdir():
