@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from benchmarks.load import Client, times
 from benchmarks.report import Report, percentile
-from benchmarks.servers import descriptors, resident_bytes
+from benchmarks.servers import resident_bytes, sockets
 from benchmarks.stream_load import come_and_go
 from benchmarks.streams import PATH, Streaming, streaming_product
 
@@ -38,7 +38,7 @@ def main() -> Report:
 
 
 def _hostile(report: Report, ours: Streaming) -> None:
-    before, held = _memory(ours), _descriptors(ours)
+    before, held = _memory(ours), _sockets(ours)
     probe = Client(ours.web.port)
     calm = percentile(times(lambda: probe.ask("GET", "/health/live"), 100), 99)
     began = time.monotonic()
@@ -60,16 +60,16 @@ def _hostile(report: Report, ours: Streaming) -> None:
     report.add("memory of all processes, more than before", most / MEGABYTE, "MB", goal="≤ 64 MB", met=most <= 64e6)
     report.add("GET /health/live meanwhile, p99", p99, "ms", ratio=p99 / calm, goal="< 200 ms", met=p99 < 200)
     left = _settled(ours, held)
-    report.add("descriptors more than before", left, "", goal="0", met=left <= 0)
+    report.add("sockets more than before", left, "", goal="0", met=left <= 0)
 
 
 def _guests(report: Report, ours: Streaming) -> None:
     for door, port in (("own port", ours.stream_port), ("handed over", ours.web.port)):
-        before, held, began = _memory(ours), _descriptors(ours), time.monotonic()
+        before, held, began = _memory(ours), _sockets(ours), time.monotonic()
         come_and_go(port, PATH, ours.tokens, GUESTS // 2)
         report.add(f"{GUESTS // 2:,} streams opened and left, {door}", time.monotonic() - began, "s")
         left, more = _settled(ours, held), (_memory(ours) - before) / MEGABYTE
-        report.add("  descriptors more than before", left, "", goal="0", met=left <= 0)
+        report.add("  sockets more than before", left, "", goal="0", met=left <= 0)
         report.add("  memory of all processes, more than before", more, "MB", goal="≤ 8 MB", met=more <= 8)
 
 
@@ -126,13 +126,13 @@ def _memory(ours: Streaming) -> float:
     return sum(resident_bytes(pid) for pid in ours.web.pids())
 
 
-def _descriptors(ours: Streaming) -> int:
-    return sum(descriptors(pid) for pid in ours.web.pids())
+def _sockets(ours: Streaming) -> int:
+    return sum(sockets(pid) for pid in ours.web.pids())
 
 
 def _settled(ours: Streaming, before: int) -> int:
-    """Return how many descriptors are left over, when connections had time to close."""
+    """Return how many sockets are left over, when connections had time to close."""
     end = time.monotonic() + 15
-    while (left := _descriptors(ours) - before) > 0 and time.monotonic() < end:
+    while (left := _sockets(ours) - before) > 0 and time.monotonic() < end:
         time.sleep(0.2)
     return left

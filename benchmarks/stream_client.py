@@ -194,27 +194,30 @@ class Crowd:
         self.window = (float(words[0]), float(words[1]))
 
     def measure(self) -> None:
-        """Wait for the parent to name the window, and tell what came in it; end with the parent."""
+        """Count in each window that the parent names, and tell what came in it; end with the parent."""
         self.poll.register(0, select.EPOLLIN)
         self.tell(connected=len(self.sockets), refused=self.refused, left=self.left)
-        while self.window[1] == float("inf"):
-            self.turn(0.1)
-        while time.time() < self.window[0]:
-            self.turn(0.01)
-        before = time.process_time()
-        while time.time() < self.window[1] + GRACE_SECONDS:
-            self.turn(0.05)
-        spent = time.process_time() - before
-        self.tell(
-            counts=list(self.counts.values()),
-            numbers=list(self.numbers),
-            bins=self.bins,
-            disordered=self.disordered,
-            closed=self.closed,
-            processor_seconds=spent,
-        )
         while True:
-            self.turn(1.0)
+            self.window = (float("inf"), float("inf"))
+            while self.window[1] == float("inf"):
+                self.turn(0.1)
+            self.known.clear()
+            self.numbers.clear()
+            self.counts = dict.fromkeys(self.counts, 0)
+            self.bins = [0] * BINS
+            while time.time() < self.window[0]:
+                self.turn(0.01)
+            before = time.process_time()
+            while time.time() < self.window[1] + GRACE_SECONDS:
+                self.turn(0.05)
+            self.tell(
+                counts=list(self.counts.values()),
+                numbers=list(self.numbers),
+                bins=self.bins,
+                disordered=self.disordered,
+                closed=self.closed,
+                processor_seconds=time.process_time() - before,
+            )
 
     def tell(self, **facts: Any) -> None:
         """Write one line to the parent."""

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.servers import ROOT, processor_seconds
 from benchmarks.stream_client import BIN_SECONDS
 
+Seen = Callable[[float, float], set[int]]
 LEAD_SECONDS = 0.5
 _addresses = count(2)
 """Each process has a loopback address of its own: one address has too few ports for all."""
@@ -54,7 +55,7 @@ class Crowd:
         self._processes = processes
         self.clients = clients
 
-    def measure(self, seconds: float, pid: int, seen: Callable[[float, float], set[int]] | None = None) -> Received:
+    def measure(self, seconds: float, pid: int, seen: Seen | None = None) -> Received:
         """Count for `seconds`.
 
         :param pid: the process that writes to the clients.
