@@ -110,17 +110,18 @@ class Journal:
     def _commit(self, units: list[Unit]) -> list[TradingError | None]:
         """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
         # Looked at once: the loop may break a line while its unit is being committed, which is committed all the same.
-        live = {unit: None for unit in units if not unit.line.broken}
+        live = {unit: None for unit in units if not unit.is_broken}
         failure = self._try(list(live)) if live else None
         together = failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1
         outcomes = []
         for unit in units:
-            if unit not in live or (not together and unit.line.broken):
+            if unit not in live or (not together and unit.is_broken):
                 outcome: TradingError | None = _refused()
             else:
                 outcome = failure if together else self._try([unit])
             if outcome is not None:
-                unit.line.broken = True
+                for part in unit.parts:
+                    part.line.broken = True
             outcomes.append(outcome)
         return outcomes
 
