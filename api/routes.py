@@ -12,6 +12,8 @@ from api import (
     portfolio,
     positions,
     risk,
+    signals,
+    strategies,
     stream,
     trading,
 )
@@ -24,6 +26,8 @@ BLUEPRINTS = (
     trading.blueprint,
     positions.blueprint,
     risk.blueprint,
+    strategies.blueprint,
+    signals.blueprint,
     market.blueprint,
     stream.blueprint,
     config.blueprint,

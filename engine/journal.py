@@ -12,7 +12,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
@@ -22,8 +23,10 @@ from engine.unit import Line, Unit
 from models import Database
 from models.database import Transaction
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
+from utils.wire import Order
 
 _log = logging.getLogger(__name__)
+Follower = Callable[[list[Order]], None]
 MAX_BATCH = 500
 RETRY_AFTER = 1
 OUTCOME_SECONDS = 2.0
@@ -46,6 +49,8 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unresolved: Transaction | None = None
         self._tidy_again = 0.0
+        self.followers: dict[str, Follower] = {}
+        """By account: who wants to know which of its orders were stored, and how."""
 
     def start(self) -> None:
         """Start the writer thread; to be called on the event loop that will wait for it."""
@@ -65,6 +70,9 @@ class Journal:
         if self._loop is None:
             raise RuntimeError("the journal is not started")
         future: asyncio.Future[None] = self._loop.create_future()
+        follower = self.followers.get(unit.line.account_id)
+        if follower is not None and unit.orders:
+            future.add_done_callback(partial(_pass_on, follower, list(unit.orders.values())))
         self._waiting.put((unit, future))
         return future
 
@@ -162,6 +170,11 @@ class Journal:
         self._unresolved = None
         _log.warning("the database had %s the changes", "stored" if committed else "dropped")
         return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
+
+
+def _pass_on(follower: Follower, orders: list[Order], stored: asyncio.Future[None]) -> None:
+    if not stored.cancelled() and stored.exception() is None:
+        follower(orders)
 
 
 def _unknown_before() -> StorageUnavailable:

@@ -1,4 +1,4 @@
-"""A strategy as an OctoBot trading mode: its producer decides, its consumer creates the orders, the trader's gate is ours.
+"""A strategy as an OctoBot trading mode: its producer decides, its consumer creates the orders, the gate is ours.
 
 OctoBot swallows what callbacks raise, and calls them when it thinks fit. Here the runner says when, each time with
 everything there is to see (`Turn`), and hears what came of it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -19,11 +18,11 @@ from engine.strategies.thinking import think
 from engine.strategies.view import Cancel, Place, Remember, Say, Step, View
 from utils.errors import TradingError
 from utils.money import ONE, ZERO, round_down
-from utils.wire import OrderTicket
+from utils.wire import OrderTicket, OrderType, Side
 
 _TYPES = enums.TraderOrderType
 _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
-_ORDER_TYPES = {
+_ORDER_TYPES: dict[tuple[OrderType, Side], Any] = {
     ("market", "buy"): _TYPES.BUY_MARKET,
     ("market", "sell"): _TYPES.SELL_MARKET,
     ("limit", "buy"): _TYPES.BUY_LIMIT,
@@ -80,8 +79,9 @@ class Turn:
 class StrategyProducer(modes.AbstractTradingModeProducer):  # type: ignore[misc]
     """Let the strategy decide when the runner triggers it."""
 
-    async def inner_start(self) -> None:
-        """Subscribe to nothing: the runner says when it is time."""
+    async def run(self) -> None:
+        """Subscribe to nothing and wait for nothing: the runner says when it is time."""
+        self.force_is_ready_to_trade()
 
     async def set_final_eval(self, *_: Any, **__: Any) -> None:
         """Ask the strategy what to do, and pass it on to the consumer."""
@@ -103,7 +103,7 @@ class StrategyConsumer(modes.AbstractTradingModeConsumer):  # type: ignore[misc]
     async def internal_callback(self, *_: Any, data: Turn, **__: Any) -> None:
         """Carry out a turn.
 
-        In the place of OctoBot's own, which holds the portfolio's lock meanwhile: a fill that the desk books takes it too.
+        In the place of OctoBot's own, which holds the portfolio's lock: a fill that the desk books takes it too.
         """
         try:
             for step in data.steps:
@@ -162,6 +162,8 @@ class StrategyMode(modes.AbstractTradingMode):  # type: ignore[misc]
     NAME: ClassVar[str]
     BASKET: ClassVar[bool] = False
     """Whether it trades several symbols."""
+    TAKES_ALERTS: ClassVar[bool] = False
+    """Whether it acts on alerts, and on nothing else."""
     SETTINGS: ClassVar[type[Settings]]
 
     MODE_PRODUCER_CLASSES: ClassVar[list[type]] = [StrategyProducer]
@@ -169,6 +171,10 @@ class StrategyMode(modes.AbstractTradingMode):  # type: ignore[misc]
     HISTORIZE_USER_INPUT_CONFIG = False
 
     turn: Turn
+
+    async def load_and_save_user_inputs(self, bot_id: str) -> dict[str, Any]:  # noqa: ARG002
+        """Store no settings with OctoBot: SQL has them."""
+        return {}
 
     @staticmethod
     def decide(settings: Any, view: View) -> Iterable[Step]:
@@ -181,7 +187,7 @@ class StrategyMode(modes.AbstractTradingMode):  # type: ignore[misc]
         return None
 
     @staticmethod
-    def check(settings: Any, markets: list[str], funding: Decimal) -> None:
+    def check(settings: Any, markets: list[str]) -> None:
         """Hold settings against what is to be traded. :raises ValueError: with what does not fit."""
 
 

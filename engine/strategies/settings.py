@@ -49,13 +49,13 @@ def read[Chosen: Settings](kind: type[Chosen], given: dict[str, Any]) -> Chosen:
         found = _WHERE.match(str(error))
         what, field = (found["what"], found["field"]) if found else (str(error), None)
         named = _UNKNOWN.search(what) or _MISSING.search(what)
-        raise _refused(named[1] if named else field or "", what) from None
+        raise refused(named[1] if named else field or "", what) from None
     for name, hint in get_type_hints(kind, include_extras=True).items():
         _check_bounds(name, hint, getattr(settings, name))
     try:
         settings.check()
     except ValueError as error:
-        raise _refused("", str(error)) from None
+        raise refused("", str(error)) from None
     return settings
 
 
@@ -109,10 +109,11 @@ def _check_bounds(name: str, hint: Any, value: Any) -> None:
                 for each in values:
                     if "low" in bounds and not (each.is_finite() and bounds["low"] <= each <= bounds["high"]):
                         detail = f"Expected a number from {bounds['low']} to {bounds['high']}"
-                        raise _refused(name, detail)
+                        raise refused(name, detail)
 
 
-def _refused(field: str, what: str) -> Refused:
+def refused(field: str, what: str) -> Refused:
+    """Return the refusal of a setting, of all of them together when `field` is empty."""
     path = f"settings.{field}" if field else "settings"
     detail = f"{what.rstrip('.')}." if what else "The settings do not fit."
     error = FieldError(field=path, code="invalid_setting", message=detail)

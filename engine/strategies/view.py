@@ -7,16 +7,19 @@ they are for, and no name is used twice.
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
+from utils.ids import new_id
 from utils.money import ZERO, round_down
 from utils.wire import FINAL_STATUSES, Alert, Candle, Instrument, Order, OrderType, Side
 
 NAME_LENGTH = 48
 """Of a client order id."""
+ALERTS = "alert"
+"""The level of orders that alerts ask for."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -140,10 +143,13 @@ def order_name(strategy: str, level: str, generation: str) -> str:
 
 def own_order(order: Order) -> Own | None:
     """Return what an order of a strategy's account is for; None for one that somebody else placed there."""
-    strategy, *rest = order.client_order_id.rsplit(":", 2)
-    return Own(*rest, order) if strategy and len(rest) == 2 else None
+    match order.client_order_id.rsplit(":", 2):
+        case [_, level, generation]:
+            return Own(level, generation, order)
+    return None
 
 
-def memory_of(stored: Any) -> dict[str, str]:
-    """Read what a strategy remembers."""
-    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
+def alert_generation(alert: Alert) -> str:
+    """Return what names an alert's order: always the same for the same id, never the same without one."""
+    given = alert.id if alert.id is not None else new_id()
+    return hashlib.sha256(given.encode()).hexdigest()[:16]  # a client order id is short
