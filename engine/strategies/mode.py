@@ -83,6 +83,9 @@ class StrategyProducer(modes.AbstractTradingModeProducer):  # type: ignore[misc]
         """Subscribe to nothing and wait for nothing: the runner says when it is time."""
         self.force_is_ready_to_trade()
 
+    async def init_user_inputs(self, should_clear_inputs: bool) -> None:
+        """Ask OctoBot for no settings: SQL has them."""
+
     async def set_final_eval(self, *_: Any, **__: Any) -> None:
         """Ask the strategy what to do, and pass it on to the consumer."""
         turn: Turn = self.trading_mode.turn

@@ -34,13 +34,13 @@ class Owner:
         self.host = host
         self.market = market
         self.database = database
-        self._client = client
+        self.client = client
 
     def send(self, method: str, path: str, *, key: str | None = None, **body: Any) -> TestResponse:
         """Call a path below /api/strategies."""
         headers = {**self.user.headers, **({"Idempotency-Key": key} if key else {})}
         sent = body if method in {"POST", "PATCH"} and (body or not path.endswith(("init", "start", "stop"))) else None
-        return self._client.open(f"/api/strategies/{path}", method=method, headers=headers, json=sent)
+        return self.client.open(f"/api/strategies/{path}", method=method, headers=headers, json=sent)
 
     def ok(self, method: str, path: str, **body: Any) -> Any:
         """Return the `data` of a successful answer."""
@@ -73,7 +73,7 @@ class Owner:
     def orders(self, name: str = "mine", status: str = "all") -> list[Any]:
         """Return a strategy's orders, oldest first."""
         query = {"account": self.get(name)["account"], "status": status, "direction": "asc", "limit": "500"}
-        answer = self._client.get("/api/trading/orders", query_string=query, headers=self.user.headers)
+        answer = self.client.get("/api/trading/orders", query_string=query, headers=self.user.headers)
         found: list[Any] = answer.get_json()["data"]
         return found
 
@@ -89,7 +89,7 @@ class Owner:
     def balance(self, account: str | None = None) -> dict[str, Decimal]:
         """Return the totals of an account, the main one for None, that are not zero."""
         query = {"account": account or self.user.account_id}
-        answer = self._client.get("/api/portfolio/balance", query_string=query, headers=self.user.headers)
+        answer = self.client.get("/api/portfolio/balance", query_string=query, headers=self.user.headers)
         found = answer.get_json()["data"]["currencies"]
         return {name: Decimal(each["total"]) for name, each in found.items() if Decimal(each["total"])}
 
