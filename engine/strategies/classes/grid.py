@@ -22,7 +22,7 @@ class GridSettings(Settings, frozen=True, kw_only=True):
     """How far the lines of a grid are apart, and how many there are."""
 
     levels: Annotated[int, Meta(ge=1, le=50, description="Lines below the price, and as many above.")] = 5
-    spacing_percent: Annotated[Decimal, number("Distance of two lines, in percent.", low="0.01", high="50")] = Decimal(
+    spacing_percent: Annotated[Decimal, number("Distance of two lines, in percent.", low="0.001", high="50")] = Decimal(
         "0.5"
     )
     order_value: OrderValue | None = None
