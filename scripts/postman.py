@@ -56,7 +56,7 @@ QUERY_VALUES = {
     "account": "{{accountId}}",
 }
 HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
-BODIES: dict[str, dict[str, str]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},
     "Refresh": {"refresh_token": "{{refreshToken}}"},

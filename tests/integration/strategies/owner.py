@@ -93,6 +93,11 @@ class Owner:
         found = answer.get_json()["data"]["currencies"]
         return {name: Decimal(each["total"]) for name, each in found.items() if Decimal(each["total"])}
 
+    def is_calm(self) -> bool:
+        """Tell whether no strategy has anything to decide."""
+        runners = self.host.engine.strategies._runners.values()
+        return not any(runner._woken.is_set() or runner.turning.locked() for runner in list(runners))
+
     def events(self) -> list[str]:
         """Return the types of the user's events."""
         event = models.Event

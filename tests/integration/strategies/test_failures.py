@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from decimal import Decimal
 
@@ -64,7 +65,7 @@ def test_one_that_never_decides_is_told_and_holds_up_nobody(ada: Owner, monkeypa
     assert (failed["state"], failed["error_code"]) == ("error", "strategy_blocked")
     assert ada.orders("bad", "open") == []
     # the thread was interrupted
-    eventually(lambda: not [each for each in thinking.threading.enumerate() if each.name == "strategy"])
+    eventually(lambda: not [each for each in threading.enumerate() if each.name == "strategy"])
 
 
 def test_orders_that_cannot_be_paid_are_told_and_the_strategy_goes_on(ada: Owner) -> None:

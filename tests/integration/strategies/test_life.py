@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -195,8 +196,8 @@ def test_nobody_else_sees_or_moves_them(ada: Owner, other: SignedIn) -> None:
         ({"setting": {}, "settings": {}}, 422, "validation_failed"),
     ],
 )
-def test_what_does_not_fit_is_refused_whole(ada: Owner, fields: dict[str, object], status: int, code: str) -> None:
-    wanted = {"strategy_class": "grid", "portfolio_name": "BTC/USDT", "funding": "100", **fields}
+def test_what_does_not_fit_is_refused_whole(ada: Owner, fields: dict[str, Any], status: int, code: str) -> None:
+    wanted: dict[str, Any] = {"strategy_class": "grid", "portfolio_name": "BTC/USDT", "funding": "100", **fields}
     assert_problem(ada.send("POST", "", **wanted), status, code)
     assert ada.ok("GET", "") == []
 
