@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 TITLE = "Trading Backend"
-VERSION = "0.1.0"
 DESCRIPTION = """\
 A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
 the operator allows it, with keys of their own to an exchange.
@@ -61,6 +60,7 @@ PARAMETERS = {
     "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
     "signal_key_id": "The id of a key.",
     "side": "The side of the order.",
+    "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
     "strategy_name": "The name of a strategy.",
     "level": "How grave it is; all when absent.",

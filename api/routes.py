@@ -8,6 +8,7 @@ from api import (
     documentation,
     health,
     market,
+    metrics,
     pages,
     portfolio,
     positions,
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     stream.blueprint,
     config.blueprint,
     health.blueprint,
+    metrics.blueprint,
     documentation.blueprint,
     pages.blueprint,
 )

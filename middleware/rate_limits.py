@@ -43,6 +43,7 @@ def install(app: Flask, settings: Settings) -> None:
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
             ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
@@ -105,7 +106,7 @@ def _key() -> str:
 
 
 def _names_nobody() -> bool:
-    return _is_no_login() or _login_name() is None
+    return _is_no_login() or (caller() is None and _login_name() is None)
 
 
 def _user() -> str:
@@ -130,6 +131,8 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
+    if caller() is not None:  # who stole a token shall not find the password out with it
+        return f"account:{principal.user_id}:own"
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

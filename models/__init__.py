@@ -8,7 +8,7 @@ from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
-from models.users import RefreshToken, Session, User
+from models.users import RefreshToken, Session, StreamTicket, User
 
 __all__ = [
     "Account",
@@ -32,6 +32,7 @@ __all__ = [
     "SignalKey",
     "Strategy",
     "StrategyLogEntry",
+    "StreamTicket",
     "Trade",
     "User",
 ]

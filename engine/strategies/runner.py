@@ -50,7 +50,7 @@ ENDING = frozenset({"kill_switch", "account_archived"})
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TURN_SECONDS = 60.0
 """How long a turn may take; when OctoBot has lost it, the strategy begins anew."""
-Failed = Callable[["Runner", TradingError], None]
+Failed = Callable[[StrategyRecord, TradingError], None]
 
 
 class Runner:
@@ -235,7 +235,7 @@ class Runner:
         self._is_over = True
         fault = error if isinstance(error, TradingError) else StrategyFault(f"{type(error).__name__}: {error}")
         _log.warning("strategy %s failed: %s", self.record.name, fault.detail, exc_info=error)
-        self._failed(self, fault)
+        self._failed(self.record, fault)
 
     def _try_again(self, error: TradingError) -> None:
         if self._failures == 0:

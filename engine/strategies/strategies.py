@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from engine.strategies.runner import Runner
 from engine.strategies.settings import stored
 from engine.strategies.store import Store, moved, put
 from engine.unit import Line, Unit
+from models import Database
 from utils import clock, wire
 from utils.errors import Conflict, Fault, TradingError
 from utils.wire import FUNDED_STATES, STRATEGY_MOVES, Order, Strategy, StrategyState
@@ -32,7 +33,6 @@ from utils.wire import FUNDED_STATES, STRATEGY_MOVES, Order, Strategy, StrategyS
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 Seal = Callable[[StrategyRecord, Unit], None]
-Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 
 
 class Strategies:
@@ -40,20 +40,19 @@ class Strategies:
 
     def __init__(
         self,
-        records: StrategyRecords,
+        desk: Desk,
+        database: Database,
         *,
         accounts: Accounts,
-        desk: Desk,
         journal: Journal,
         markets: Markets,
-        spawn: Spawn,
     ) -> None:
-        self._records = records
+        self._records = StrategyRecords(database)
         self._accounts = accounts
         self._desk = desk
         self._journal = journal
         self._markets = markets
-        self._spawn = spawn
+        self._ending: set[asyncio.Task[None]] = set()
         self._store = Store(journal)
         self._funding = Funding(accounts, journal)
         self._runners: dict[str, Runner] = {}
@@ -156,7 +155,7 @@ class Strategies:
             try:
                 self._run(record)
             except TradingError as error:
-                self._spawn(self._end(record, error), f"failed strategy {record.name}")
+                self._failed(record, error)
 
     async def thin_logs(self) -> None:
         """Keep the logs of strategies to what was said last."""
@@ -166,6 +165,7 @@ class Strategies:
         """Let the running strategies end what they are at; they run again with the next engine."""
         self._is_closing = True
         await asyncio.gather(*(runner.stop() for runner in list(self._runners.values())), return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     def _candle_closed(self, exchange: str, timeframe: str) -> None:
         for runner in self._runners.values():
@@ -198,8 +198,10 @@ class Strategies:
             await runner.stop()
         self._accounts.pinned.discard(account_id)
 
-    def _failed(self, runner: Runner, error: TradingError) -> None:
-        self._spawn(self._end(runner.record, error), f"failed strategy {runner.record.name}")
+    def _failed(self, record: StrategyRecord, error: TradingError) -> None:
+        task = asyncio.create_task(self._end(record, error), name=f"failed strategy {record.name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _end(self, record: StrategyRecord, error: TradingError) -> None:
         """Cancel what a strategy that failed has open, and store why; again and again until that is done."""

@@ -11,7 +11,7 @@ from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
-from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
 from utils.wire.strategies import (
     CheckStrategy,
     EditStrategy,
@@ -190,25 +190,34 @@ class GetCandles(Request, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class GetStatus(Request, frozen=True, kw_only=True):
-    """Ask how the engine is."""
-
-
-class GetBotConfig(Request, frozen=True, kw_only=True):
-    """Read the configuration OctoBot runs with."""
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
-    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    `symbols` None means every market; with `history` all that is kept comes first. The first frame comes at once, and
+    an empty one when there is nothing to tell, as after every `heartbeat` seconds of silence.
     """
 
     exchange: str
     symbols: list[str] | None = None
     since_id: int | None = None
+    history: bool = False
     heartbeat: float = 15.0
 
+
+class SubscribeAccountEvents(Request, frozen=True, kw_only=True):
+    """Turn this connection into a stream of frames that hold lists of `AccountEvent`, those of all users.
+
+    The first frame comes at once and is an empty list: whatever is committed after it was sent is told, in the order
+    of the commits, and what was committed before it is in SQL. What is committed around that moment may be both; ids
+    tell. The engine sends an empty frame every `heartbeat` seconds of silence. It closes the connection of a
+    subscriber that takes nothing for long, or for which too much is waiting; SQL has what that one missed.
+    """
+
+    heartbeat: float = 15.0
+
+
+Subscription = Subscribe | SubscribeAccountEvents
+"""Requests that are answered with a stream of frames instead of one."""
 
 AnyRequest = (
     PlaceOrder
@@ -238,9 +247,11 @@ AnyRequest = (
     | GetTickers
     | GetCandles
     | GetStatus
+    | GetMetrics
     | GetBotConfig
     | VerifyCredential
     | Subscribe
+    | SubscribeAccountEvents
 )
 
 ANSWERS: dict[type[Request], Any] = {
@@ -271,6 +282,7 @@ ANSWERS: dict[type[Request], Any] = {
     GetTickers: list[Ticker],
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
+    GetMetrics: str,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
 }
