@@ -59,9 +59,6 @@ class Strategies:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_closing = False
 
-    def __len__(self) -> int:
-        return len(self._runners)
-
     def handlers(self) -> dict[type[wire.Request], Any]:
         """Return what carries out each request."""
         return {
