@@ -80,14 +80,15 @@ def install(app: Flask, settings: Settings) -> None:
     )
     limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
     limiter.init_app(app)
+    app.after_request_funcs[None].pop()  # headers of its own, which are off; `tell` writes ours
 
     @app.after_request
     def tell(response: Response) -> Response:
         standing = g.get("standing") or limiter.standing()
         if standing is not None:
-            response.headers["X-RateLimit-Limit"] = str(standing.amount)
-            response.headers["X-RateLimit-Remaining"] = str(standing.remaining)
-            response.headers["X-RateLimit-Reset"] = str(math.ceil(standing.reset))
+            response.headers.add("X-RateLimit-Limit", str(standing.amount))
+            response.headers.add("X-RateLimit-Remaining", str(standing.remaining))
+            response.headers.add("X-RateLimit-Reset", str(math.ceil(standing.reset)))
             if response.status_code == 429:
                 response.headers["Retry-After"] = str(max(math.ceil(standing.reset - time.time()), 1))
         return response
