@@ -28,9 +28,7 @@ class Parser(FlaskParser):
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": marshmallow.RAISE, "query": marshmallow.RAISE}
 
-    def parse(
-        self, argmap: Any, req: Request | None = None, *, location: str | None = None, **_options: Any
-    ) -> Any:
+    def parse(self, argmap: Any, req: Request | None = None, *, location: str | None = None, **_options: Any) -> Any:
         """Return what the schema `argmap` makes of a location, as webargs does, whose cases are many more than ours.
 
         :raises Refused: when it finds a fault.

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
-from supervisor.run import is_ready
+import migrations
+from models import Database
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = re.compile(r"Trading Backend ready at http://\S+:(\d+) ")
@@ -57,20 +59,47 @@ def product(directory: Path, **settings: str) -> Iterator[Running]:
 
 
 @contextmanager
-def bare(directory: Path) -> Iterator[Running]:
+def bare(directory: Path, **settings: str) -> Iterator[Running]:
     """Run the bare Flask app.
 
     :raises RuntimeError: when it does not get ready.
     """
+    with _gunicorn("benchmarks.bare:create_app()", directory, settings) as running:
+        yield running
+
+
+@contextmanager
+def web(directory: Path, **settings: str) -> Iterator[Running]:
+    """Run the product's web server alone, on a database of its own; the caller runs an engine, or something like it.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    database = Database(f"sqlite:///{directory / 'var' / 'trading.db'}", pool_size=1)
+    migrations.upgrade(database)
+    database.close()
+    with _gunicorn("app:create_app()", directory, settings) as running:
+        yield running
+
+
+@contextmanager
+def _gunicorn(application: str, directory: Path, settings: dict[str, str]) -> Iterator[Running]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py")]
-    environment = {**_environment(directory), "PORT": str(port)}
-    with _started([*command, "benchmarks.bare:create_app()"], directory, environment) as (process, output, began):
-        while not is_ready("127.0.0.1", port):
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py"), application]
+    environment = {**_environment(directory), "PORT": str(port), **settings}
+    with _started(command, directory, environment) as (process, output, began):
+        while not _is_live(port):
             _still(process, output, began)
         yield Running(port, time.monotonic() - began, process.pid)
+
+
+def _is_live(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/live", timeout=1) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 @contextmanager

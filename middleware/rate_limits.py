@@ -80,7 +80,9 @@ def install(app: Flask, settings: Settings) -> None:
     )
     limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
     limiter.init_app(app)
-    app.after_request_funcs[None].pop()  # headers of its own, which are off; `tell` writes ours
+    # what it does at the end of a request is not used: headers of its own, and emptying what goes with the request
+    app.after_request_funcs[None].pop()
+    app.teardown_request_funcs[None].pop()
 
     @app.after_request
     def tell(response: Response) -> Response:

@@ -106,7 +106,7 @@ class _DescriptorHandler(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
 
-    def createLock(self) -> None:
+    def createLock(self) -> None:  # noqa: N802 - the name is logging's
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
