@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
+from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
@@ -22,6 +23,7 @@ from services.positions import Positions
 from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
+from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
@@ -36,6 +38,8 @@ class Services:
 
     users: Users
     sessions: Sessions
+    tickets: Tickets
+    account_events: AccountEvents
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -62,6 +66,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        account_events=AccountEvents(database),
         accounts=accounts,
         account_changes=AccountChanges(
             database,
