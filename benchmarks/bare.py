@@ -9,8 +9,8 @@ def create_app() -> Flask:
     """Build it."""
     app = Flask(__name__)
 
-    @app.get("/health/live")
-    def live() -> dict[str, bool]:
+    @app.get("/health/ready")
+    def ready() -> dict[str, bool]:
         return {"success": True}
 
     @app.get("/bare")

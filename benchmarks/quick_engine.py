@@ -9,7 +9,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from utils import clock
 from utils.errors import EngineUnavailable
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
-from utils.wire import GetOpenOrders, Order, PlaceOrder, StreamEvent, Subscribe
+from utils.wire import GetOpenOrders, Order, PlaceOrder
 
 START_SECONDS = 30.0
 
@@ -90,12 +90,8 @@ async def _nothing(_query: GetOpenOrders) -> list[Order]:
     return []
 
 
-async def _silence(_query: Subscribe) -> AsyncIterator[StreamEvent | None]:
-    yield None
-
-
 async def _serve(socket: Path) -> None:
-    await Server({PlaceOrder: _place, GetOpenOrders: _nothing}, _silence).start(socket)
+    await Server({PlaceOrder: _place, GetOpenOrders: _nothing}, {}).start(socket)
     await asyncio.Event().wait()
 
 

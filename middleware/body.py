@@ -47,8 +47,8 @@ class Drained:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the app, then read the rest of the body."""
         length = environ.get("CONTENT_LENGTH") or ""
-        # gunicorn says of every input that it ends, also where none was announced and so none comes
-        chunked = "HTTP_TRANSFER_ENCODING" in environ and bool(environ.get("wsgi.input_terminated"))
+        # without either header there is no body
+        chunked = bool(environ.get("wsgi.input_terminated")) and "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and not length.isdigit():
             return self._app(environ, start_response)
         body = _Counted(environ["wsgi.input"], int(length) if length.isdigit() else None)

@@ -31,15 +31,15 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class LeasingLimiter(Limiter):
-    """Count the hits of users ahead, while they are far from their limit; all others singly."""
+    """Count the hits of users ahead, while they are far from their limit; all others, and logins, singly."""
 
     def __init__(self, leases: Leases, **options: Any) -> None:
         super().__init__(**options)
         self._leases = leases
 
     def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
-        user = caller()
-        if user is None or request.method == "OPTIONS":
+        user, g.hits = caller(), 1
+        if user is None or _limit() is not None or request.method == "OPTIONS":
             super()._check_request_limit(callable_name, in_middleware)
             return
         g.standing = self._leases.use(user.user_id)
@@ -69,6 +69,7 @@ def install(app: Flask, settings: Settings) -> None:
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
             ApplicationLimit(users, key_function=_user, exempt_when=_is_anonymous, cost=lambda: g.hits),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),

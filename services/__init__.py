@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from config import Settings
@@ -15,20 +16,22 @@ from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
+from services.metrics import Metrics
 from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
+from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
-from utils.octobot_bridge import OctoBotBridge
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
 
@@ -52,13 +55,44 @@ class Services:
     performances: Performances
     wealth: Wealth
     market: Market
-    prices: Prices
+    streams: Streams
+    streamer: StreamerChannel
     configurations: Configurations
     health: Health
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamServices:
+    """The use cases that the streamer needs."""
+
+    sessions: Sessions
+    tickets: Tickets
+    streams: Streams
+    market: Market
+    account_events: AccountEvents
+    close: Callable[[], None]
+
+
+def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
+    """Wire the services of the streamer together, for at most `threads` questions at a time."""
+    database = Database(settings.database_url, pool_size=threads)
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    return StreamServices(
+        sessions=Sessions(database, Passwords(processes=1), Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        streams=Streams(bridge, Accounts(database)),
+        market=Market(bridge),
+        account_events=AccountEvents(database),
+        close=database.close,
+    )
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
+    streamer = StreamerChannel(settings.streamer_socket)
+    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
@@ -87,8 +121,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),
         market=Market(bridge),
-        # streams hold their thread: half of them stays for everything else
-        prices=Prices(bridge, slots=settings.web_threads // 2),
+        streams=Streams(bridge, accounts),
+        streamer=streamer,
         configurations=Configurations(settings, bridge),
-        health=Health(database, bridge),
+        health=Health(database, bridge, streamer),
+        metrics=metrics,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class Engine:
         if request.symbols == ["NO/NE"]:
             raise NotFound("There is no market NO/NE on demo.", code="unknown_symbol")
         price = Decimal(len(self.asked))
-        rest = dict.fromkeys(("bid", "ask", "high", "low", "volume", "change_percent"), price)
+        rest: Any = dict.fromkeys(("bid", "ask", "high", "low", "volume", "change_percent"), price)
         symbol = (request.symbols or [""])[0]
         return [Ticker(symbol=symbol, exchange=request.exchange, last=price, as_of=clock.now(), stale=False, **rest)]
 

@@ -161,7 +161,9 @@ class Market:
         """Yield the subscription's events: a snapshot or what was missed first, then changes as they happen."""
         wanted = set(query.symbols or INSTRUMENTS)
         with self._changed:
-            last, backlog = self._backlog(query.since_id)
+            last, backlog = self._backlog(0 if query.history else query.since_id)
+        if not backlog:
+            yield None
         while True:
             for event in backlog:
                 if event.payload is None or event.payload.symbol in wanted:

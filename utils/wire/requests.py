@@ -11,7 +11,7 @@ from utils.wire.base import Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
-from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -224,23 +224,17 @@ class GetCandles(Request, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class GetStatus(Request, frozen=True, kw_only=True):
-    """Ask how the engine is."""
-
-
-class GetBotConfig(Request, frozen=True, kw_only=True):
-    """Read the configuration OctoBot runs with."""
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
-    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    `symbols` None means every market; with `history` all that is kept comes first. The first frame comes at once, and
+    an empty one when there is nothing to tell, as after every `heartbeat` seconds of silence.
     """
 
     exchange: str
     symbols: list[str] | None = None
     since_id: int | None = None
+    history: bool = False
     heartbeat: float = 15.0
 
 
@@ -282,6 +276,7 @@ AnyRequest = (
     | GetTickers
     | GetCandles
     | GetStatus
+    | GetMetrics
     | GetBotConfig
     | VerifyCredential
     | Subscribe
@@ -311,6 +306,7 @@ ANSWERS: dict[type[Request], Any] = {
     GetTickers: list[Ticker],
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
+    GetMetrics: str,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
 }
