@@ -101,6 +101,13 @@ class TestLeases:
         assert self.LIMIT - LEASE < passed <= self.LIMIT
         assert {answer.status_code for answer in answers[-10:]} == {429}
 
+    def test_a_password_is_not_tried_out_on_a_lease(self, client: FlaskClient, user: SignedIn) -> None:
+        for _ in range(10):
+            client.get("/api/auth/me", headers=user.headers)
+        guess = {"current_password": WRONG, "new_password": "another-lovely-day"}
+        answers = [client.post("/api/auth/password", json=guess, headers=user.headers) for _ in range(8)]
+        assert [answer.status_code == 429 for answer in answers] == [False] * 5 + [True] * 3
+
     def test_the_headers_count_down_one_by_one(self, client: FlaskClient, user: SignedIn) -> None:
         answers = [client.get("/api/auth/me", headers=user.headers) for _ in range(self.LIMIT + 1)]
         told = [int(answer.headers[HEADERS[1]]) for answer in answers]
