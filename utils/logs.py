@@ -167,7 +167,8 @@ def configure(settings: Settings, process: str) -> None:
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
     # No line shows these; leaving them out is a good part of what a record costs.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # typeshed does not know it
 
 
 def _handler() -> logging.Handler:
