@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 
 from utils.errors import FieldError, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import TIMEFRAMES, Candle, GetCandles, Instrument, Ticker
 
 DEFAULT_EXCHANGE = "demo"
+FRESH_SECONDS = 0.05
+"""How long a ticker is told again without asking the engine: no longer than between two ticks of the fastest market."""
+
+TICKERS = 1_000
 _UNITS = {
     "": "m",
     "m": "m",
@@ -30,6 +35,8 @@ class Market:
 
     def __init__(self, bridge: OctoBotBridge) -> None:
         self._bridge = bridge
+        self._fresh: dict[tuple[str, str], tuple[float, Ticker]] = {}
+        """When and what was last told of a market."""
 
     def instruments(
         self,
@@ -54,8 +61,16 @@ class Market:
         return self._bridge.tickers(exchange, symbols)
 
     def ticker(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Ticker:
-        """Return one ticker."""
-        return self._bridge.ticker(exchange, symbol)
+        """Return one ticker, as the engine told it at most `FRESH_SECONDS` ago."""
+        key, asked = (exchange, symbol), time.monotonic()
+        fresh = self._fresh.get(key)
+        if fresh is not None and asked - fresh[0] < FRESH_SECONDS:
+            return fresh[1]
+        ticker = self._bridge.ticker(exchange, symbol)
+        if len(self._fresh) >= TICKERS:
+            self._fresh.clear()
+        self._fresh[key] = (asked, ticker)
+        return ticker
 
     def candles(self, query: GetCandles) -> list[Candle]:
         """Return candles, ascending."""
