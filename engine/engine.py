@@ -20,6 +20,7 @@ from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
+from engine.demo.market import LocalMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
@@ -86,7 +87,7 @@ class Engine:
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
-        self._near = [self.market, *(Market(other, settings.demo_tick_seconds) for other in others)]
+        self._near = [self.market, *(LocalMarket(other, settings.demo_tick_seconds) for other in others)]
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
@@ -182,9 +183,12 @@ class Engine:
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
             wire.GetTrades: self._trades,
-            wire.GetInstruments: self._instruments,
-            wire.GetTickers: self._tickers,
-            wire.GetCandles: self._candles,
+            wire.GetInstruments: self._markets.instruments,
+            wire.GetTickers: self._markets.tickers,
+            wire.GetCandles: self._markets.candles,
+            wire.GetOrderBook: self._markets.order_book,
+            wire.GetMarketTrades: self._markets.trades,
+            wire.GetOptionChain: self._markets.option_chain,
             wire.GetStatus: self._status,
             wire.GetBotConfig: self._bot_config,
             wire.VerifyCredential: Verifier(self._settings).verify,
@@ -201,15 +205,6 @@ class Engine:
     async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
         async with self._accounts.held(query.account) as account:
             return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
-
-    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return self._markets.get(query.exchange or self.market.exchange).listing()
-
-    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._markets.get(query.exchange).tickers(query.symbols)
-
-    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
@@ -284,7 +279,7 @@ class Engine:
     def _open_market(self, source: MarketSource | None) -> Market:
         source = source or self._demo_source()
         register(source, time.time)
-        return Market(source, self._settings.demo_tick_seconds)
+        return LocalMarket(source, self._settings.demo_tick_seconds)
 
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""

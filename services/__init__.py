@@ -11,6 +11,7 @@ from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
 from services.equity import EquityCurves
+from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
@@ -50,6 +51,7 @@ class Services:
     market: Market
     prices: Prices
     configurations: Configurations
+    gateway: Gateway
     health: Health
 
 
@@ -84,5 +86,6 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
+        gateway=Gateway(bridge),
         health=Health(database, bridge),
     )

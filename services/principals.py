@@ -16,6 +16,7 @@ _USER = frozenset(
         "orders:read",
         "orders:write",
         "market:read",
+        "gateway:read",
         "streams:read",
     }
 )

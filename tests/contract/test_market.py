@@ -18,7 +18,7 @@ def candles(
     trader: Trader, timeframe: str, limit: int, since: int | None = None, until: int | None = None
 ) -> list[Candle]:
     query = GetCandles(exchange="demo", symbol=SYMBOL, timeframe=timeframe, limit=limit, since=since, until=until)
-    return trader.bridge.candles(query)
+    return trader.bridge.candles(query).candles
 
 
 def test_instruments_tell_their_rules(trader: Trader) -> None:

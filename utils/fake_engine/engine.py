@@ -40,11 +40,15 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMarketTrades,
     GetOpenOrders,
+    GetOptionChain,
+    GetOrderBook,
     GetPortfolio,
     GetStatus,
     GetTickers,
     GetTrades,
+    Listing,
     Order,
     OrderTicket,
     PlaceOrder,
@@ -91,7 +95,10 @@ class FakeEngine:
             GetTrades: lambda query: list(self._account(query.account).trades),
             GetInstruments: self._instruments,
             GetTickers: self._tickers,
-            GetCandles: self._candles,
+            GetCandles: self._market.candles,
+            GetOrderBook: self._market.order_book,
+            GetMarketTrades: self._market.trades,
+            GetOptionChain: self._market.option_chain,
             GetStatus: self._status,
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
             VerifyCredential: lambda _query: self.credential_check,
@@ -275,16 +282,12 @@ class FakeEngine:
 
     def _instruments(self, query: GetInstruments) -> Any:
         check_exchange(query.exchange)
-        return list(INSTRUMENTS.values())
+        return Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
 
     def _tickers(self, query: GetTickers) -> Any:
         check_exchange(query.exchange)
         symbols = INSTRUMENTS if query.symbols is None else query.symbols
         return [self._market.ticker(instrument(query.exchange, symbol).symbol) for symbol in symbols]
-
-    def _candles(self, query: GetCandles) -> Any:
-        instrument(query.exchange, query.symbol)
-        return self._market.candles(query)
 
     def _status(self, _query: GetStatus) -> EngineStatus:
         return EngineStatus(

@@ -9,7 +9,7 @@ from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
-from utils.wire.market import Candle, Instrument, Ticker
+from utils.wire.market import CandleSeries, Listing, MarketTrades, OptionChain, OptionType, OrderBook, Ticker
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
 from utils.wire.status import BotConfig, EngineStatus
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
@@ -224,6 +224,31 @@ class GetCandles(Request, frozen=True, kw_only=True):
     until: int | None = None
 
 
+class GetOrderBook(Request, frozen=True, kw_only=True):
+    """Read the best `depth` offers on each side."""
+
+    exchange: str
+    symbol: str
+    depth: int
+
+
+class GetMarketTrades(Request, frozen=True, kw_only=True):
+    """Read at most `limit` of the latest trades of a market, newest first."""
+
+    exchange: str
+    symbol: str
+    limit: int
+
+
+class GetOptionChain(Request, frozen=True, kw_only=True):
+    """Read the options on a market, of one `kind` or one `expiry` (`YYYY-MM-DD`) when given."""
+
+    exchange: str
+    symbol: str
+    kind: OptionType | None = None
+    expiry: str | None = None
+
+
 class GetStatus(Request, frozen=True, kw_only=True):
     """Ask how the engine is."""
 
@@ -266,6 +291,9 @@ AnyRequest = (
     | GetInstruments
     | GetTickers
     | GetCandles
+    | GetOrderBook
+    | GetMarketTrades
+    | GetOptionChain
     | GetStatus
     | GetBotConfig
     | VerifyCredential
@@ -291,9 +319,12 @@ ANSWERS: dict[type[Request], Any] = {
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
-    GetInstruments: list[Instrument],
+    GetInstruments: Listing,
     GetTickers: list[Ticker],
-    GetCandles: list[Candle],
+    GetCandles: CandleSeries,
+    GetOrderBook: OrderBook,
+    GetMarketTrades: MarketTrades,
+    GetOptionChain: OptionChain,
     GetStatus: EngineStatus,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
