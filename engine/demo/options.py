@@ -39,10 +39,13 @@ _VOLATILITY_DIGITS = Decimal("1e-6")
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """An expiry (Unix seconds) with its strikes, ascending, and how far they reach in deviations of the log price."""
+    """An expiry and its listing (Unix seconds), the price then, the strikes, ascending, and the deviation of the log
+    price until the expiry that they were chosen by.
+    """
 
     expiry: int
     listed_at: int
+    price: float
     strikes: tuple[Decimal, ...]
     deviation: float
 
@@ -67,7 +70,7 @@ def terms(market: Market, expiry: int, listed_at: int, price: float) -> Terms:
     step = _round(price * deviation / STEPS)
     low, high = (price * exp(side * WIDTH * deviation) for side in (-1, 1))
     numbers = range(max(floor(Decimal(low) / step), 1), floor(Decimal(high) / step) + 2)
-    return Terms(expiry, listed_at, tuple(number * step for number in numbers), deviation)
+    return Terms(expiry, listed_at, price, tuple(number * step for number in numbers), deviation)
 
 
 def quoted(market: Market, listed: Terms, chance: noise.Key, spot: Decimal, at: float) -> OptionExpiry:
@@ -79,9 +82,9 @@ def quoted(market: Market, listed: Terms, chance: noise.Key, spot: Decimal, at: 
     shares = iter((0.5 + noise.uniform(words)).tolist())
     strikes = []
     for strike in listed.strikes:
-        moneyness = log(float(strike / spot))
-        volatility = smile(moneyness, years, yearly(market))
-        near = INTEREST * market.volume * grown * exp(-((moneyness / listed.deviation) ** 2))
+        volatility = smile(log(float(strike / spot)), years, yearly(market))
+        away = log(float(strike) / listed.price) / listed.deviation
+        near = INTEREST * market.volume * grown * exp(-away * away)
         sides: dict[str, OptionQuote] = {}
         for kind in _SIDES:
             found = value(kind, float(spot), float(strike), years, volatility)
