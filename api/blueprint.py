@@ -129,7 +129,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def unsettled(self, schema: type[Schema], **document: Any) -> Callable[[View], View]:
         """Document that the view may also answer 202 with the same kind of `data`: its outcome is not certain yet."""
-        envelope = enveloped(schema, many=False, paged=False)
+        envelope = enveloped(schema, many=False, paged=False, aged=False)
         describe: Callable[[View], View] = self.alt_response(
             202, schema=envelope, description=HTTPStatus.ACCEPTED.phrase, success=True, **document
         )

@@ -249,7 +249,7 @@ class MarketTradesQuery(TickerQuery):
 class MarketTradeSchema(Schema):
     """A trade of the market; `side` is the taker's."""
 
-    id = fields.String(required=True)
+    id = fields.String(required=True, allow_none=True, metadata={"description": "Null where the exchange has none."})
     symbol = fields.String(required=True)
     exchange = fields.String(required=True)
     side = fields.String(required=True, validate=validate.OneOf(SIDES))

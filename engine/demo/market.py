@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from engine.demo.source import MarketSource
 from engine.market import Market, chosen, moment
@@ -24,17 +25,20 @@ class LocalMarket(Market):
     """Answer from a `MarketSource`, always as of the last tick.
 
     Not as of now: a price from after the last tick, at which orders do not fill yet, would be a look into the future.
+
+    One thread works it all out: several would only take turns with each other, and with the event loop more often.
     """
 
     def __init__(self, source: MarketSource, tick_seconds: float, clock: Callable[[], float] = time.time) -> None:
         super().__init__(source, tick_seconds, clock)
         self._local = source
+        self._thread = ThreadPoolExecutor(1, f"market of {source.exchange}")
         self._chains: dict[str, tuple[float, OptionChain]] = {}
 
     async def candles(self, query: GetCandles) -> CandleSeries:
         """Return candles; the first look far back takes up to a second."""
         self.instrument(query.symbol)
-        return await asyncio.to_thread(self._candles, query)
+        return await self._work_out(self._candles, query)
 
     async def order_book(self, query: GetOrderBook) -> OrderBook:
         """Return the best offers."""
@@ -44,15 +48,19 @@ class LocalMarket(Market):
     async def trades(self, query: GetMarketTrades) -> MarketTrades:
         """Return the latest trades."""
         self.instrument(query.symbol)
-        return await asyncio.to_thread(self._trades, query)
+        return await self._work_out(self._trades, query)
 
     async def option_chain(self, query: GetOptionChain) -> OptionChain:
         """Return the options on a market."""
         self.instrument(query.symbol)
-        return await asyncio.to_thread(self._chain, query)
+        return await self._work_out(self._chain, query)
 
     async def close(self) -> None:
-        """Do nothing: nothing is held."""
+        """End the thread."""
+        self._thread.shutdown(wait=False)
+
+    async def _work_out[Query, Answer](self, answer: Callable[[Query], Answer], query: Query) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, answer, query)
 
     def _candles(self, query: GetCandles) -> CandleSeries:
         at = self._seen_at()

@@ -103,7 +103,7 @@ class Reads:
 
     def _trade(self, symbol: str, trade: dict[str, Any]) -> MarketTrade:
         return MarketTrade(
-            id=str(trade["id"]),
+            id=None if trade["id"] is None else str(trade["id"]),
             symbol=symbol,
             exchange=self._exchange,
             side=trade["side"],

@@ -280,7 +280,7 @@ class FakeEngine:
 
     # ---------------------------------------------------------------------------------------------- the rest
 
-    def _instruments(self, query: GetInstruments) -> Any:
+    def _instruments(self, query: GetInstruments) -> Listing:
         check_exchange(query.exchange)
         return Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
 

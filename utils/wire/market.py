@@ -140,9 +140,9 @@ class OrderBook(Message, frozen=True, kw_only=True):
 
 
 class MarketTrade(Message, frozen=True, kw_only=True):
-    """A trade of the market, by nobody in particular; `side` is the taker's."""
+    """A trade of the market, by nobody in particular; `side` is the taker's, `id` None where the exchange has none."""
 
-    id: str
+    id: str | None
     symbol: str
     exchange: str
     side: Side
