@@ -94,7 +94,7 @@ class FakeEngine:
             GetOpenOrders: lambda query: [order.shown() for order in self._account(query.account).open_orders()],
             GetTrades: lambda query: list(self._account(query.account).trades),
             GetInstruments: self._instruments,
-            GetTickers: self._tickers,
+            GetTickers: self._market.tickers,
             GetCandles: self._market.candles,
             GetOrderBook: self._market.order_book,
             GetMarketTrades: self._market.trades,
@@ -283,11 +283,6 @@ class FakeEngine:
     def _instruments(self, query: GetInstruments) -> Listing:
         check_exchange(query.exchange)
         return Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
-
-    def _tickers(self, query: GetTickers) -> Any:
-        check_exchange(query.exchange)
-        symbols = INSTRUMENTS if query.symbols is None else query.symbols
-        return [self._market.ticker(instrument(query.exchange, symbol).symbol) for symbol in symbols]
 
     def _status(self, _query: GetStatus) -> EngineStatus:
         return EngineStatus(

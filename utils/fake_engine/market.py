@@ -20,6 +20,7 @@ from utils.wire import (
     GetMarketTrades,
     GetOptionChain,
     GetOrderBook,
+    GetTickers,
     Instrument,
     Level,
     MarketTrade,
@@ -105,6 +106,12 @@ class Market:
             return Decimal(1)
         symbol = f"{currency}/{reference}"
         return self.mark(symbol) if symbol in INSTRUMENTS else None
+
+    def tickers(self, query: GetTickers) -> list[Ticker]:
+        """Return the last 24 hours of some markets, or of all."""
+        check_exchange(query.exchange)
+        symbols = INSTRUMENTS if query.symbols is None else query.symbols
+        return [self.ticker(instrument(query.exchange, symbol).symbol) for symbol in symbols]
 
     def ticker(self, symbol: str) -> Ticker:
         """Return the last 24 hours of `symbol`."""
