@@ -7,7 +7,7 @@ from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
-from models.users import RefreshToken, Session, User
+from models.users import RefreshToken, Session, StreamTicket, User
 
 __all__ = [
     "Account",
@@ -28,6 +28,7 @@ __all__ = [
     "RefreshToken",
     "RiskLimits",
     "Session",
+    "StreamTicket",
     "Trade",
     "User",
 ]

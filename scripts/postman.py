@@ -20,7 +20,7 @@ PATH = openapi.PATH.parent / "docs" / "postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 FIRST = ("auth", "accounts", "market")
 """Folders that others need: the price of an order comes from the market."""
-LAST = ("archive_account", "log_out")
+LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
 LEFT_OUT = ("credentials", "close_position")
@@ -31,6 +31,7 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "session_id": "{{sessionId}}",
     "symbol": "BTC-USDT",
 }
 FUTURES = {"set_leverage"}
@@ -47,6 +48,7 @@ HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
 BODIES: dict[str, dict[str, str]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},
+    "ChangePassword": {"current_password": "{{password}}", "new_password": "{{password}}"},
     "Refresh": {"refresh_token": "{{refreshToken}}"},
     "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},
     "OrderChanges": {"amount": "0.012"},
@@ -56,13 +58,32 @@ BODIES: dict[str, dict[str, str]] = {
     "KillSwitchOrder": {"scope": "user", "reason": "Trying it out"},
 }
 """What is sent instead of the document's examples: a run has a user and prices of its own."""
+_SIGN_IN_AGAIN = [
+    "pm.sendRequest({",
+    '    url: pm.variables.get("baseUrl") + "/api/auth/login",',
+    '    method: "POST",',
+    '    header: { "Content-Type": "application/json" },',
+    "    body: {",
+    '        mode: "raw",',
+    "        raw: JSON.stringify({",
+    '            username: pm.variables.get("username"),',
+    '            password: pm.variables.get("password"),',
+    "        }),",
+    "    },",
+    '}, (error, answer) => pm.collectionVariables.set("token", answer.json().data.access_token));',
+]
 BEFORE = {
+    # what comes before them ends the session
+    "log_out_everywhere": _SIGN_IN_AGAIN,
+    "log_out": _SIGN_IN_AGAIN,
     "sign_up": ['pm.collectionVariables.set("username", "postman-" + pm.variables.replaceIn("{{$randomUUID}}"));'],
 }
 _TOKENS = {"token": "answer.access_token", "refreshToken": "answer.refresh_token"}
 KEEP = {
     "log_in": _TOKENS,
     "refresh_tokens": _TOKENS,
+    "change_password": _TOKENS,
+    "list_sessions": {"sessionId": "answer[0].id"},
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},

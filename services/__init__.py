@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
+from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
@@ -20,14 +22,16 @@ from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
+from services.streams import Streams
+from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
-from utils.octobot_bridge import OctoBotBridge
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
 
@@ -37,6 +41,8 @@ class Services:
 
     users: Users
     sessions: Sessions
+    tickets: Tickets
+    account_events: AccountEvents
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -49,10 +55,37 @@ class Services:
     performances: Performances
     wealth: Wealth
     market: Market
-    prices: Prices
+    streams: Streams
+    streamer: StreamerChannel
     configurations: Configurations
     gateway: Gateway
     health: Health
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamServices:
+    """The use cases that the streamer needs."""
+
+    sessions: Sessions
+    tickets: Tickets
+    streams: Streams
+    market: Market
+    account_events: AccountEvents
+    close: Callable[[], None]
+
+
+def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
+    """Wire the services of the streamer together, for at most `threads` questions at a time."""
+    database = Database(settings.database_url, pool_size=threads)
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    return StreamServices(
+        sessions=Sessions(database, Passwords(processes=1), Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        streams=Streams(bridge, Accounts(database)),
+        market=Market(bridge),
+        account_events=AccountEvents(database),
+        close=database.close,
+    )
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
@@ -61,9 +94,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
+    streamer = StreamerChannel(settings.streamer_socket)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        account_events=AccountEvents(database),
         accounts=accounts,
         account_changes=AccountChanges(
             database,
@@ -83,9 +119,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),
         market=Market(bridge),
-        # streams hold their thread: half of them stays for everything else
-        prices=Prices(bridge, slots=settings.web_threads // 2),
+        streams=Streams(bridge, accounts),
+        streamer=streamer,
         configurations=Configurations(settings, bridge),
         gateway=Gateway(bridge),
-        health=Health(database, bridge),
+        health=Health(database, bridge, streamer),
     )

@@ -107,6 +107,13 @@ class Accounts:
             raise not_found()
         return _account(row)
 
+    def check_owner(self, user_id: str, account_id: str) -> None:
+        """Make sure that an account is this user's. :raises NotFound: `account_not_found`."""
+        query = select(models.Account.id).where(models.Account.id == account_id, models.Account.user_id == user_id)
+        with self._database.read() as connection:
+            if connection.execute(query).first() is None:
+                raise not_found()
+
     def forget(self, principal: Principal, account_id: str) -> None:
         """Look the account up anew next time."""
         with self._lock:

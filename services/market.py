@@ -107,6 +107,10 @@ class Market:
         max_age = CANDLES_MAX_AGE if series.settled else None
         return Aged(page, series.as_of, stale=series.stale, max_age=max_age)
 
+    def candle_rows(self, query: GetCandles) -> list[Candle]:
+        """Return the candles alone, as they stand."""
+        return self._bridge.candles(query).candles
+
     def option_chain(
         self,
         symbol: str,

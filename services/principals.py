@@ -27,6 +27,10 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """What each role may do, as `<resource>:<read|write>`."""
 
+_READS = {
+    role: frozenset(permission for permission in held if permission.endswith(":read")) for role, held in ROLES.items()
+}
+
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
@@ -39,6 +43,7 @@ class Principal:
     username: str
     role: str
     session_id: str
+    is_read_only: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -47,5 +52,5 @@ class Principal:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """Return what the caller's role may do; a role that is not known may do nothing."""
-        return ROLES.get(self.role, frozenset())
+        """Return what the caller may do; a role that is not known may do nothing."""
+        return (_READS if self.is_read_only else ROLES).get(self.role, frozenset())

@@ -260,14 +260,31 @@ class GetBotConfig(Request, frozen=True, kw_only=True):
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
-    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    `symbols` None means every market; with `history` all that is kept comes first. The first frame comes at once, and
+    an empty one when there is nothing to tell, as after every `heartbeat` seconds of silence.
     """
 
     exchange: str
     symbols: list[str] | None = None
     since_id: int | None = None
+    history: bool = False
     heartbeat: float = 15.0
 
+
+class SubscribeAccountEvents(Request, frozen=True, kw_only=True):
+    """Turn this connection into a stream of frames that hold lists of `AccountEvent`, those of all users.
+
+    The first frame comes at once and is an empty list: whatever is committed after it was sent is told, in the order
+    of the commits, and what was committed before it is in SQL. What is committed around that moment may be both; ids
+    tell. The engine sends an empty frame every `heartbeat` seconds of silence. It closes the connection of a
+    subscriber that takes nothing for long, or for which too much is waiting; SQL has what that one missed.
+    """
+
+    heartbeat: float = 15.0
+
+
+Subscription = Subscribe | SubscribeAccountEvents
+"""Requests that are answered with a stream of frames instead of one."""
 
 AnyRequest = (
     PlaceOrder
@@ -298,6 +315,7 @@ AnyRequest = (
     | GetBotConfig
     | VerifyCredential
     | Subscribe
+    | SubscribeAccountEvents
 )
 
 ANSWERS: dict[type[Request], Any] = {
