@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -15,15 +14,13 @@ import pytest
 from config import Settings
 from engine.exchanges.market import ExchangeMarket
 from engine.exchanges.source import ExchangeSource
-from tests.exchanges import bybit
 from tests.exchanges.binance import LoopbackBinance
-from tests.exchanges.bybit import LoopbackBybit
 from tests.exchanges.faults import Fault
 from tests.exchanges.kucoin import LoopbackKucoin
 from tests.exchanges.server import Loopback
 from utils import timeframes
-from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
-from utils.wire import Candle, CandleSeries, GetCandles, GetMarketTrades, GetOptionChain, GetOrderBook
+from utils.errors import EngineUnavailable, ExchangeUnavailable
+from utils.wire import Candle, CandleSeries, GetCandles, GetMarketTrades, GetOrderBook
 
 BTC = "BTC/USDT"
 MINUTE = 60_000
@@ -267,76 +264,3 @@ def test_many_answers_do_not_fill_the_memory(market: ExchangeMarket, monkeypatch
     assert answers._weight <= 250
     assert answers._weight == sum(kept.weight for kept in answers._kept.values())
     assert 0 < len(answers._kept) <= 5
-
-
-# -------------------------------------------------------------------------------------------------- options
-
-
-class TestOptions:
-    @pytest.fixture(params=[LoopbackBybit])
-    def exchange(self, request: pytest.FixtureRequest) -> Iterator[Loopback]:
-        with request.param() as exchange:
-            yield exchange
-
-    def ask(self, market: ExchangeMarket, **query: Any) -> Any:
-        return run(market.option_chain(GetOptionChain(**{"exchange": "bybit", "symbol": BTC, **query})))
-
-    def test_a_chain_as_the_exchange_tells_it(self, exchange: LoopbackBybit, market: ExchangeMarket) -> None:
-        exchange.book.set_price(BTC, "50100")
-        chain = self.ask(market)
-        assert (chain.symbol, chain.exchange, chain.stale) == (BTC, "bybit", False)
-        assert [each.expiry.timestamp() * 1000 for each in chain.expiries] == bybit.expiries(exchange)
-        for expiry in chain.expiries:
-            assert expiry.underlying_price == 50_100
-            assert [each.strike for each in expiry.strikes] == bybit.strikes(exchange.book.quotes[BTC])
-        middle = chain.expiries[0].strikes[2]
-        assert (middle.strike, middle.call.mark) == (50_000, Decimal(1102))
-        assert (middle.call.bid, middle.call.ask, middle.call.last) == (1097, 1107, None)
-        assert middle.call.implied_volatility == Decimal("0.5577")
-        assert (middle.call.gamma, middle.call.vega) == (Decimal("0.00004131"), Decimal("69.08651675"))
-        assert (middle.call.theta, middle.call.rho) == (Decimal("-24.9443226"), None)
-        assert middle.call.open_interest == Decimal("19.67")
-        assert middle.put.delta == middle.call.delta - 1
-        assert middle.put.symbol.endswith("-50000-P")
-        assert chain.expiries[0].strikes[0].call.bid is None, "zero stands for nobody"
-
-    def test_one_expiry_and_one_side(self, market: ExchangeMarket) -> None:
-        whole = self.ask(market)
-        day = whole.expiries[1].expiry.date().isoformat()
-        chain = self.ask(market, kind="put", expiry=day)
-        assert [each.expiry for each in chain.expiries] == [whole.expiries[1].expiry]
-        assert [each.put for each in chain.expiries[0].strikes] == [each.put for each in whole.expiries[1].strikes]
-        assert {each.call for each in chain.expiries[0].strikes} == {None}
-        with pytest.raises(NotFound) as caught:
-            self.ask(market, expiry="2020-01-03")
-        assert caught.value.code == "unknown_expiry"
-
-    def test_the_same_chain_is_asked_for_once(self, exchange: LoopbackBybit, market: ExchangeMarket) -> None:
-        async def many() -> None:
-            query = GetOptionChain(exchange="bybit", symbol=BTC)
-            await asyncio.gather(*(market.option_chain(query) for _ in range(50)))
-
-        run(many())
-        asked = [seen for seen in exchange.seen if seen.params.get("category") == "option"]
-        assert len([seen for seen in asked if "tickers" in seen.path]) == 2, "prices and greeks"
-        assert len([seen for seen in asked if "instruments" in seen.path]) == 3, "one for each underlying"
-
-    def test_currencies_without_options(self, market: ExchangeMarket) -> None:
-        with pytest.raises(NotFound) as caught:
-            self.ask(market, symbol="XRP/USDT")
-        assert caught.value.code == "no_options"
-
-    def test_an_exchange_that_fails(self, exchange: LoopbackBybit, market: ExchangeMarket) -> None:
-        exchange.faults.add(Fault("garbage", on="market"))
-        with pytest.raises(ExchangeUnavailable):
-            self.ask(market)
-        exchange.faults.clear()
-        assert self.ask(market).expiries
-
-
-def test_exchanges_without_options(exchange: Loopback, market: ExchangeMarket) -> None:
-    before = len(exchange.seen)
-    with pytest.raises(NotFound) as caught:
-        run(market.option_chain(GetOptionChain(exchange=market.exchange, symbol=BTC)))
-    assert caught.value.code == "no_options"
-    assert len(exchange.seen) == before
