@@ -41,6 +41,7 @@ class Settings:
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     encryption_keys: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
@@ -102,6 +103,7 @@ class Settings:
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
+            metrics_token=reader.secret("METRICS_TOKEN", data_dir),
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
@@ -143,6 +145,7 @@ class Settings:
             half an admin, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
+        check_secret("METRICS_TOKEN", self.metrics_token)
         key_ring(self.encryption_keys)
         if DEMO not in self.exchanges:
             raise SettingsError(f"EXCHANGES lacks {DEMO}, on which every new user's paper account trades; add it")

@@ -9,6 +9,7 @@ from api import (
     gateway,
     health,
     market,
+    metrics,
     pages,
     portfolio,
     positions,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     gateway.blueprint,
     config.blueprint,
     health.blueprint,
+    metrics.blueprint,
     documentation.blueprint,
     pages.blueprint,
 )

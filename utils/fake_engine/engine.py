@@ -41,6 +41,7 @@ from utils.wire import (
     GetEquity,
     GetInstruments,
     GetMarketTrades,
+    GetMetrics,
     GetOpenOrders,
     GetOptionChain,
     GetOrderBook,
@@ -100,6 +101,7 @@ class FakeEngine:
             GetMarketTrades: self._market.trades,
             GetOptionChain: self._market.option_chain,
             GetStatus: self._status,
+            GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
             VerifyCredential: lambda _query: self.credential_check,
         }

@@ -9,9 +9,9 @@ from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
-from utils.wire.market import CandleSeries, Listing, MarketTrades, OptionChain, OptionType, OrderBook, Ticker
+from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
-from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -200,63 +200,6 @@ class GetTrades(Request, frozen=True, kw_only=True):
     account: str
 
 
-class GetInstruments(Request, frozen=True, kw_only=True):
-    """List the markets of an exchange (None: of all)."""
-
-    exchange: str | None = None
-
-
-class GetTickers(Request, frozen=True, kw_only=True):
-    """Read tickers, of `symbols` or of every market."""
-
-    exchange: str
-    symbols: list[str] | None = None
-
-
-class GetCandles(Request, frozen=True, kw_only=True):
-    """Read at most `limit` candles, ascending; the newest ones unless `since` (epoch ms, inclusive) is given."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    limit: int
-    since: int | None = None
-    until: int | None = None
-
-
-class GetOrderBook(Request, frozen=True, kw_only=True):
-    """Read the best `depth` offers on each side."""
-
-    exchange: str
-    symbol: str
-    depth: int
-
-
-class GetMarketTrades(Request, frozen=True, kw_only=True):
-    """Read at most `limit` of the latest trades of a market, newest first."""
-
-    exchange: str
-    symbol: str
-    limit: int
-
-
-class GetOptionChain(Request, frozen=True, kw_only=True):
-    """Read the options on a market, of one `kind` or one `expiry` (`YYYY-MM-DD`) when given."""
-
-    exchange: str
-    symbol: str
-    kind: OptionType | None = None
-    expiry: str | None = None
-
-
-class GetStatus(Request, frozen=True, kw_only=True):
-    """Ask how the engine is."""
-
-
-class GetBotConfig(Request, frozen=True, kw_only=True):
-    """Read the configuration OctoBot runs with."""
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
@@ -305,13 +248,9 @@ AnyRequest = (
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
-    | GetInstruments
-    | GetTickers
-    | GetCandles
-    | GetOrderBook
-    | GetMarketTrades
-    | GetOptionChain
+    | MarketRequest
     | GetStatus
+    | GetMetrics
     | GetBotConfig
     | VerifyCredential
     | Subscribe
@@ -337,13 +276,9 @@ ANSWERS: dict[type[Request], Any] = {
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
-    GetInstruments: Listing,
-    GetTickers: list[Ticker],
-    GetCandles: CandleSeries,
-    GetOrderBook: OrderBook,
-    GetMarketTrades: MarketTrades,
-    GetOptionChain: OptionChain,
+    **MARKET_ANSWERS,
     GetStatus: EngineStatus,
+    GetMetrics: str,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
 }
