@@ -18,8 +18,11 @@ from engine.exchanges.failures import unavailable
 from engine.live.breaker import Breaker
 from utils.errors import EngineUnavailable, ExchangeUnavailable
 
-ANSWER_SECONDS = 4.0
-"""How long an answer may take: less than whoever asks for it waits."""
+AT_ONCE = 4
+"""Questions under way at a time: prices are read over the same line, and must not wait behind hundreds of others."""
+TURN_SECONDS = 1.0
+ANSWER_SECONDS = 3.5
+"""How long a question may wait for its turn, and then for its answer: together less than whoever asks waits."""
 FAILURES = 5
 OPEN_SECONDS = 5.0
 MOST_WEIGHT = 50_000
@@ -61,6 +64,7 @@ class Answers:
         self._weight = 0
         self._pending: dict[Hashable, asyncio.Task[Answer]] = {}
         self._breaker = Breaker(exchange, FAILURES, OPEN_SECONDS)
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def ask(
         self,
@@ -73,7 +77,8 @@ class Answers:
 
         When the exchange fails, its last answer is told as stale if it is not too old for that.
 
-        :raises EngineUnavailable: the exchange is left alone for a moment. :raises ExchangeUnavailable: it failed.
+        :raises EngineUnavailable: the exchange is left alone for a moment, or too much is asked of it at once.
+        :raises ExchangeUnavailable: it failed.
         """
         kept = self._kept.get(question)
         if kept is not None and time.monotonic() < kept.good_until:
@@ -101,8 +106,21 @@ class Answers:
     async def _read(
         self, question: Hashable, read: Callable[[], Awaitable[Any]], terms: Terms, weigh: Callable[[Any], int]
     ) -> Answer:
+        try:
+            await asyncio.wait_for(self._turns.acquire(), TURN_SECONDS)
+        except TimeoutError:
+            detail = f"{self._exchange} is asked too many different questions at once."
+            raise EngineUnavailable(detail, code="exchange_busy", retry_after=1) from None
+        try:
+            at, value = self._clock(), await self._asked(read)
+        finally:
+            self._turns.release()
+        answer = Answer(value, at)
+        self._keep(question, _Kept(answer, weigh(value), time.monotonic() + terms.fresh))
+        return answer
+
+    async def _asked(self, read: Callable[[], Awaitable[Any]]) -> Any:
         self._breaker.check()
-        at = self._clock()
         with attempt.noting() as noted:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -111,9 +129,7 @@ class Answers:
                 self._breaker.failed(noted.retry_after)
                 raise unavailable(self._exchange, error, noted.retry_after) from None
         self._breaker.succeeded()
-        answer = Answer(value, at)
-        self._keep(question, _Kept(answer, weigh(value), time.monotonic() + terms.fresh))
-        return answer
+        return value
 
     def _keep(self, question: Hashable, kept: _Kept) -> None:
         before = self._kept.pop(question, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +16,6 @@ from utils.wire import TIMEFRAMES, Candle
 MOST_PAGES = 10
 PAGE = 1000
 """How many candles an exchange is asked for at a time when it is not known how many there are."""
-AT_ONCE = 4
 GENESIS = 1_230_768_000_000
 """2009-01-01: nothing was traded before, so nobody is asked for it."""
 _COARSE_TO_FINE = ("1w", "1d", "1h", "1m")
@@ -36,7 +34,6 @@ class Candles:
     def __init__(self, exchange: str) -> None:
         self._exchange = exchange
         self._begins: dict[str, int] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
 
     def check(self, client: Any, timeframe: str) -> None:
         """Refuse what there is not. :raises Refused: `unknown_timeframe`, or `timeframe_not_offered`."""
@@ -67,15 +64,14 @@ class Candles:
         asked = timeframes.window(
             timeframe, limit=limit, since=None if since is None else max(since, GENESIS), until=until, now=now
         )
-        async with self._slots:
-            if timeframe in timeframes.CALENDAR:
-                return await self._folded(client, symbol, timeframe, asked, now)
-            found = await self._whole(client, symbol, timeframe, asked, now)
-            if not found and since is not None and asked.first <= asked.last:
-                begin = max(asked.first, timeframes.opening(timeframe, await self._begin(client, symbol)))
-                shifted = timeframes.window(timeframe, limit=limit, since=begin, until=until, now=now)
-                found = await self._whole(client, symbol, timeframe, shifted, now) if shifted != asked else []
-            return found
+        if timeframe in timeframes.CALENDAR:
+            return await self._folded(client, symbol, timeframe, asked, now)
+        found = await self._whole(client, symbol, timeframe, asked, now)
+        if not found and since is not None and asked.first <= asked.last:
+            begin = max(asked.first, timeframes.opening(timeframe, await self._begin(client, symbol)))
+            shifted = timeframes.window(timeframe, limit=limit, since=begin, until=until, now=now)
+            found = await self._whole(client, symbol, timeframe, shifted, now) if shifted != asked else []
+        return found
 
     async def _whole(self, client: Any, symbol: str, timeframe: str, asked: Window, now: int) -> list[Candle]:
         """Return the candles of a window, those filled that the exchange leaves out; none before its first one."""

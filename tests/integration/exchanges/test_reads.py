@@ -180,6 +180,30 @@ def test_what_a_mute_exchange_says_is_stale(exchange: Loopback, market: Exchange
     assert not ask(market, limit=5, until=past).stale, "what is over does not get old"
 
 
+def test_a_flood_of_questions_does_not_hold_up_the_prices(exchange: Loopback, market: ExchangeMarket) -> None:
+    now = int(time.time() * 1000)
+
+    async def flood() -> tuple[float, list[Any]]:
+        questions = [
+            GetCandles(exchange=market.exchange, symbol=BTC, timeframe="1m", limit=9, since=now - number * 3_600_000)
+            for number in range(1, 401)
+        ]
+        asking = asyncio.gather(*(market.candles(each) for each in questions), return_exceptions=True)
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await market.tick()
+        return time.monotonic() - began, await asking
+
+    took, found = run(flood())
+    answered = [each for each in found if isinstance(each, CandleSeries)]
+    refused = [each.code for each in found if isinstance(each, EngineUnavailable)]
+    assert len(answered) + len(refused) == 400
+    assert answered
+    assert set(refused) <= {"exchange_busy"}, "being asked too much is no failure of the exchange"
+    assert took < 3, "a poll's own time is not used up"
+    assert run(market.order_book(book_of(market))).bids
+
+
 # -------------------------------------------------------------------------------------------------- candles
 
 
