@@ -14,6 +14,8 @@ from api import (
     portfolio,
     positions,
     risk,
+    signals,
+    strategies,
     stream,
     trading,
 )
@@ -26,6 +28,8 @@ BLUEPRINTS = (
     trading.blueprint,
     positions.blueprint,
     risk.blueprint,
+    strategies.blueprint,
+    signals.blueprint,
     market.blueprint,
     stream.blueprint,
     gateway.blueprint,

@@ -113,6 +113,10 @@ class Market(ABC):
     async def option_chain(self, query: GetOptionChain) -> OptionChain:
         """Return the options on a market. :raises NotFound: `no_options`, `unknown_expiry`."""
 
+    def time(self) -> float:
+        """Return the market's time at the last tick, in seconds since 1970: what its candles are stamped with."""
+        return self._source.market_time(self._seen_at())
+
     def funding(self, symbol: str, due: datetime) -> tuple[Decimal, Decimal]:
         """Return the funding rate that was due then, and the mark price. :raises NotFound: no perpetual."""
         at = due.timestamp()
