@@ -41,6 +41,7 @@ class Settings:
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     encryption_keys: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
@@ -55,6 +56,7 @@ class Settings:
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
     market_poll_seconds: float = 3.0
+    market_mute_seconds: float = 60.0
     live_trading_enabled: bool = False
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
@@ -101,6 +103,7 @@ class Settings:
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
+            metrics_token=reader.secret("METRICS_TOKEN", data_dir),
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
@@ -115,6 +118,7 @@ class Settings:
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
             market_poll_seconds=reader.number("MARKET_POLL_SECONDS", 3.0, low=0.2, high=300.0),
+            market_mute_seconds=reader.number("MARKET_MUTE_SECONDS", 60.0, low=1.0, high=86400.0),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
@@ -141,6 +145,7 @@ class Settings:
             half an admin, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
+        check_secret("METRICS_TOKEN", self.metrics_token)
         key_ring(self.encryption_keys)
         if DEMO not in self.exchanges:
             raise SettingsError(f"EXCHANGES lacks {DEMO}, on which every new user's paper account trades; add it")

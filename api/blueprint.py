@@ -7,6 +7,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+import flask
 import flask_smorest
 from flask import Response, request
 from flask_smorest.utils import unpack_tuple_response
@@ -54,7 +55,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         :param limit: the rate limit besides the general one (see `middleware.rate_limits`).
         :param errors: the statuses it may fail with besides what middleware and reading the request answer.
         :param takes_ticket: a stream ticket in the query is as good as a token.
-        :param websocket: it is opened as a WebSocket, and nothing else.
+        :param websocket: it is also there for requests that open a WebSocket.
         :raises TypeError: when no permission, or an unknown one, is declared.
         """
 
@@ -68,7 +69,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             view.errors = errors  # type: ignore[attr-defined]
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
-                self.add_url_rule(rule, endpoint, view, methods=[method], websocket=websocket)
+                self.add_url_rule(rule, endpoint, view, methods=[method])
+                if websocket:
+                    # a rule of its own, which werkzeug asks for; the other one is for those who do not know
+                    flask.Blueprint.add_url_rule(self, rule, endpoint, view, methods=[method], websocket=True)
                 document = self._docs[endpoint][method.lower()].setdefault("manual_doc", {})
                 document["operationId"] = endpoint
                 if permission == PUBLIC:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 TITLE = "Trading Backend"
-VERSION = "0.1.0"
 DESCRIPTION = """\
 A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
 the operator allows it, with keys of their own to an exchange.

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from flask import Response, request
 
 from api.context import principal, services
+from middleware.auth import is_websocket
 from middleware.context import credential_expires_at, origins, request_id
-from utils.errors import Forbidden, Unsupported
+from utils.errors import Forbidden, Malformed, Unsupported
 from utils.follow import Caller, Handover, OpenSocket, Wish
 
 RELAY_SECONDS = 60
@@ -37,8 +38,11 @@ def hand_over(wish: Wish) -> Response:
 def hand_over_socket(kind: str) -> Response:
     """Hand the client over as one who opens a WebSocket; see `hand_over`.
 
+    :raises Malformed: `websocket_handshake` when no WebSocket is asked for.
     :raises Forbidden: `origin_not_allowed` for pages of other origins than those of the settings.
     """
+    if not is_websocket():
+        raise Malformed("This path is for WebSockets.", code="websocket_handshake")
     origin = request.headers.get("Origin")
     if origin is not None and not origins.allows_socket(origin, request.host):
         raise Forbidden("Pages of this origin may not open WebSockets.", code="origin_not_allowed")

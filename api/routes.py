@@ -8,6 +8,7 @@ from api import (
     documentation,
     health,
     market,
+    metrics,
     pages,
     portfolio,
     positions,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     stream.blueprint,
     config.blueprint,
     health.blueprint,
+    metrics.blueprint,
     documentation.blueprint,
     pages.blueprint,
 )

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,8 @@ from engine.live.opening import LiveAccounts
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
-from engine.octobot_account import bot_config
+from engine.metrics import Metrics
+from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
 from engine.records import Records
 from engine.risk import Gates
@@ -50,10 +50,8 @@ from utils import clock, wire
 from utils.errors import StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
-OCTOBOT_VERSION = version("octobot")
 CHORE_SECONDS = 60.0
 IDLE_PROBE_SECONDS = 5.0
-LAG_PROBE_SECONDS = 0.1
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
 
@@ -85,8 +83,9 @@ class Engine:
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
+        self.metrics = Metrics()
         self._account_events = AccountEvents()
-        self._journal = Journal(self._journal_database, self._account_events)
+        self._journal = Journal(self._journal_database, self._account_events, self.metrics)
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
@@ -97,7 +96,7 @@ class Engine:
         gates = Gates(self._records, self._switches, settings.max_open_orders)
         self._live = LiveAccounts(settings, self._records, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
-        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
@@ -108,7 +107,7 @@ class Engine:
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
-        self._lag = 0.0
+        self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:
@@ -134,7 +133,7 @@ class Engine:
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self.funding_clock.run(), "funding")
-        self._spawn(self._measure_lag(), "lag")
+        self._spawn(self.metrics.measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
@@ -192,6 +191,7 @@ class Engine:
             wire.GetTickers: self._tickers,
             wire.GetCandles: self._candles,
             wire.GetStatus: self._status,
+            wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
             wire.VerifyCredential: Verifier(self._settings).verify,
         }
@@ -224,9 +224,12 @@ class Engine:
             started_at=self._started_at,
             accounts_in_memory=len(self._accounts),
             open_orders=len(self._triggers),
-            loop_lag=self._lag,
+            loop_lag=self.metrics.lag,
             feeds=[market.status() for market in self._markets],
         )
+
+    async def _tell_metrics(self, _query: wire.GetMetrics) -> str:
+        return self.metrics.text()
 
     async def _bot_config(self, _query: wire.GetBotConfig) -> wire.BotConfig:
         config = bot_config(self.market.exchange, list(self.market.instruments), "USDT")
@@ -279,12 +282,6 @@ class Engine:
                 await self._accounts.close_idle(idle_seconds=idle_seconds, most=self._settings.accounts_in_memory)
             except StorageUnavailable as error:
                 _log.warning("idle accounts stay in memory for now: %s", error.detail)
-
-    async def _measure_lag(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(LAG_PROBE_SECONDS)
-            self._lag = max(time.monotonic() - before - LAG_PROBE_SECONDS, 0.0)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

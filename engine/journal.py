@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from engine.account_events import AccountEvents
+from engine.metrics import Metrics
 from engine.orders import client_order_id_taken
 from engine.statements import Statements
 from engine.unit import Line, Unit
@@ -41,8 +42,11 @@ LOG_PAUSE = 5.0
 class Journal:
     """Commit units of work in the order in which they are given, and publish their events."""
 
-    def __init__(self, database: Database, account_events: AccountEvents | None = None) -> None:
+    def __init__(
+        self, database: Database, account_events: AccountEvents | None = None, metrics: Metrics | None = None
+    ) -> None:
         self._database = database
+        self._metrics = metrics or Metrics()
         self._write = Statements(database).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -60,6 +64,11 @@ class Journal:
         """Commit what is waiting and end the thread."""
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many units wait to be committed."""
+        return self._waiting.qsize()
 
     def submit(self, unit: Unit) -> asyncio.Future[None]:
         """Queue `unit`; the future is done when it is committed.
@@ -129,6 +138,16 @@ class Journal:
         return outcomes
 
     def _try(self, units: list[Unit]) -> TradingError | None:
+        """Commit `units` in one transaction; return what went wrong."""
+        began = time.monotonic()
+        failure = self._write_all(units)
+        if failure is None:
+            self._metrics.committed(units, time.monotonic() - began)
+        else:
+            self._metrics.failed()
+        return failure
+
+    def _write_all(self, units: list[Unit]) -> TradingError | None:
         transaction, committing = None, False
         events: Rows = []
         try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
+from importlib.metadata import version
 from itertools import count
 from typing import Any, Self
 
@@ -26,6 +27,8 @@ from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
 from utils.wire import Fee
+
+OCTOBOT_VERSION = version("octobot")
 
 _TYPES = enums.TraderOrderType
 _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}

@@ -35,18 +35,22 @@ class Line:
     statuses: dict[str, wire.OrderStatus] = field(default_factory=dict)
     ended: dict[str, wire.OrderStatus] = field(default_factory=dict)
 
-    def move(self, order: wire.Order) -> None:
-        """Note the order's new status. :raises ForbiddenMove: when its last one does not lead there."""
+    def move(self, order: wire.Order) -> bool:
+        """Note the order's status and tell whether it is another one.
+
+        :raises ForbiddenMove: when its last one does not lead there.
+        """
         before = self.statuses.get(order.id) or self.ended.get(order.id, "pending_new")
         if not wire.may_move(before, order.status):
             raise ForbiddenMove(f"order {order.id} cannot move from {before} to {order.status}")
         if order.status not in wire.FINAL_STATUSES:
             self.statuses[order.id] = order.status
-            return
+            return order.status != before
         self.statuses.pop(order.id, None)
         self.ended[order.id] = order.status
         if len(self.ended) > REMEMBERED_ENDS:
             del self.ended[next(iter(self.ended))]
+        return True
 
 
 @dataclass(eq=False)
@@ -55,6 +59,8 @@ class Unit:
 
     line: Line
     orders: dict[str, wire.Order] = field(default_factory=dict)
+    moves: list[wire.Order] = field(default_factory=list)
+    """The orders that came to another status, once for each."""
     trades: list[wire.Trade] = field(default_factory=list)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     balances: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +83,8 @@ class Unit:
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
-        self.line.move(order)
+        if self.line.move(order):
+            self.moves.append(order)
         self.orders[order.id] = order
         if tell:
             self._event("order", order)

@@ -9,6 +9,9 @@ from middleware.permissions import PUBLIC, required, takes_ticket
 from utils.bearer import bearer_token
 from utils.errors import TradingError
 
+SCRAPERS = "metrics:read"
+"""The permission of routes that also take the token for metrics."""
+
 
 def is_websocket() -> bool:
     """Tell whether the request opens a WebSocket."""
@@ -24,7 +27,9 @@ def install(app: Flask) -> None:
             return
         try:
             token = bearer_token(request.headers.get("Authorization"))
-            if token is not None:
+            if token is not None and required() == SCRAPERS:
+                g.principal = services.metrics.scraper(token) or services.sessions.principal(token)
+            elif token is not None:
                 g.principal = services.sessions.principal(token)
                 g.expires_at = services.sessions.expires_at(token)
             elif takes_ticket() and "ticket" in request.args:

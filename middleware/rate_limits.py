@@ -38,6 +38,7 @@ def install(app: Flask, settings: Settings) -> None:
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
             ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),

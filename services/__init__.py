@@ -16,6 +16,7 @@ from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
+from services.metrics import Metrics
 from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
@@ -58,6 +59,7 @@ class Services:
     streamer: StreamerChannel
     configurations: Configurations
     health: Health
+    metrics: Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +90,13 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
+    streamer = StreamerChannel(settings.streamer_socket)
+    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
-    streamer = StreamerChannel(settings.streamer_socket)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
@@ -121,4 +125,5 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streamer=streamer,
         configurations=Configurations(settings, bridge),
         health=Health(database, bridge, streamer),
+        metrics=metrics,
     )

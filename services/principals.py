@@ -22,7 +22,8 @@ _USER = frozenset(
 
 ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
-    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read"},
+    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read", "metrics:read"},
+    "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
 
@@ -53,3 +54,7 @@ class Principal:
     def permissions(self) -> frozenset[str]:
         """Return what the caller may do; a role that is not known may do nothing."""
         return (_READS if self.is_read_only else ROLES).get(self.role, frozenset())
+
+
+SCRAPER = Principal(user_id="scraper", username="scraper", role="scraper", session_id="scraper")
+"""Whoever holds the token for metrics; no user."""

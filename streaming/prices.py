@@ -20,8 +20,9 @@ KEPT = 10_000
 MOST_REPLAYED = 1000
 """A client that missed more begins anew: memory per client is bounded."""
 
-AT_ONCE = 20_000
-"""How many deliveries of one market's events may be made up for; beyond, the newest price stands for all (0.1 s)."""
+AT_ONCE = 200_000
+"""How many deliveries may be made up for in one go (about half a second: what is written to a client at once costs one
+call of the system); beyond, the newest price of each market stands for those before it."""
 
 
 class PriceFeed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from utils.unix_transport import UnixTransport
@@ -28,6 +28,7 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMetrics,
     GetOpenOrders,
     GetPortfolio,
     GetStatus,
@@ -85,13 +86,20 @@ class OctoBotBridge:
     All methods raise what `Transport.call` raises.
     """
 
-    def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
+    def __init__(
+        self, transport: Transport, timeout: float = 5.0, observe: Callable[[str, float], None] | None = None
+    ) -> None:
         self._transport = transport
         self._timeout = timeout
+        self._observe = observe
 
     def within(self, timeout: float) -> OctoBotBridge:
         """Return a bridge to the same engine whose calls have a deadline of `timeout` seconds."""
-        return OctoBotBridge(self._transport, timeout)
+        return OctoBotBridge(self._transport, timeout, self._observe)
+
+    def observed(self, observe: Callable[[str, float], None]) -> OctoBotBridge:
+        """Return the same bridge; `observe` is told the kind of each request and how many seconds its call took."""
+        return OctoBotBridge(self._transport, self._timeout, observe)
 
     def place_order(self, command: PlaceOrder) -> Order:
         """Place an order; answers after it is committed.
@@ -198,6 +206,10 @@ class OctoBotBridge:
         """Return how the engine is."""
         return self._call(GetStatus())
 
+    def metrics(self) -> str:
+        """Return what the engine counts and measures, in Prometheus' text format."""
+        return self._call(GetMetrics())
+
     def bot_config(self) -> BotConfig:
         """Return the configuration OctoBot runs with, without secrets."""
         return self._call(GetBotConfig())
@@ -211,4 +223,10 @@ class OctoBotBridge:
         return self._transport.stream(query)
 
     def _call(self, request: AnyRequest) -> Any:
-        return self._transport.call(request, time.time() + self._timeout)
+        if self._observe is None:
+            return self._transport.call(request, time.time() + self._timeout)
+        began = time.perf_counter()
+        try:
+            return self._transport.call(request, time.time() + self._timeout)
+        finally:
+            self._observe(type(request).__name__, time.perf_counter() - began)

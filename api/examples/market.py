@@ -89,5 +89,5 @@ MARKET: dict[str, dict[str, Any]] = {
         }
     },
     "Liveness": {"live": {"status": "live"}},
-    "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready"}},
+    "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready", "streamer": "ready"}},
 }

@@ -96,6 +96,9 @@ class MarketSource(Protocol):
     def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
         """Return `depth` offers on each side of the quote."""
 
+    def made_at(self, at: float) -> float:
+        """Return when the price known at `at` was made: then, or earlier when a recording has run out."""
+
     def index_price(self, symbol: str, at: float) -> Decimal:
         """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""
 

@@ -20,9 +20,10 @@ from engine.exchanges.candles import Candles
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
+from engine.exchanges.pulse import Sign
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.money import ZERO
-from utils.wire import Candle, Instrument, Ticker
+from utils.wire import Candle, Instrument, RateBudget, Ticker
 
 Result = TypeVar("Result")
 POLL_SECONDS = 10.0
@@ -49,6 +50,10 @@ class ExchangeSource:
         self._file = settings.data_dir / "markets" / f"{exchange}.json"
         self._instruments: dict[str, Instrument] = {each.symbol: each for each in self._remembered()}
         self._tickers: dict[str, Ticker] = {}
+        self.signs: dict[str, Sign] = {}
+        """What the last poll showed of each market."""
+        self.latency: float | None = None
+        """How long reading the prices took in the last poll, in seconds."""
         self._followed: list[str] = []
         self._loaded_at: float | None = None
         self._client: Any = None
@@ -112,6 +117,10 @@ class ExchangeSource:
         )
         return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
 
+    def made_at(self, at: float) -> float:
+        """Return `at`: an exchange goes on; `Pulse` tells whether it is alive."""
+        return at
+
     def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
         """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
         raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
@@ -145,6 +154,14 @@ class ExchangeSource:
         """
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._poll(), self._loop))
 
+    def renew(self) -> None:
+        """Let the next poll connect anew and read the markets again; what is there stays until that has worked."""
+        self._loaded_at = None
+
+    def rate_budget(self) -> RateBudget | None:
+        """Return how often the exchange may be asked, None before it was."""
+        return None if self._client is None else budget(self._client)
+
     async def close(self) -> None:
         """Close the connections and the thread."""
         if self._client is not None:
@@ -158,7 +175,7 @@ class ExchangeSource:
                 async with asyncio.timeout(POLL_SECONDS * 4 if due else POLL_SECONDS):
                     if due:
                         await self._load()
-                    now = self._clock()
+                    now, started = self._clock(), time.monotonic()
                     found = await self._fetch()
                 check_readable()
                 tickers = [self._ticker(symbol, found[symbol], now) for symbol in self._followed if symbol in found]
@@ -166,13 +183,22 @@ class ExchangeSource:
                 if isinstance(error, ccxt.BadSymbol):
                     self._loaded_at = None  # a market has gone: read them anew
                 raise unavailable(self.exchange, error, noted.retry_after) from None
+        self.latency = time.monotonic() - started
         self._tickers = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
+        self.signs = {symbol: _sign(found[symbol]) for symbol in self._tickers}
         return now
 
     async def _load(self) -> None:
-        if self._client is None:
-            self._client = connect(self.exchange, self._settings)
-        await self._client.load_markets(True)
+        """Connect, always anew: a connection, or an answer that is kept on its way, may be what is wrong."""
+        client = connect(self.exchange, self._settings)
+        try:
+            await client.load_markets()
+        except BaseException:
+            await client.close()
+            raise
+        before, self._client = self._client, client
+        if before is not None:
+            await before.close()
         offered = {each.symbol: each for each in instruments(self._client)}
         chosen = list(self._settings.market_symbols) or await self._most_traded(offered)
         self._followed = [symbol for symbol in dict.fromkeys([*chosen, *self._instruments]) if symbol in offered]
@@ -220,7 +246,7 @@ class ExchangeSource:
         )
 
     def _connected(self) -> Any:
-        if self._loaded_at is None or self._client is None:
+        if self._client is None:
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
         return self._client
 
@@ -248,6 +274,28 @@ class ExchangeSource:
         fresh = self._file.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(self.instruments()))
         fresh.replace(self._file)
+
+
+def budget(client: Any) -> RateBudget:
+    """Return what a client knows of how often its exchange may be asked."""
+    headers = {name.lower(): value for name, value in (client.last_response_headers or {}).items()}
+    limit = _count(headers, "gw-ratelimit-limit", "x-ratelimit-limit", "ratelimit-limit")
+    left = _count(headers, "gw-ratelimit-remaining", "x-ratelimit-remaining", "ratelimit-remaining")
+    used = _count(headers, "x-mbx-used-weight-1m")
+    if used is None and limit is not None and left is not None:
+        used = limit - left
+    return RateBudget(interval=float(client.rateLimit) / 1000, used=used, limit=limit)
+
+
+def _count(headers: dict[str, str], *names: str) -> int | None:
+    return next((int(headers[name]) for name in names if headers.get(name, "").isdigit()), None)
+
+
+def _sign(found: dict[str, Any]) -> Sign:
+    return Sign(
+        found.get("timestamp"),
+        tuple(found.get(name) for name in ("last", "bid", "ask", "high", "low", "baseVolume")),
+    )
 
 
 def _exact(number: Any) -> Decimal:

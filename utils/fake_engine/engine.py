@@ -40,6 +40,7 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMetrics,
     GetOpenOrders,
     GetPortfolio,
     GetStatus,
@@ -93,6 +94,7 @@ class FakeEngine:
             GetTickers: self._tickers,
             GetCandles: self._candles,
             GetStatus: self._status,
+            GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
             VerifyCredential: lambda _query: self.credential_check,
         }

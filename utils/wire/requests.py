@@ -11,7 +11,7 @@ from utils.wire.base import Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
 from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
-from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -224,14 +224,6 @@ class GetCandles(Request, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class GetStatus(Request, frozen=True, kw_only=True):
-    """Ask how the engine is."""
-
-
-class GetBotConfig(Request, frozen=True, kw_only=True):
-    """Read the configuration OctoBot runs with."""
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
@@ -284,6 +276,7 @@ AnyRequest = (
     | GetTickers
     | GetCandles
     | GetStatus
+    | GetMetrics
     | GetBotConfig
     | VerifyCredential
     | Subscribe
@@ -313,6 +306,7 @@ ANSWERS: dict[type[Request], Any] = {
     GetTickers: list[Ticker],
     GetCandles: list[Candle],
     GetStatus: EngineStatus,
+    GetMetrics: str,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
 }
