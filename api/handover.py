@@ -28,6 +28,8 @@ def hand_over(wish: Wish) -> Response:
     :raises Unsupported: `streams_need_proxy` when this server speaks TLS or HTTP/2 itself.
     """
     services.streams.check(principal.user_id, wish)
+    if request.method == "HEAD":
+        return Response(mimetype="text/event-stream")
     connection = _connection()
     if connection is None:
         return _relay(_handover(wish, origin=None))

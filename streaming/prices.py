@@ -143,6 +143,10 @@ class PriceFeed:
             return [self._reset, *moved]
         return moved
 
+    def knows(self, symbols: Iterable[str] | None) -> bool:
+        """Tell whether there have been prices of all these markets; None means any."""
+        return bool(self.latest) if symbols is None else all(symbol in self.latest for symbol in symbols)
+
     def topics_of(self, symbols: frozenset[str] | None) -> Iterable[Topic]:
         """Return the topics of these markets; None means every market."""
         if symbols is None:
