@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import cast
 
 import h11
@@ -17,6 +18,7 @@ from streaming.tasks import Tasks
 from utils import ids
 from utils.errors import Malformed, TradingError
 from utils.origins import ACCEPTED, MAX_AGE, Origins
+from utils.problems import status_of
 
 _log = logging.getLogger(__name__)
 HEAD_SECONDS = 10.0
@@ -193,6 +195,8 @@ class _Front(asyncio.Protocol):
         try:
             client = await self._listener.open_client(request, answer)
         except TradingError as error:
+            if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.warning("a stream could not be opened (%s): %s", error.code, error.detail)
             self._refuse(answer, error)
             return
         if self._transport is None:
