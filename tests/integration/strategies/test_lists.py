@@ -80,6 +80,9 @@ def test_updates_tell_each_state_once(ada: Owner, other: SignedIn) -> None:
     assert [each["id"] for each in told["updates"]] == sorted(each["id"] for each in told["updates"])
     assert ada.ok("GET", f"updates?since_id={told['last_id']}")["updates"] == []
     assert ada.ok("GET", f"updates?since_id={told['updates'][1]['id']}")["updates"] == told["updates"][2:]
+    # one that nobody has seen yet can only be of a lost past
+    lost = ada.ok("GET", f"updates?since_id={told['last_id'] + 1}")
+    assert (lost["last_id"], [each["type"] for each in lost["updates"]]) == (told["last_id"], ["reset"])
     ada.user = other
     assert ada.ok("GET", "updates?since_id=0")["updates"] == []
 
