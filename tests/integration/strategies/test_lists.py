@@ -116,3 +116,12 @@ def test_logs_are_pages_by_level(ada: Owner) -> None:
     assert (entry["level"], "was refused" in entry["message"]) == ("warning", True)
     assert ada.ok("GET", "mine/log?level=error") == []
     assert ada.get()["state"] == "running"
+
+
+def test_a_grid_too_dense_to_earn_its_fees_says_so(ada: Owner) -> None:
+    ada.running(settings={"levels": 1, "spacing_percent": "0.2"})
+    ada.running("wider", settings={"levels": 1, "spacing_percent": "0.3"})
+    [entry] = eventually(lambda: ada.ok("GET", "mine/log"))
+    assert "widen the spacing" in entry["message"]
+    eventually(lambda: len(ada.open_names("wider")) == 2)
+    assert ada.ok("GET", "wider/log") == []
