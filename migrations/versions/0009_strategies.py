@@ -1,6 +1,6 @@
 """Add strategies, their log and the keys under which signals reach them.
 
-Revision: 0022
+Revision: 0009
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from models.base import Money, UtcDateTime
 
-revision = "0022"
+revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
