@@ -16,6 +16,7 @@ from services.equity import EquityCurves
 from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
+from services.logs import Logs
 from services.market import Market
 from services.metrics import Metrics
 from services.orders import Orders
@@ -69,6 +70,7 @@ class Services:
     configurations: Configurations
     gateway: Gateway
     health: Health
+    logs: Logs
     metrics: Metrics
 
 
@@ -144,5 +146,6 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         configurations=Configurations(settings, bridge),
         gateway=Gateway(bridge),
         health=Health(database, bridge, streamer),
+        logs=Logs(settings.log_dir),
         metrics=metrics,
     )

@@ -133,6 +133,19 @@ MARKET: dict[str, dict[str, Any]] = {
             "stale": False,
         }
     },
+    "LogRecord": {
+        "graver records": [
+            {
+                "time": NOON,
+                "level": "WARNING",
+                "process": "engine",
+                "logger": "engine.exchanges.market",
+                "message": "the prices of binance stand still: binance does not answer.",
+                "fields": {},
+                "trace": None,
+            }
+        ]
+    },
     "GatewayStatus": {
         "mute": {
             "engine_started_at": NOON,
