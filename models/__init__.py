@@ -5,6 +5,8 @@ from models.base import Base
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
+from models.exchanges import connected as connected_exchanges
+from models.exchanges import remember as remember_exchange
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -35,4 +37,6 @@ __all__ = [
     "StreamTicket",
     "Trade",
     "User",
+    "connected_exchanges",
+    "remember_exchange",
 ]

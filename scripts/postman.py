@@ -114,7 +114,7 @@ KEEP = {
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
 """What later requests need of an operation's answer."""
-ADMIN_ONLY = ("get_config", "list_log_records")
+ADMIN_ONLY = ("get_config", "list_log_records", "connect_exchange", "disconnect_exchange")
 
 
 def generate() -> str:

@@ -144,7 +144,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
-        gateway=Gateway(bridge),
+        gateway=Gateway(database, bridge),
         health=Health(database, bridge, streamer),
         logs=Logs(settings.log_dir),
         metrics=metrics,

@@ -25,7 +25,8 @@ _USER = frozenset(
 
 ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
-    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read", "metrics:read"},
+    "admin": _USER
+    | {"config:read", "config:write", "gateway:write", "logs:read", "metrics:read", "users:read", "users:write"},
     "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""

@@ -31,13 +31,20 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "bybit": {"fetchMarkets": {"types": ["spot"]}},
 }
 """What a ccxt class must be told beyond `_COMMON`."""
+_KNOWN = frozenset(ccxt.exchanges)
+"""As ccxt brings them: the demo exchange and those of paper accounts join its list."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}
+
+
+def is_exchange(name: str) -> bool:
+    """Tell whether there is a real exchange of this name."""
+    return name in _KNOWN
 
 
 def check_exchanges(settings: Settings) -> None:
     """Refuse a configured exchange that ccxt does not know. :raises SettingsError: naming it."""
     for name in settings.exchanges:
-        if name != "demo" and name not in ccxt.exchanges:
+        if name != "demo" and not is_exchange(name):
             raise SettingsError(f"EXCHANGES names {name!r}, which ccxt does not know")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 
 from config import Settings
 from engine.exchanges.venue import Venue
@@ -20,16 +21,19 @@ from utils.vault import Vault
 class LiveAccounts:
     """Build live accounts; each exchange's markets are loaded once for all of them."""
 
-    def __init__(self, settings: Settings, records: Records, timing: Timing | None = None) -> None:
+    def __init__(
+        self, settings: Settings, records: Records, exchanges: Container[str], timing: Timing | None = None
+    ) -> None:
         self._settings = settings
         self._records = records
+        self._exchanges = exchanges
         self._timing = timing or Timing()
         self._vault = Vault.of(settings.encryption_keys)
         self._venues: dict[str, Venue] = {}
 
     def venue(self, exchange: str) -> Venue:
-        """Return the exchange. :raises EngineUnavailable: `exchange_not_connected` when it is not configured."""
-        if exchange == "demo" or exchange not in self._settings.exchanges:
+        """Return the exchange. :raises EngineUnavailable: `exchange_not_connected` when it is not."""
+        if exchange == "demo" or exchange not in self._exchanges:
             raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
         return self._venues.setdefault(exchange, Venue(exchange, self._settings))
 
@@ -53,6 +57,12 @@ class LiveAccounts:
             await octobot.close()
             raise
         return account
+
+    async def leave(self, exchange: str) -> None:
+        """Close the connection to an exchange whose accounts are closed."""
+        venue = self._venues.pop(exchange, None)
+        if venue is not None:
+            await venue.close()
 
     async def close(self) -> None:
         """Close the connections."""
