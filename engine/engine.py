@@ -98,7 +98,7 @@ class Engine:
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
         self._positions = Positions(self.desk)
-        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        self.funding_clock = FundingClock(self._markets, self._records, self.desk)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._subscribe)

@@ -162,7 +162,14 @@ class AccountChanges:
         markets = [each for each in self._bridge.instruments(new.exchange) if each.type in _TRADED[new.type]]
         if not markets:
             raise _refused("type", "type_not_available", f"{new.exchange} has no {new.type} markets here.")
-        if all(new.reference_currency not in {market.base, market.quote} for market in markets):
+        if new.type == "spot":
+            currencies = {currency for market in markets for currency in (market.base, market.quote)}
+        else:
+            currencies = {market.settle for market in markets if market.linear}
+            if new.reference_currency not in currencies and new.reference_currency in {each.base for each in markets}:
+                detail = "Contracts settled in what they trade are inverse; they cannot be traded."
+                raise _refused("reference_currency", "inverse_not_supported", detail)
+        if new.reference_currency not in currencies:
             detail = f"{new.exchange} has no {new.type} market in {new.reference_currency}."
             raise _refused("reference_currency", "unknown_currency", detail)
 

@@ -14,12 +14,13 @@ import ccxt
 import msgspec
 
 from config import Settings
-from engine.demo.source import Level, MarketTrade, OrderBook, Quote
+from engine.demo.source import Funding, Level, MarketTrade, OrderBook, Quote
 from engine.exchanges import attempt
 from engine.exchanges.candles import Candles
-from engine.exchanges.client import connect
+from engine.exchanges.client import connect, has_perpetuals
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
+from engine.exchanges.perpetuals import Perpetuals
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.money import ZERO
 from utils.wire import Candle, Instrument, Ticker
@@ -52,6 +53,7 @@ class ExchangeSource:
         self._followed: list[str] = []
         self._loaded_at: float | None = None
         self._client: Any = None
+        self._perpetuals = Perpetuals(exchange, settings)
         self._candles = Candles(exchange)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"market of {exchange}")
@@ -78,7 +80,14 @@ class ExchangeSource:
         ticker = self.ticker(symbol, at)
         # the last trade may lie outside of what can be had now
         price = min(max(ticker.last, ticker.bid), ticker.ask)
-        return Quote(symbol=symbol, price=price, bid=ticker.bid, ask=ticker.ask, at=ticker.as_of.timestamp())
+        return Quote(
+            symbol=symbol,
+            price=price,
+            bid=ticker.bid,
+            ask=ticker.ask,
+            at=ticker.as_of.timestamp(),
+            mark_price=ticker.mark_price,
+        )
 
     def ticker(self, symbol: str, at: float) -> Ticker:  # noqa: ARG002
         """Return the ticker of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
@@ -100,25 +109,30 @@ class ExchangeSource:
     ) -> list[Candle]:
         """Return candles as `MarketSource.candles` does; blocks. :raises ExchangeUnavailable: it does not answer."""
         return self._read(
-            self._candles.read(self._connected(), symbol, timeframe, limit=limit, since=since, until=until, at=at)
+            self._candles.read(self._connected(symbol), symbol, timeframe, limit=limit, since=since, until=until, at=at)
         )
 
     def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
         """Return the best offers now; blocks. :raises ExchangeUnavailable: it does not answer."""
-        book = self._read(self._connected().fetch_order_book(symbol))
+        book = self._read(self._connected(symbol).fetch_order_book(symbol))
         bids, asks = (
             tuple(Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side][:depth])
             for side in ("bids", "asks")
         )
         return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
 
-    def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
-        """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
-        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+    def index_price(self, symbol: str, at: float) -> Decimal:
+        """Return the index price of the last poll, whatever `at` is. :raises NotFound: `not_a_perpetual`."""
+        return _of_perpetual(symbol, self.ticker(symbol, at).index_price)
 
     def funding_rate(self, symbol: str, at: float) -> Decimal:
-        """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
-        return self.index_price(symbol, at)
+        """Return the rate as it stands; `fundings` has those that were due. :raises NotFound: `not_a_perpetual`."""
+        return _of_perpetual(symbol, self.ticker(symbol, at).funding_rate)
+
+    def fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
+        """Return what was due of a perpetual; blocks. :raises ExchangeUnavailable: it does not answer."""
+        self._connected(symbol)
+        return self._read(self._perpetuals.fundings(symbol, after, until))
 
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:  # noqa: ARG002
         """Return the latest trades, oldest first; blocks. :raises ExchangeUnavailable: it does not answer."""
@@ -131,7 +145,7 @@ class ExchangeSource:
                 side=trade["side"],
                 at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
             )
-            for trade in self._read(self._connected().fetch_trades(symbol, limit=limit))[-limit:]
+            for trade in self._read(self._connected(symbol).fetch_trades(symbol, limit=limit))[-limit:]
         ]
 
     # ------------------------------------------------------------------------------------------------ polling
@@ -147,11 +161,32 @@ class ExchangeSource:
 
     async def close(self) -> None:
         """Close the connections and the thread."""
-        if self._client is not None:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
+        for client in (self._client, self._perpetuals.client):
+            if client is not None:
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.close(), self._loop))
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _poll(self) -> float:
+        swaps = asyncio.create_task(self._poll_perpetuals())
+        try:
+            now, tickers = await self._poll_spot()
+        except BaseException:
+            swaps.cancel()
+            raise
+        tickers += await swaps
+        known = {**self._instruments, **self._perpetuals.instruments}
+        if known != self._instruments:
+            self._instruments = known
+            self._remember()
+        self._tickers = {ticker.symbol: ticker for ticker in tickers}
+        return now
+
+    async def _poll_perpetuals(self) -> list[Ticker]:
+        if not has_perpetuals(self.exchange):
+            return []
+        return await self._perpetuals.poll([symbol for symbol in self._instruments if ":" in symbol], self._clock)
+
+    async def _poll_spot(self) -> tuple[float, list[Ticker]]:
         due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
         with attempt.noting() as noted:
             try:
@@ -166,8 +201,7 @@ class ExchangeSource:
                 if isinstance(error, ccxt.BadSymbol):
                     self._loaded_at = None  # a market has gone: read them anew
                 raise unavailable(self.exchange, error, noted.retry_after) from None
-        self._tickers = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
-        return now
+        return now, [ticker for ticker in tickers if ticker is not None]
 
     async def _load(self) -> None:
         if self._client is None:
@@ -219,10 +253,12 @@ class ExchangeSource:
             stale=False,
         )
 
-    def _connected(self) -> Any:
-        if self._loaded_at is None or self._client is None:
+    def _connected(self, symbol: str) -> Any:
+        perpetual = ":" in symbol
+        client = self._perpetuals.client if perpetual else self._client
+        if client is None or (self._loaded_at is None and not perpetual):
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
-        return self._client
+        return client
 
     def _read(self, question: Coroutine[Any, Any, Result]) -> Result:
         """Ask on the exchange's thread and wait. :raises ExchangeUnavailable: no answer in time."""
@@ -248,6 +284,12 @@ class ExchangeSource:
         fresh = self._file.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(self.instruments()))
         fresh.replace(self._file)
+
+
+def _of_perpetual(symbol: str, value: Decimal | None) -> Decimal:
+    if value is None:
+        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+    return value
 
 
 def _exact(number: Any) -> Decimal:

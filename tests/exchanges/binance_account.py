@@ -35,7 +35,7 @@ def api_restrictions(exchange: LoopbackBinance, _call: Call, key: Key) -> Any:
         "enableWithdrawals": "withdraw" in key.permissions,
         "enableInternalTransfer": False,
         "enableMargin": False,
-        "enableFutures": False,
+        "enableFutures": "futures" in key.permissions,
         "permitsUniversalTransfer": False,
         "enableVanillaOptions": False,
         "enablePortfolioMarginTrading": False,
