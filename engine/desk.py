@@ -17,6 +17,7 @@ from engine.journal import Journal
 from engine.keys import Claim, Keys
 from engine.live.desk import LiveDesk, settled
 from engine.orders import client_order_id_taken, not_open
+from engine.placing import Placing, of_closing, of_ticket
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
@@ -47,7 +48,16 @@ class Desk:
 
         :raises TradingError: it was refused.
         """
-        return settled(await self.keys.once(command, lambda claim: self._place(command, claim)))
+        placing = of_ticket(command.ticket)
+        return settled(await self.keys.once(command, lambda claim: self._place(command, placing, claim)))
+
+    async def close_position(self, command: wire.ClosePosition) -> wire.Order:
+        """Close a position at the market, or answer a repeated key with the order that did it.
+
+        :raises NotFound: unknown symbol, or there is no position.
+        """
+        placing = of_closing(command.symbol)
+        return settled(await self.keys.once(command, lambda claim: self._place(command, placing, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
@@ -159,24 +169,25 @@ class Desk:
 
     # --------------------------------------------------------------------------------------------- internal
 
-    async def _place(self, command: wire.PlaceOrder, claim: Claim | None) -> wire.Order:
+    async def _place(self, command: wire.Command, placing: Placing, claim: Claim | None) -> wire.Order:
         account = await self._accounts.get(command.account)
-        client_id = command.ticket.client_order_id
+        client_id = placing.client_order_id
 
         async def change(account: Account, unit: Unit) -> wire.Order:
-            order = await account.place(command.ticket, unit)
-            unit.record("order.place", command.actor, order.id)
+            order = await account.place(placing.ticket(account), unit)
+            unit.record(placing.action, command.actor, order.id)
             if claim is not None:
                 unit.key(claim, order_id=order.id)
             return order
 
         try:
+            await self.live.prepare(account, placing.symbol, reduce_only=placing.reduce_only)
             if client_id is None:
                 order = await self._change(account, change)
             else:
                 order = await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
-            await self._record_refusal(command, "order.place", None, refusal, claim)
+            await self._record_refusal(command, placing.action, None, refusal, claim)
             raise
         return order if order.mode == "paper" else await self.live.send(order)
 
@@ -265,7 +276,7 @@ class Desk:
                 self.triggers.remove(order.id)
             else:
                 self.triggers.add(order)
-        for position in unit.positions.values():
+        for position in unit.positions.values() if account.record.mode == "paper" else ():
             self.triggers.guard(account.record.exchange, position)
         return result, self._journal.submit(unit) if not unit.is_empty else None
 

@@ -28,10 +28,19 @@ from engine.risk import Gate
 from engine.triggers import GUARD, Touch
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import NotFound
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview, Side
+from utils.wire import (
+    MARKET_ON_TRIGGER,
+    Holding,
+    Instrument,
+    Leverage,
+    OrderStatus,
+    OrderTicket,
+    Portfolio,
+    Preview,
+    Side,
+)
 
 
 class FuturesAccount(Account):
@@ -101,8 +110,9 @@ class FuturesAccount(Account):
 
     def overview(self) -> Portfolio:
         """Value the account now: the wallet and what the positions would gain."""
-        free = self.octobot.free(self.record.reference_currency)
-        return overview.overview(self.record, free, self._wallet, self._valued(), len(self.orders))
+        free, wallet = self.octobot.free(self.record.reference_currency), self._wallet
+        held = Holding(free=free, locked=wallet - free, total=wallet, value=wallet)
+        return overview.overview(self.record, {self.record.reference_currency: held}, self._valued(), len(self.orders))
 
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
@@ -112,11 +122,7 @@ class FuturesAccount(Account):
 
     def closing(self, symbol: str) -> OrderTicket:
         """Return the ticket that closes the position in `symbol`. :raises NotFound: when there is none."""
-        position = self._position(symbol)
-        if position.side is None:
-            raise NotFound(f"There is no position in {symbol}.", code="position_not_found")
-        side: Side = "sell" if position.side == "buy" else "buy"
-        return OrderTicket(symbol=symbol, side=side, type="market", amount=abs(position.amount), reduce_only=True)
+        return overview.closing(self._position(symbol))
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
         """Choose the leverage of a market; an open position's margin is reckoned anew.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine import orders, rules
@@ -21,7 +21,7 @@ class FuturesFunds:
     def __init__(
         self,
         wallet: Decimal,
-        positions: dict[str, Position],
+        positions: Mapping[str, Position],
         open_orders: Iterable[wire.Order],
         instruments: dict[str, Instrument],
         without: wire.Order | None = None,

@@ -84,10 +84,12 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     async def send(self, order: wire.Order) -> ExchangeOrder | Refusal | Unknown:
         """Send an order whose intent is committed: once, before its time is up."""
-        params = {"clientOrderId": client_id(order)}
+        params: dict[str, Any] = {"clientOrderId": client_id(order)}
         kind = kinds.sent_as(order)
         if order.time_in_force in {"ioc", "fok"} and (kind == "limit" or order.type == "market"):
             params["timeInForce"] = order.time_in_force.upper()
+        if order.reduce_only and ":" in order.symbol:
+            params["reduceOnly"] = True
         price = None if order.price is None else plain(order.price)
         request = (order.symbol, kind, order.side, plain(order.amount), price, params)
         answer = await self._change(self.timing.send_by(order), "create_order", *request)

@@ -9,8 +9,9 @@ the key's format, keys and their permissions (-2014, -2015), unknown and missing
 client ids (-1100; unique among the account's open orders only, as at Binance: an id whose order is closed may come
 again, and a query by it answers the latest), the filters PRICE_FILTER, LOT_SIZE, NOTIONAL and PERCENT_PRICE_BY_SIDE
 (-1013) and MAX_NUM_ORDERS (-2010), LIMIT, LIMIT_MAKER and MARKET (by quantity or quote quantity), GTC, IOC and FOK,
-cancel and replace, fees in what is received. Perpetuals are those that it is
-given (`binance_futures`), margin is there and empty. Not there: stop orders, order lists, user data streams; ccxt refuses such orders itself, since `exchangeInfo` does not list their types.
+cancel and replace, fees in what is received. Perpetuals are those that it is given (`binance_futures`), margin is there
+and empty. Not there: stop orders, order lists, user data streams; ccxt refuses such orders itself, since `exchangeInfo`
+does not list their types.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Binance's USDⓈ-M futures API (`/fapi`), as far as ccxt's `binance` class uses it: public endpoints.
 
-The orders' and the account's are in `binance_futures_account`. Handlers that spot has as well work on `Usdm`, which has the
-book of the perpetuals where the exchange has that of the spot markets.
+The orders' and the account's are in `binance_futures_account`. Handlers that spot has as well work on `Usdm`, which has
+the book of the perpetuals where the exchange has that of the spot markets.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def place(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     unknown = set(call.params) - ORDER
     if unknown:
         raise refuse(-1104, f"Not all sent parameters were read; {', '.join(sorted(unknown))} were not.")
-    ticket, reduce_only = _ticket(exchange, call), call.params.get("reduceOnly") in ("true", "True", True)
+    ticket, reduce_only = _ticket(exchange, call), call.params.get("reduceOnly") == "true"
     try:
         order = book.place(key.account, ticket, reduce_only=reduce_only)
     except Rejected as rejected:
@@ -192,7 +192,7 @@ def _ticket(exchange: LoopbackBinance, call: Call) -> Ticket:
         price=number_in(params, "price") if kind == "LIMIT" else None,
         time_in_force=time_in_force_of(call),
     )
-    _check_filters(quotes, ticket, reduces=params.get("reduceOnly") in ("true", "True", True))
+    _check_filters(quotes, ticket, reduces=params.get("reduceOnly") == "true")
     return ticket
 
 

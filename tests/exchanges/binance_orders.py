@@ -156,7 +156,7 @@ def _ticket(exchange: LoopbackBinance, call: Call, known: set[str]) -> Ticket:
 
 
 def time_in_force_of(call: Call) -> TimeInForce:
-    """Return how long an order is good; GTC unless it says. :raises Refusal: -1115"""
+    """Return how long an order is good, GTC unless it says; refuse what is none of these."""
     said = call.params.get("timeInForce", "GTC")
     if said not in ("GTC", "IOC", "FOK"):
         raise refuse(-1115)
