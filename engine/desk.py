@@ -52,15 +52,13 @@ class Desk:
         return settled(await self.keys.once(command, lambda claim: self._place(command, placing, claim)))
 
     async def close_position(self, command: wire.ClosePosition) -> wire.Order:
-        """Close a position at the market, or answer a repeated key with the order that did it.
-
-        :raises NotFound: unknown symbol, or there is no position.
-        """
-        placing = of_closing(command.symbol)
-        return settled(await self.keys.once(command, lambda claim: self._place(command, placing, claim)))
+        """Close a position at the market, once per key. :raises NotFound: there is none."""
+        closing = of_closing(command.symbol)
+        return settled(await self.keys.once(command, lambda claim: self._place(command, closing, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
+        await self.live.identify(await self._accounts.get(command.account))
         order = await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
         return order if order.mode == "paper" else await self.live.replace(order)
 
@@ -171,7 +169,6 @@ class Desk:
 
     async def _place(self, command: wire.Command, placing: Placing, claim: Claim | None) -> wire.Order:
         account = await self._accounts.get(command.account)
-        client_id = placing.client_order_id
 
         async def change(account: Account, unit: Unit) -> wire.Order:
             order = await account.place(placing.ticket(account), unit)
@@ -182,26 +179,24 @@ class Desk:
 
         try:
             await self.live.prepare(account, placing.symbol, reduce_only=placing.reduce_only)
-            if client_id is None:
-                order = await self._change(account, change)
-            else:
-                order = await self._reserving(account, client_id, change)
+            order = await self._reserving(account, placing.client_order_id, change)
         except FINAL_REFUSALS as refusal:
             await self._record_refusal(command, placing.action, None, refusal, claim)
             raise
         return order if order.mode == "paper" else await self.live.send(order)
 
     async def _reserving(
-        self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
+        self, account: Account, client_id: str | None, change: Callable[[Account, Unit], Awaitable[Result]]
     ) -> Result:
-        """Make sure that `client_id` is new to the account, also against commands that are under way."""
-        taken = client_order_id_taken()
+        """Make sure that `client_id`, if any, is new to the account, also against commands that are under way."""
+        if client_id is None:
+            return await self._change(account, change)
         if client_id in account.reserved_client_ids:
-            raise taken
+            raise client_order_id_taken()
         account.reserved_client_ids.add(client_id)
         try:
             if await asyncio.to_thread(self._records.has_client_order_id, account.record.id, client_id):
-                raise taken
+                raise client_order_id_taken()
             return await self._change(account, change)
         finally:
             account.reserved_client_ids.discard(client_id)

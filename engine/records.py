@@ -37,8 +37,7 @@ HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
-INCOME_OVERLAP = timedelta(hours=1)
-"""How late an exchange may tell of what moved a wallet."""
+INCOME_OVERLAP = timedelta(hours=1)  # how late an exchange may tell of what moved a wallet
 BOUND = 500
 """Ids in one query; databases bound the number of parameters."""
 
@@ -164,11 +163,9 @@ class Records:
 
     def incomes_since(self, account_id: str) -> datetime | None:
         """Return from when on the incomes of a live futures account may not be booked; None before it was opened."""
-        entry = LedgerEntry
-        opened = select(func.min(entry.created_at)).where(entry.account_id == account_id)
-        latest = select(func.max(entry.created_at)).where(
-            entry.account_id == account_id, entry.exchange_entry_id.is_not(None)
-        )
+        entry, mine = LedgerEntry, LedgerEntry.account_id == account_id
+        opened = select(func.min(entry.created_at)).where(mine)
+        latest = select(func.max(entry.created_at)).where(mine, entry.exchange_entry_id.is_not(None))
         with self._database.read() as connection:
             first, last = connection.execute(opened).scalar(), connection.execute(latest).scalar()
         return first if last is None or first is None else max(first, last - INCOME_OVERLAP)

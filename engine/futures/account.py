@@ -30,17 +30,7 @@ from engine.unit import Unit
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import (
-    MARKET_ON_TRIGGER,
-    Holding,
-    Instrument,
-    Leverage,
-    OrderStatus,
-    OrderTicket,
-    Portfolio,
-    Preview,
-    Side,
-)
+from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview
 
 
 class FuturesAccount(Account):
@@ -110,9 +100,9 @@ class FuturesAccount(Account):
 
     def overview(self) -> Portfolio:
         """Value the account now: the wallet and what the positions would gain."""
-        free, wallet = self.octobot.free(self.record.reference_currency), self._wallet
-        held = Holding(free=free, locked=wallet - free, total=wallet, value=wallet)
-        return overview.overview(self.record, {self.record.reference_currency: held}, self._valued(), len(self.orders))
+        currency = self.record.reference_currency
+        holding = overview.holding(self.octobot.free(currency), self._wallet)
+        return overview.overview(self.record, {currency: holding}, self._valued(), len(self.orders))
 
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
@@ -134,13 +124,9 @@ class FuturesAccount(Account):
         overview.check_leverage(changed, market, self._market.quote(symbol).mark)
         others = {**self.positions, symbol: changed}
         funds = FuturesFunds(self._wallet, others, self.orders.values(), self._markets)
-        sides: tuple[Side, ...] = ("buy", "sell")
-        for side in sides:
-            refusal = funds.leverage(symbol, side, ZERO, changed.entry_price or self._market.quote(symbol).price)
-            if refusal is not None:
-                raise refusal
-        if funds.free() < 0:
-            raise rules.refuse("insufficient_funds", "leverage", "The margin that this leverage needs is not free.")
+        refusal = funds.position(symbol, changed.entry_price or self._market.quote(symbol).price)
+        if refusal is not None:
+            raise refusal
         await self.octobot.set_leverage(symbol, leverage)
         self._keep(changed, unit)
         self._booking.tell(unit)

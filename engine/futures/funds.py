@@ -100,6 +100,15 @@ class FuturesFunds:
             return rules.refuse("insufficient_funds", field, detail)
         return None
 
+    def position(self, symbol: str, price: Decimal) -> Refused | None:
+        """Refuse a position as it stands at its leverage, whichever way the orders in its market would take it."""
+        sides: tuple[Side, ...] = ("buy", "sell")
+        refusals = [self.leverage(symbol, side, ZERO, price) for side in sides]
+        if self.free() < 0:
+            detail = "The margin that this leverage needs is not free."
+            refusals.append(rules.refuse("insufficient_funds", "leverage", detail))
+        return next((refusal for refusal in refusals if refusal is not None), None)
+
     def leverage(self, symbol: str, side: Side, amount: Decimal, price: Decimal) -> Refused | None:
         """Refuse a position that is too large for its leverage, the orders that could make it larger included."""
         position, market = self._positions[symbol], self._instruments[symbol]

@@ -39,6 +39,11 @@ def overview(
     )
 
 
+def holding(free: Decimal, wallet: Decimal) -> Holding:
+    """Return a wallet of the reference currency."""
+    return Holding(free=free, locked=wallet - free, total=wallet, value=wallet)
+
+
 def preview(draft: Draft, funds: FuturesFunds, currency: str) -> Preview:
     """Tell what placing an order would do; `balance_after` is what would be free."""
     ticket, market = draft.ticket, draft.instrument

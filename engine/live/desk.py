@@ -48,12 +48,25 @@ class LiveDesk:
         self._running: set[asyncio.Task[None]] = set()
 
     async def prepare(self, account: Account, symbol: str, *, reduce_only: bool) -> None:
-        """Settle with the exchange what an order in a market rests on; see `FuturesDesk.prepare`."""
+        """Find out what an order in a market rests on: whose the keys are, and what `FuturesDesk.prepare` settles."""
+        await self.identify(account)
         if isinstance(account, LiveFuturesAccount):
             await self._futures.prepare(account, symbol, reduce_only=reduce_only)
 
+    async def identify(self, account: Account) -> None:
+        """Find out whose the keys of a live account are. :raises EngineUnavailable: its exchange does not tell."""
+        if not isinstance(account, LiveAccount):
+            return
+        await account.keys.renew(account.trader.client)
+        try:
+            await account.keys.identify(account.trader)
+        except Unreachable as error:
+            detail = f"{account.record.exchange} does not tell whose the keys are; nothing was done."
+            raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=2) from error
+
     async def choose_leverage(self, account: Account, symbol: str, leverage: Decimal) -> None:
         """Have the exchange take a leverage; see `FuturesDesk.choose_leverage`."""
+        await self.identify(account)
         if isinstance(account, LiveFuturesAccount):
             await self._futures.choose_leverage(account, symbol, leverage)
 

@@ -101,6 +101,13 @@ class Follower:
         await account.keys.renew(trader.client)
         await account.venue.follow_clock()
         account.venue.set_clock(trader.client)
+        try:
+            await account.keys.identify(trader)
+        except Unreachable as error:
+            await self._missed(account, error)
+            return
+        if account.keys.foreign:
+            return  # what they show is none of this account's
         news: list[News] = []
         seen = None
         caught_up = account.behind is None or account.unread == []

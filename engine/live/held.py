@@ -170,7 +170,7 @@ class HoldingAccount(Account):
             at_exchange = any(not kinds.is_held(other) for other in self._siblings(order))
             if kinds.is_own(order) and order.triggered_at is None:
                 at_exchange = False  # the limit of a bracket does not wait for its stop
-            if at_exchange or self._is_too_early(order):
+            if (at_exchange and not kinds.may_overtake(order)) or self._is_too_early(order):
                 continue
             try:
                 await self._release(order, unit)

@@ -43,6 +43,13 @@ LOOK_BACK_MS = 60_000
 """How long before an order was sent the search for it begins: clocks differ."""
 
 
+_IDENTITIES = {
+    "binance": ("private_get_account", ("uid",)),
+    "kucoin": ("private_get_user_api_key", ("data", "uid")),
+}
+"""Which answer tells whose keys are, and the members that lead to it."""
+
+
 class Unreachable(Exception):
     """The exchange could not be asked, or its answer made no sense."""
 
@@ -196,6 +203,22 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return [fill_of(each) for each in raw if str(each.get("order")) == exchange_order_id]
         except FAILURES as error:
             raise Unreachable(str(error)) from error
+
+    async def identity(self) -> str | None:
+        """Return the exchange's name for whose keys these are; None where it has none that is known here.
+
+        :raises Unreachable: no answer.
+        """
+        question = _IDENTITIES.get(self.client.id)
+        if question is None:
+            return None
+        try:
+            answer = await self._ask(question[0])
+            for member in question[1]:
+                answer = answer[member]
+        except FAILURES as error:
+            raise Unreachable(str(type(error).__name__)) from error
+        return str(answer)
 
     async def balances(self) -> Held:
         """Return (total, locked) of every currency. :raises Unreachable: no answer."""
