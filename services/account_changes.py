@@ -201,9 +201,10 @@ def _check_credential(session: Session, principal: Principal, new: NewAccount) -
         raise Conflict("Verify the keys first.", code="credential_not_verified")
     if _NEEDED[new.type] not in msgspec.json.decode(row.permissions or "[]"):
         raise Conflict(f"These keys may not trade {new.type} markets.", code="credential_cannot_trade")
-    taken = exists().where(_ROW.credential_id == new.credential, _ROW.status == "active")
+    # the wallets of spot and of perpetuals are apart
+    taken = exists().where(_ROW.credential_id == new.credential, _ROW.status == "active", _ROW.type == new.type)
     if session.execute(select(taken)).scalar():
-        raise Conflict("Another account trades with these keys.", code="credential_in_use")
+        raise Conflict(f"Another {new.type} account trades with these keys.", code="credential_in_use")
 
 
 def _insert(session: Session, principal: Principal, new: NewAccount) -> Account:

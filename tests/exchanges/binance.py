@@ -33,7 +33,7 @@ from tests.exchanges.binance_errors import error, refuse
 from tests.exchanges.binance_futures import Usdm
 from tests.exchanges.book import Book
 from tests.exchanges.faults import Fault
-from tests.exchanges.futures_book import Perpetual
+from tests.exchanges.futures_book import Perpetual, default_perpetuals
 from tests.exchanges.market import Market, default_markets
 from tests.exchanges.process import main
 from tests.exchanges.protocol import Answer, Call, Key, Permission, Route
@@ -59,6 +59,13 @@ class LoopbackBinance(Loopback):
         """Prepare the exchange; `perpetuals` are traded at `usdm`, with wallets of their own."""
         super().__init__(markets, port=port, seed=seed)
         self.usdm = Usdm(self, perpetuals)
+
+    def open_futures(self, deposits: Sequence[str]) -> None:
+        """Have the usual perpetuals from now on."""
+        self.usdm = Usdm(self, default_perpetuals())
+        for deposit in deposits:
+            currency, _, amount = deposit.partition("=")
+            self.usdm.book.deposit("main", currency, amount)
 
     def new_book(self, markets: Sequence[Market] | None) -> Book:
         """Fees are taken from what is received."""
