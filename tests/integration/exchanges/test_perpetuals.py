@@ -38,6 +38,11 @@ def exchange() -> Iterator[LoopbackBinance]:
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, live_trading_enabled=True)
+
+
+@pytest.fixture
 def host(settings: Settings, exchange: LoopbackBinance) -> Iterator[EngineHost]:
     host = EngineHost(settings, ManualMarket())
     host.start()
@@ -208,3 +213,41 @@ def test_perpetuals_that_are_away_stop_no_spot(
     spot = client.get("/api/market/ticker/BTC-USDT?exchange=binance", headers=user.headers).get_json()["data"]
     assert (spot["last"], spot["stale"]) == ("50000", False)
     assert holds("GET", "/api/trading/positions").status_code == 200
+
+
+def test_a_live_account_needs_keys_that_may_trade_futures(
+    client: FlaskClient, user: SignedIn, host: EngineHost, exchange: LoopbackBinance
+) -> None:
+    def post(path: str, **body: Any) -> Any:
+        return client.post(path, json=body or None, headers=user.headers)
+
+    exchange.add_key("a-key-of-adas", "a-secret-of-adas", permissions=["read", "trade"])
+    exchange.usdm.book.deposit("main", "USDT", "1000")
+    keys = {"name": "Ada", "exchange": "binance", "api_key": "a-key-of-adas", "api_secret": "a-secret-of-adas"}
+    credential = post("/api/credentials", **keys).get_json()["data"]["id"]
+    told = post(f"/api/credentials/{credential}/verify").get_json()["data"]
+    assert told["permissions"] == ["read", "trade"]
+    account = {"name": "Live", "mode": "live", "type": "futures", "exchange": "binance", "credential": credential}
+    assert_problem(post("/api/accounts", **account), 409, "credential_cannot_trade")
+
+    exchange.add_key("a-key-of-adas", "a-secret-of-adas", permissions=["read", "trade", "futures"])
+    told = post(f"/api/credentials/{credential}/verify").get_json()["data"]
+    assert told["permissions"] == ["read", "trade", "futures"]
+    opened = post("/api/accounts", **account)
+    assert opened.status_code == 201
+    assert_problem(post("/api/accounts", **{**account, "name": "Again"}), 409, "credential_in_use")
+    # spot is another wallet
+    assert post("/api/accounts", **{**account, "name": "Spot", "type": "spot"}).status_code == 201
+
+    live = opened.get_json()["data"]["id"]
+    order = {"account": live, "symbol": BTC, "side": "buy", "type": "market", "amount": "0.01"}
+    assert post("/api/trading/orders", **order).get_json()["data"]["status"] == "filled"
+    assert_problem(post("/api/trading/orders", **{**order, "symbol": INVERSE}), 422, "inverse_not_supported")
+    assert_problem(post("/api/trading/orders", **{**order, "symbol": "BTC/USDT"}), 422, "not_a_futures_market")
+    held = client.get(f"/api/portfolio?account={live}", headers=user.headers).get_json()["data"]
+    assert (held["mode"], held["currencies"]["USDT"]["total"]) == ("live", "999.75")
+    assert [position["amount"] for position in held["positions"]] == ["0.01"]
+    assert_problem(client.delete(f"/api/accounts/{live}", headers=user.headers), 409, "positions_open")
+    closed = client.delete(f"/api/trading/positions/BTC-USDT:USDT?account={live}", headers=user.headers)
+    assert closed.get_json()["data"]["status"] == "filled"
+    assert client.delete(f"/api/accounts/{live}", headers=user.headers).status_code == 200

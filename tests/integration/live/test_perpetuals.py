@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from config import Settings
 from models import Database
+from services import backups
 from tests.exchanges.binance import LoopbackBinance
+from tests.exchanges.faults import Fault
 from tests.exchanges.futures_book import default_perpetuals
+from tests.integration.live.conftest import Restore
 from tests.integration.live.futures_house import PERPETUAL, FuturesHouse
 from tests.integration.live.house import OWNER
 from utils import wire
@@ -204,6 +208,30 @@ def test_an_account_in_hedge_mode_does_not_open(settings: Settings, database: Da
         house.close()
 
 
+def test_a_restore_catches_up_with_orders_positions_and_incomes(
+    house: FuturesHouse, settings: Settings, tmp_path: Path, restore: Restore
+) -> None:
+    house.market("buy", "0.1")
+    house.agrees()
+    made = backups.backup(settings, tmp_path / "backups")
+    resting = house.place("buy", amount="0.05", price="49000")
+    filled = house.market("buy", "0.2")
+    closing = house.market("sell", "0.05", reduce_only=True)
+    house.book.fund(PERPETUAL, "0.0002")
+    house.book.deposit(OWNER, "USDT", "100")
+    house.book.trade(OWNER, PERPETUAL, "sell", "0.02")
+    house.agrees()
+    ledger = sorted(house.ledger())
+    house.close()
+    restore(made)
+    house.start()
+    house.until(lambda: len(house.orders()) == 4, 30)
+    house.until(lambda: not house.disagreements(), 30)
+    assert [house.order(each).status for each in (resting, filled, closing)] == ["accepted", "filled", "filled"]
+    assert house.order(closing).reduce_only
+    assert sorted(house.ledger()) == ledger
+
+
 def test_a_restart_with_a_position_and_orders_loses_nothing(house: FuturesHouse) -> None:
     house.market("buy", "0.1")
     resting = house.place("sell", amount="0.05", price="51000", reduce_only=True)
@@ -215,3 +243,20 @@ def test_a_restart_with_a_position_and_orders_loses_nothing(house: FuturesHouse)
     house.until(lambda: house.order(resting).status == "filled")
     house.until(lambda: house.order(stop).amount == D("0.05"))
     house.agrees()
+
+
+def test_a_stop_overtakes_a_limit_that_the_exchange_does_not_cancel(
+    house: FuturesHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.live.kinds.OVERTAKE_SECONDS", 0.5)
+    house.market("buy", "0.1")
+    pair = {"reduce_only": True, "oco": wire.OcoLeg(stop_price=D(49_000), price=None)}
+    take = house.place("sell", amount="0.1", price="52000", **pair)
+    (stop,) = [order for order in house.orders() if order.group_id == take.group_id and order.id != take.id]
+    house.exchange.faults.add(Fault("error", on="cancel", accept=False, status=400, code=-2011))
+    house.set_price("48900")
+    house.until(lambda: house.order(stop).status == "filled")
+    house.exchange.faults.clear()
+    house.until(lambda: house.final(take).status in {"canceled", "expired"})
+    house.agrees()
+    assert house.position is None
