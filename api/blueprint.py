@@ -45,25 +45,30 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         method: str = "GET",
         limit: str | None = None,
         errors: tuple[int, ...] = (),
+        takes_ticket: bool = False,
+        websocket: bool = False,
     ) -> Callable[[View], View]:
         """Serve a view at `rules`: the first is its path, the others are aliases.
 
         :param permission: what the caller must hold, `<resource>:<read|write>`, or `PUBLIC`.
         :param limit: the rate limit besides the general one (see `middleware.rate_limits`).
         :param errors: the statuses it may fail with besides what middleware and reading the request answer.
+        :param takes_ticket: a stream ticket in the query is as good as a token.
+        :param websocket: it is opened as a WebSocket, and nothing else.
         :raises TypeError: when no permission, or an unknown one, is declared.
         """
 
         def decorate(view: View) -> View:
             checked = check_declared(permission, f"{self.name}.{view.__name__}")
-            if rules[0].startswith("/api/") and not _reads_query(view):
+            if rules[0].startswith(("/api/", "/ws/")) and not _reads_query(view):
                 view = _without_query(view)
             view.permission = checked  # type: ignore[attr-defined]
             view.limit = limit  # type: ignore[attr-defined]
+            view.takes_ticket = takes_ticket  # type: ignore[attr-defined]
             view.errors = errors  # type: ignore[attr-defined]
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
-                self.add_url_rule(rule, endpoint, view, methods=[method])
+                self.add_url_rule(rule, endpoint, view, methods=[method], websocket=websocket)
                 document = self._docs[endpoint][method.lower()].setdefault("manual_doc", {})
                 document["operationId"] = endpoint
                 if permission == PUBLIC:

@@ -17,12 +17,12 @@ from api.conventions import (
     PARAMETERS,
     SERVERS,
     TITLE,
-    VERSION,
 )
 from api.examples import EXAMPLES
 from api.problems import PROBLEMS, problem
 from middleware.permissions import PUBLIC
 from middleware.rate_limits import UNLIMITED
+from utils.version import VERSION
 
 _NAMING = frozenset({"account", "exchange", "symbol", "symbols"})
 """Fields that name a thing which may not exist."""

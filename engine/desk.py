@@ -16,6 +16,7 @@ from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
 from engine.live.desk import LiveDesk, settled
+from engine.metrics import Metrics
 from engine.orders import client_order_id_taken, not_open
 from engine.placing import Placing, of_closing, of_ticket
 from engine.records import Records
@@ -26,6 +27,7 @@ from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, Storag
 
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Work = Callable[[Account, Unit], Awaitable[Result]]
 FINAL_REFUSALS = (Refused, Conflict, NotFound)
 """Outcomes that belong to an idempotency key; anything else may be tried again with it."""
 
@@ -33,10 +35,13 @@ FINAL_REFUSALS = (Refused, Conflict, NotFound)
 class Desk:
     """Carry out commands, one at a time per account."""
 
-    def __init__(self, accounts: Accounts, journal: Journal, records: Records, triggers: Triggers) -> None:
+    def __init__(
+        self, accounts: Accounts, journal: Journal, records: Records, triggers: Triggers, metrics: Metrics
+    ) -> None:
         self._accounts = accounts
         self._journal = journal
         self._records = records
+        self._metrics = metrics
         self.triggers = triggers
         self.keys = Keys(records)
         self.live = LiveDesk(accounts, self._change, records)
@@ -94,9 +99,7 @@ class Desk:
 
         return await self._change(await self._accounts.get(command.account), change)
 
-    async def carry_out(
-        self, command: wire.Command, action: str, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> Result:
+    async def carry_out(self, command: wire.Command, action: str, change: Work[Result]) -> Result:
         """Do `change` once per idempotency key, its audit row and its answer in the same unit.
 
         :param action: what the audit log calls it.
@@ -181,13 +184,12 @@ class Desk:
             await self.live.prepare(account, placing.symbol, reduce_only=placing.reduce_only)
             order = await self._reserving(account, placing.client_order_id, change)
         except FINAL_REFUSALS as refusal:
+            self._metrics.refused(account.record.mode, placing.type)
             await self._record_refusal(command, placing.action, None, refusal, claim)
             raise
         return order if order.mode == "paper" else await self.live.send(order)
 
-    async def _reserving(
-        self, account: Account, client_id: str | None, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> Result:
+    async def _reserving(self, account: Account, client_id: str | None, change: Work[Result]) -> Result:
         """Make sure that `client_id`, if any, is new to the account, also against commands that are under way."""
         if client_id is None:
             return await self._change(account, change)
@@ -230,7 +232,7 @@ class Desk:
         if order is not None and order.account == command.account:
             raise not_open(order)
 
-    async def _change(self, found: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
+    async def _change(self, found: Account, change: Work[Result]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.
 
         Errors of the domain come before anything is changed; after any other the account is read anew.
@@ -252,9 +254,7 @@ class Desk:
         self.live.run(errands)
         return result
 
-    async def _apply(
-        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> tuple[Result, asyncio.Future[None] | None]:
+    async def _apply(self, account: Account, change: Work[Result]) -> tuple[Result, asyncio.Future[None] | None]:
         """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
         unit = account.unit()
         try:

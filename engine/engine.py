@@ -8,14 +8,15 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from datetime import datetime
-from importlib.metadata import version
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from config import Settings
 from engine.account_changes import AccountChanges
+from engine.account_events import AccountEvents
 from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
@@ -24,6 +25,7 @@ from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
+from engine.event_log import EventLog
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
@@ -35,11 +37,14 @@ from engine.live.opening import LiveAccounts
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
-from engine.octobot_account import bot_config
+from engine.metrics import Metrics
+from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
+from engine.queries import Queries
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
+from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
 from engine.triggers import Triggers
 from models import Database
@@ -47,10 +52,8 @@ from utils import clock, wire
 from utils.errors import StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
-OCTOBOT_VERSION = version("octobot")
 CHORE_SECONDS = 60.0
 IDLE_PROBE_SECONDS = 5.0
-LAG_PROBE_SECONDS = 0.1
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
 
@@ -66,6 +69,7 @@ class Engine:
       `KillSwitches`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
+    - `Strategies` run on accounts of their own; their orders go through the desk.
     - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
     - The `Server` takes requests from the web workers.
     """
@@ -82,7 +86,9 @@ class Engine:
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
-        self._journal = Journal(self._journal_database)
+        self.metrics = Metrics()
+        self._account_events = AccountEvents()
+        self._journal = Journal(self._journal_database, self._account_events, self.metrics)
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
@@ -93,17 +99,21 @@ class Engine:
         gates = Gates(self._records, self._switches, settings.max_open_orders)
         self._live = LiveAccounts(settings, self._records, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
-        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(self._markets, self._records, self.desk)
+        self.strategies = Strategies(
+            self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
+        )
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
-        self._server = Server(self._handlers(), self._subscribe)
+        self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
-        self._lag = 0.0
+        self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:
@@ -123,16 +133,18 @@ class Engine:
             self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        await self.strategies.load()
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
         with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self.funding_clock.run(), "funding")
-        self._spawn(self._measure_lag(), "lag")
+        self._spawn(self.metrics.measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
+            self._spawn(self.event_log.run(), "event log")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
@@ -145,6 +157,7 @@ class Engine:
     async def stop(self) -> None:
         """Finish what is under way, commit it, and leave OctoBot."""
         await self._server.stop()
+        await self.strategies.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -179,37 +192,13 @@ class Engine:
             wire.ResetAccount: self.account_changes.reset,
             wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
-            wire.GetPortfolio: self._portfolio,
-            wire.GetOpenOrders: self._open_orders,
-            wire.GetTrades: self._trades,
-            wire.GetInstruments: self._instruments,
-            wire.GetTickers: self._tickers,
-            wire.GetCandles: self._candles,
+            **Queries(self._accounts, self._markets).handlers(),
+            **self.strategies.handlers(),
             wire.GetStatus: self._status,
+            wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
             wire.VerifyCredential: Verifier(self._settings).verify,
         }
-
-    async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
-        async with self._accounts.held(query.account) as account:
-            return account.overview()
-
-    async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
-        async with self._accounts.held(query.account) as account:
-            return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
-
-    async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
-        async with self._accounts.held(query.account) as account:
-            return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
-
-    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return self._markets.get(query.exchange or self.market.exchange).listing()
-
-    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._markets.get(query.exchange).tickers(query.symbols)
-
-    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
@@ -218,9 +207,12 @@ class Engine:
             started_at=self._started_at,
             accounts_in_memory=len(self._accounts),
             open_orders=len(self._triggers),
-            loop_lag=self._lag,
+            loop_lag=self.metrics.lag,
             feeds=[market.status() for market in self._markets],
         )
+
+    async def _tell_metrics(self, _query: wire.GetMetrics) -> str:
+        return self.metrics.text()
 
     async def _bot_config(self, _query: wire.GetBotConfig) -> wire.BotConfig:
         config = bot_config(self.market.exchange, list(self.market.instruments), "USDT")
@@ -229,11 +221,21 @@ class Engine:
             exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
         return wire.BotConfig(octobot_version=OCTOBOT_VERSION, config=config)
 
-    def _subscribe(self, query: wire.Subscribe) -> AsyncIterator[wire.StreamEvent | None]:
+    def _streams(self) -> dict[type[wire.Request], Any]:
+        return {
+            wire.Subscribe: self._prices,
+            wire.SubscribeAccountEvents: lambda query: self._account_events.subscribe(query.heartbeat),
+        }
+
+    async def _prices(self, query: wire.Subscribe) -> AsyncGenerator[bytes | None]:
         market = self._markets.get(query.exchange)
         for symbol in query.symbols or ():
             market.instrument(symbol)
-        return self._feeds[query.exchange].prices.subscribe(query.symbols, query.since_id, query.heartbeat)
+        stream = self._feeds[query.exchange].prices
+        subscription = stream.subscribe(query.symbols, query.since_id, query.heartbeat, history=query.history)
+        async with aclosing(subscription) as events:
+            async for event in events:
+                yield None if event is None else wire.encode_event(event)
 
     # ------------------------------------------------------------------------------------------ background
 
@@ -253,6 +255,7 @@ class Engine:
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)
+        await self.strategies.thin_logs()
 
     async def _close_idle_accounts(self) -> None:
         """Keep the accounts in memory to those that are used."""
@@ -263,12 +266,6 @@ class Engine:
                 await self._accounts.close_idle(idle_seconds=idle_seconds, most=self._settings.accounts_in_memory)
             except StorageUnavailable as error:
                 _log.warning("idle accounts stay in memory for now: %s", error.detail)
-
-    async def _measure_lag(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(LAG_PROBE_SECONDS)
-            self._lag = max(time.monotonic() - before - LAG_PROBE_SECONDS, 0.0)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

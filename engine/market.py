@@ -87,6 +87,10 @@ class Market:
             at=self._seen_at(),
         )
 
+    def time(self) -> float:
+        """Return the market's time at the last tick, in seconds since 1970: what its candles are stamped with."""
+        return self._source.market_time(self._seen_at())
+
     async def fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
         """Return the fundings of a perpetual later than `after`, up to and including `until`, oldest first.
 
@@ -111,9 +115,24 @@ class Market:
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is."""
-        age = None if self._ticked_at is None else max(self._clock() - self._ticked_at, 0.0)
+        if self._ticked_at is None:
+            return FeedStatus(
+                exchange=self.exchange,
+                connected=False,
+                state="connecting",
+                symbols=len(self.instruments),
+                tick_age=None,
+            )
+        now, made_at = self._clock(), self._source.made_at(self._ticked_at)
+        price_age = max(now - made_at, 0.0)
         return FeedStatus(
-            exchange=self.exchange, connected=age is not None, symbols=len(self.instruments), tick_age=age
+            exchange=self.exchange,
+            connected=True,
+            state="connected" if made_at == self._ticked_at else "ended",
+            symbols=len(self.instruments),
+            tick_age=max(now - self._ticked_at, 0.0),
+            price_age=price_age,
+            symbol_ages=dict.fromkeys(self.quotes, price_age),
         )
 
     async def close(self) -> None:

@@ -17,11 +17,14 @@ class Placing(NamedTuple):
     symbol: str
     reduce_only: bool
     client_order_id: str | None = None
+    type: wire.OrderType = "market"
 
 
 def of_ticket(ticket: wire.OrderTicket) -> Placing:
     """Return how a ticket becomes an order."""
-    return Placing("order.place", lambda _: ticket, ticket.symbol, ticket.reduce_only, ticket.client_order_id)
+    return Placing(
+        "order.place", lambda _: ticket, ticket.symbol, ticket.reduce_only, ticket.client_order_id, ticket.type
+    )
 
 
 def of_closing(symbol: str) -> Placing:

@@ -22,11 +22,15 @@ from models import (
     Order,
     Position,
     RiskLimits,
+    SignalKey,
+    Strategy,
+    StrategyLogEntry,
     Trade,
 )
 from utils import clock
 
 _TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
+_STRATEGY_LOG = insert(StrategyLogEntry)
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
 
 
@@ -47,8 +51,9 @@ class Statements:
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
         ).returning(EventCounter.user_id, EventCounter.last_id)
 
-    def write(self, connection: Connection, units: list[Unit]) -> None:
-        """Write `units` in their order."""
+    def write(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
+        """Write `units` in their order and return the rows of their events, those of a user by ascending ids."""
+        units = [part for unit in units for part in unit.parts]
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
         positions: dict[tuple[str, str], dict[str, Any]] = {}
@@ -68,17 +73,21 @@ class Statements:
             samples += unit.samples
             if unit.account:
                 _settle(connection, unit.account)
+            if unit.strategy:
+                _settle_strategy(connection, unit.strategy)
+        events = self._number(connection, units)
         for statement, rows in (
             (self._orders, list(orders.values())),
             (_TRADES, trades),
             (_LEDGER, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (_EVENTS, self._number(connection, units)),
+            (_EVENTS, events),
             (_AUDIT, audit),
             (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
+            (_STRATEGY_LOG, [row for unit in units for row in unit.strategy_log]),
         ):
             if rows:
                 connection.execute(statement, rows)
@@ -87,6 +96,7 @@ class Statements:
             connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
         for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
             connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
+        return events
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""
@@ -121,3 +131,15 @@ def _replacing(statement: Any, table: Any, kept: Set[str] = frozenset()) -> Any:
 def _settle(connection: Connection, columns: dict[str, Any]) -> None:
     changes = {name: value for name, value in columns.items() if name != "id"}
     connection.execute(update(Account).where(Account.id == columns["id"]).values(**changes))
+
+
+def _settle_strategy(connection: Connection, columns: dict[str, Any]) -> None:
+    """Change the columns of a strategy, or forget it with all that hangs on it."""
+    mine = columns["id"]
+    if columns.get("state", "") is None:
+        connection.execute(delete(StrategyLogEntry).where(StrategyLogEntry.strategy_id == mine))
+        connection.execute(delete(SignalKey).where(SignalKey.strategy_id == mine))
+        connection.execute(delete(Strategy).where(Strategy.id == mine))
+    else:
+        changes = {name: value for name, value in columns.items() if name != "id"}
+        connection.execute(update(Strategy).where(Strategy.id == mine).values(**changes))

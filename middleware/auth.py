@@ -5,8 +5,17 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from middleware.context import services
-from middleware.permissions import PUBLIC, required
-from utils.errors import TradingError, Unauthenticated
+from middleware.permissions import PUBLIC, required, takes_ticket
+from utils.bearer import bearer_token
+from utils.errors import TradingError
+
+SCRAPERS = "metrics:read"
+"""The permission of routes that also take the token for metrics."""
+
+
+def is_websocket() -> bool:
+    """Tell whether the request opens a WebSocket."""
+    return request.url_rule is not None and request.url_rule.websocket
 
 
 def install(app: Flask) -> None:
@@ -18,19 +27,12 @@ def install(app: Flask) -> None:
             return
         try:
             token = bearer_token(request.headers.get("Authorization"))
-            g.principal = services.sessions.principal(token) if token is not None else None
+            if token is not None and required() == SCRAPERS:
+                g.principal = services.metrics.scraper(token) or services.sessions.principal(token)
+            elif token is not None:
+                g.principal = services.sessions.principal(token)
+                g.expires_at = services.sessions.expires_at(token)
+            elif takes_ticket() and "ticket" in request.args:
+                g.principal = services.tickets.redeem(request.args["ticket"], for_websocket=is_websocket())
         except TradingError as error:
             g.auth_error = error
-
-
-def bearer_token(header: str | None) -> str | None:
-    """Return the token of an `Authorization` header, None without a header.
-
-    :raises Unauthenticated: `token_invalid` when the header is of another scheme or shape.
-    """
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token or not token.isascii() or " " in token:
-        raise Unauthenticated("Use the header Authorization: Bearer <token>.", code="token_invalid")
-    return token

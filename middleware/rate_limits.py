@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
 import time
@@ -18,12 +19,16 @@ from utils.errors import TradingError
 
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
+ALERTS_PER_MINUTE = 60
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
 
 LOGIN = "login"
 """The `limit` of routes that check a password."""
+
+ALERT = "alert"
+"""The `limit` of routes that whoever has a key in the path may call."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -38,12 +43,14 @@ def install(app: Flask, settings: Settings) -> None:
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
             ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
         ],
         default_limits=[
             Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
+            Limit(f"{ALERTS_PER_MINUTE}/minute", key_function=_key, scope=ALERT, shared=True, exempt_when=_is_no_alert),
             Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
         ],
     )
@@ -89,8 +96,17 @@ def _is_no_login() -> bool:
     return _limit() != LOGIN
 
 
+def _is_no_alert() -> bool:
+    return _limit() != ALERT
+
+
+def _key() -> str:
+    # a digest: counters are kept in a file
+    return f"key:{hashlib.sha256(request.path.encode()).hexdigest()}"
+
+
 def _names_nobody() -> bool:
-    return _is_no_login() or _login_name() is None
+    return _is_no_login() or (caller() is None and _login_name() is None)
 
 
 def _user() -> str:
@@ -115,6 +131,8 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
+    if caller() is not None:  # who stole a token shall not find the password out with it
+        return f"account:{principal.user_id}:own"
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

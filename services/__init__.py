@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
+from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
@@ -14,19 +16,26 @@ from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
+from services.metrics import Metrics
 from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prices import Prices
 from services.risk import Risk
 from services.sessions import Sessions
+from services.signals import Signals
+from services.strategies import Strategies
+from services.strategy_additions import StrategyAdditions
+from services.strategy_holdings import StrategyHoldings
+from services.streams import Streams
+from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
-from utils.octobot_bridge import OctoBotBridge
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
 
@@ -36,6 +45,8 @@ class Services:
 
     users: Users
     sessions: Sessions
+    tickets: Tickets
+    account_events: AccountEvents
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -47,21 +58,60 @@ class Services:
     equity: EquityCurves
     performances: Performances
     wealth: Wealth
+    strategies: Strategies
+    strategy_additions: StrategyAdditions
+    strategy_holdings: StrategyHoldings
+    signals: Signals
     market: Market
-    prices: Prices
+    streams: Streams
+    streamer: StreamerChannel
     configurations: Configurations
     health: Health
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamServices:
+    """The use cases that the streamer needs."""
+
+    sessions: Sessions
+    tickets: Tickets
+    streams: Streams
+    market: Market
+    account_events: AccountEvents
+    close: Callable[[], None]
+
+
+def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
+    """Wire the services of the streamer together, for at most `threads` questions at a time."""
+    database = Database(settings.database_url, pool_size=threads)
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    return StreamServices(
+        sessions=Sessions(database, Passwords(processes=1), Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        streams=Streams(bridge, Accounts(database)),
+        market=Market(bridge),
+        account_events=AccountEvents(database),
+        close=database.close,
+    )
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
+    streamer = StreamerChannel(settings.streamer_socket)
+    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
+    performances = Performances(database, bridge, accounts, equity)
+    strategies = Strategies(database, bridge, performances)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        tickets=Tickets(database),
+        account_events=AccountEvents(database),
         accounts=accounts,
         account_changes=AccountChanges(
             database,
@@ -78,11 +128,18 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         portfolios=Portfolios(bridge, accounts),
         positions=Positions(bridge, accounts),
         equity=equity,
-        performances=Performances(database, bridge, accounts, equity),
+        performances=performances,
         wealth=Wealth(bridge, accounts),
+        strategies=strategies,
+        strategy_additions=StrategyAdditions(
+            database, bridge, accounts, idempotency, max_strategies=settings.max_strategies
+        ),
+        strategy_holdings=StrategyHoldings(database, bridge, strategies),
+        signals=Signals(database, bridge, strategies),
         market=Market(bridge),
-        # streams hold their thread: half of them stays for everything else
-        prices=Prices(bridge, slots=settings.web_threads // 2),
+        streams=Streams(bridge, accounts),
+        streamer=streamer,
         configurations=Configurations(settings, bridge),
-        health=Health(database, bridge),
+        health=Health(database, bridge, streamer),
+        metrics=metrics,
     )

@@ -15,6 +15,8 @@ _USER = frozenset(
         "portfolio:read",
         "orders:read",
         "orders:write",
+        "strategies:read",
+        "strategies:write",
         "market:read",
         "streams:read",
     }
@@ -22,9 +24,14 @@ _USER = frozenset(
 
 ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
-    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read"},
+    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read", "metrics:read"},
+    "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
+
+_READS = {
+    role: frozenset(permission for permission in held if permission.endswith(":read")) for role, held in ROLES.items()
+}
 
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
@@ -38,6 +45,7 @@ class Principal:
     username: str
     role: str
     session_id: str
+    is_read_only: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -46,5 +54,9 @@ class Principal:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """Return what the caller's role may do; a role that is not known may do nothing."""
-        return ROLES.get(self.role, frozenset())
+        """Return what the caller may do; a role that is not known may do nothing."""
+        return (_READS if self.is_read_only else ROLES).get(self.role, frozenset())
+
+
+SCRAPER = Principal(user_id="scraper", username="scraper", role="scraper", session_id="scraper")
+"""Whoever holds the token for metrics; no user."""

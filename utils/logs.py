@@ -153,6 +153,7 @@ def _is_worth_it(record: logging.LogRecord) -> bool:
 
 def _secrets(settings: Settings) -> Iterable[str]:
     yield settings.secret_key
+    yield settings.metrics_token
     yield settings.admin_password
     yield from (entry.rpartition(":")[2].strip() for entry in settings.encryption_keys.split(","))
     for url in (settings.database_url, settings.redis_url):

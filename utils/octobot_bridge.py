@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from utils.unix_transport import UnixTransport
 from utils.wire import (
+    AccountEvent,
     AccountState,
     AnyRequest,
     ArchiveAccount,
@@ -15,11 +16,13 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     Candle,
+    CheckStrategy,
     ClosePosition,
     CredentialCheck,
     Deposit,
     DepositFunds,
     EditOrder,
+    EditStrategy,
     EngageKillSwitch,
     EngineStatus,
     Equity,
@@ -27,14 +30,17 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMetrics,
     GetOpenOrders,
     GetPortfolio,
     GetStatus,
+    GetStrategyClasses,
     GetTickers,
     GetTrades,
     Instrument,
     KillSwitchState,
     Leverage,
+    MoveStrategy,
     Order,
     Placement,
     PlaceOrder,
@@ -45,10 +51,16 @@ from utils.wire import (
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
+    SendAlert,
     SetLeverage,
     SetRiskLimits,
+    Strategy,
+    StrategyClass,
+    StrategyDraft,
     StreamEvent,
     Subscribe,
+    SubscribeAccountEvents,
+    Subscription,
     Ticker,
     Trade,
     VerifyCredential,
@@ -69,8 +81,8 @@ class Transport(Protocol):
         :raises EngineTimeout: when no answer came; the outcome is unknown.
         """
 
-    def stream(self, request: Subscribe) -> Iterator[StreamEvent | None]:
-        """Yield the events of a subscription; None for each heartbeat.
+    def stream(self, request: Subscription) -> Iterator[Any]:
+        """Yield what the frames of a subscription hold; None for each heartbeat.
 
         :raises EngineUnavailable: when the engine cannot be reached or goes away.
         """
@@ -82,13 +94,20 @@ class OctoBotBridge:
     All methods raise what `Transport.call` raises.
     """
 
-    def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
+    def __init__(
+        self, transport: Transport, timeout: float = 5.0, observe: Callable[[str, float], None] | None = None
+    ) -> None:
         self._transport = transport
         self._timeout = timeout
+        self._observe = observe
 
     def within(self, timeout: float) -> OctoBotBridge:
         """Return a bridge to the same engine whose calls have a deadline of `timeout` seconds."""
-        return OctoBotBridge(self._transport, timeout)
+        return OctoBotBridge(self._transport, timeout, self._observe)
+
+    def observed(self, observe: Callable[[str, float], None]) -> OctoBotBridge:
+        """Return the same bridge; `observe` is told the kind of each request and how many seconds its call took."""
+        return OctoBotBridge(self._transport, self._timeout, observe)
 
     def place_order(self, command: PlaceOrder) -> Order:
         """Place an order; answers after it is committed.
@@ -155,6 +174,26 @@ class OctoBotBridge:
         """Let an account trade no more. :raises Conflict: an order could not be canceled."""
         return self._call(command)
 
+    def strategy_classes(self) -> list[StrategyClass]:
+        """Return what strategies can be."""
+        return self._call(GetStrategyClasses())
+
+    def check_strategy(self, query: CheckStrategy) -> StrategyDraft:
+        """Return a strategy with all its settings. :raises Refused: it does not fit. :raises NotFound: no market."""
+        return self._call(query)
+
+    def move_strategy(self, command: MoveStrategy) -> Strategy:
+        """Bring a strategy into another state. :raises Conflict: it is in one that the action does not go with."""
+        return self._call(command)
+
+    def edit_strategy(self, command: EditStrategy) -> Strategy:
+        """Change a strategy's settings. :raises Refused: `invalid_settings`."""
+        return self._call(command)
+
+    def send_alert(self, command: SendAlert) -> list[Order]:
+        """Let a strategy act on an alert. :raises Conflict: it does not run. :raises Refused: the order is."""
+        return self._call(command)
+
     def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
         """Return what accounts are worth, in their order; one whose exchange is away says so."""
         return self._call(GetEquity(accounts=accounts, currency=currency))
@@ -195,6 +234,10 @@ class OctoBotBridge:
         """Return how the engine is."""
         return self._call(GetStatus())
 
+    def metrics(self) -> str:
+        """Return what the engine counts and measures, in Prometheus' text format."""
+        return self._call(GetMetrics())
+
     def bot_config(self) -> BotConfig:
         """Return the configuration OctoBot runs with, without secrets."""
         return self._call(GetBotConfig())
@@ -203,5 +246,15 @@ class OctoBotBridge:
         """Yield price events as they happen; None for each heartbeat. Close the iterator to unsubscribe."""
         return self._transport.stream(query)
 
+    def account_events(self, query: SubscribeAccountEvents) -> Iterator[list[AccountEvent] | None]:
+        """Yield what is committed from now on, for all users: at once an empty list, then lists as they come."""
+        return self._transport.stream(query)
+
     def _call(self, request: AnyRequest) -> Any:
-        return self._transport.call(request, time.time() + self._timeout)
+        if self._observe is None:
+            return self._transport.call(request, time.time() + self._timeout)
+        began = time.perf_counter()
+        try:
+            return self._transport.call(request, time.time() + self._timeout)
+        finally:
+            self._observe(type(request).__name__, time.perf_counter() - began)

@@ -6,15 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, post_load, validate
+from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import Count, DecimalString, invalid
 from services.market import DEFAULT_EXCHANGE, symbol_of, timeframe_of
+from services.streams import MAX_SYMBOLS, SYMBOL
 from utils.errors import Refused
 from utils.wire import TIMEFRAMES, GetCandles
 
-MAX_SYMBOLS = 100
-_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,31}")
 _NAME = validate.Regexp(r"[A-Za-z0-9_.-]{1,32}\Z", error="Use 1 to 32 letters, digits, dots, dashes and underscores.")
 _MAX_MILLISECONDS = 253_402_300_799_999
 _DIGITS = re.compile(r"[0-9]{1,15}")
@@ -33,11 +32,11 @@ class Word(fields.String):
 class Symbol(fields.String):
     """A market, `BTC/USDT` or `BTC-USDT`, in any case."""
 
-    PATTERN = f"^{_SYMBOL.pattern}$"
+    PATTERN = f"^{SYMBOL.pattern}$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).strip()
-        if not _SYMBOL.fullmatch(text):
+        if not SYMBOL.fullmatch(text):
             raise invalid("invalid_symbol", "A symbol looks like BTC/USDT.")
         return symbol_of(text)
 
@@ -45,7 +44,7 @@ class Symbol(fields.String):
 class Symbols(fields.String):
     """Markets, separated by commas."""
 
-    PATTERN = f"^{_SYMBOL.pattern}(,{_SYMBOL.pattern})*$"
+    PATTERN = f"^{SYMBOL.pattern}(,{SYMBOL.pattern})*$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         names = super()._deserialize(value, attr, data, **kwargs).split(",")
@@ -201,21 +200,3 @@ class CandleSchema(Schema):
     close = DecimalString(required=True)
     volume = DecimalString(required=True)
     closed = fields.Boolean(required=True)
-
-
-class PricesQuery(Schema):
-    """Which prices are streamed, and after which event."""
-
-    symbols = Symbols(load_default=None, metadata={"description": "Separated by commas; all when absent."})
-    since_id = Count(validate=validate.Range(max=2**63 - 1))
-
-
-class ResumeHeaders(Schema):
-    """The header with which a browser resumes."""
-
-    class Meta:
-        """Leave the other headers alone."""
-
-        unknown = EXCLUDE
-
-    last_event_id = Count(data_key="Last-Event-ID", validate=validate.Range(max=2**63 - 1))

@@ -74,7 +74,8 @@ class DemoMarket(Tape):
     def _market_time(self, at: float) -> float:
         return at
 
-    def _as_of(self, at: float) -> float:
+    def made_at(self, at: float) -> float:
+        """Return when the price known at `at` was made."""
         return at
 
     def _level(self, symbol: str, time: float) -> int:

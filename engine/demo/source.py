@@ -88,6 +88,9 @@ class MarketSource(Protocol):
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price at `at`."""
 
+    def market_time(self, at: float) -> float:
+        """Return what the market's own clock, that of its candles, shows at `at`; a recording has one of its own."""
+
     def ticker(self, symbol: str, at: float) -> Ticker:
         """Return the 24 hours up to `at`: what the base candles of that time, the running one included, add up to."""
 
@@ -112,6 +115,9 @@ class MarketSource(Protocol):
 
     def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
         """Return `depth` offers on each side of the quote."""
+
+    def made_at(self, at: float) -> float:
+        """Return when the price known at `at` was made: then, or earlier when a recording has run out."""
 
     def index_price(self, symbol: str, at: float) -> Decimal:
         """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""

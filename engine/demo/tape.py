@@ -55,7 +55,7 @@ class Tape(ABC):
         """Return the market's time at the wall's."""
 
     @abstractmethod
-    def _as_of(self, at: float) -> float:
+    def made_at(self, at: float) -> float:
         """Return when the price known at `at` was made; earlier than `at` only when the tape has run out."""
 
     @abstractmethod
@@ -80,6 +80,10 @@ class Tape(ABC):
         """Return the listed markets and their rules."""
         return [listing.instrument for listing in self._listings.values()]
 
+    def market_time(self, at: float) -> float:
+        """Return the market's time at the wall's."""
+        return self._market_time(at)
+
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price at `at`."""
         tick = self._listing(symbol).instrument.price_tick
@@ -98,7 +102,7 @@ class Tape(ABC):
         day = np.concatenate((self._closed(symbol, self._frame, first, running), live), axis=1)
         opening, last = int(day[OPEN, 0]), int(day[CLOSE, -1])
         half = _half_spread(last)
-        as_of = self._as_of(at)
+        as_of = self.made_at(at)
         return Ticker(
             symbol=symbol,
             exchange=self.exchange,
@@ -160,7 +164,7 @@ class Tape(ABC):
         listing = self._listing(symbol)
         tick = listing.instrument.price_tick
         level = self._level(symbol, self._market_time(at))
-        as_of = self._as_of(at)
+        as_of = self.made_at(at)
         half = _half_spread(level)
         words = noise.bits(listing.chance, noise.Purpose.BOOK, int(as_of), 2 * depth)
         lots = (1 + words % np.uint64(2 * listing.usual)).tolist()
@@ -175,7 +179,7 @@ class Tape(ABC):
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
         """Return the trades of the last `limit` seconds, oldest first."""
         listing = self._listing(symbol)
-        last = int(self._as_of(at))
+        last = int(self.made_at(at))
         answer: list[MarketTrade] = []
         first = max(last - limit + 1, ceil(self._opened))
         before = self._level(symbol, self._market_time(first - 1))

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import ccxt
+from msgspec.structs import replace
 
 from config import Settings
 from engine.demo.source import Funding
@@ -18,8 +19,9 @@ from engine.exchanges import attempt
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable
 from engine.exchanges.instruments import perpetuals
+from engine.exchanges.pulse import Sign, sign_of
+from engine.exchanges.tickers import exact, ticker_of, turnover
 from utils.clock import from_ms
-from utils.money import ZERO
 from utils.wire import Instrument, Ticker
 
 _log = logging.getLogger(__name__)
@@ -42,10 +44,16 @@ class Perpetuals:
         self.instruments: dict[str, Instrument] = {}
         self.client: Any = None
         """None before the markets were read for the first time."""
+        self.signs: dict[str, Sign] = {}
+        """What the last poll that was answered showed of each."""
         self._settings = settings
         self._loaded_at: float | None = None
         self._again_at = 0.0
         self._failed = False
+
+    def renew(self) -> None:
+        """Let the next poll connect anew and read the markets again."""
+        self._loaded_at = None
 
     async def poll(self, known: list[str], clock: Callable[[], float]) -> list[Ticker]:
         """Return the tickers of the perpetuals that are followed; none while the exchange does not tell.
@@ -91,16 +99,18 @@ class Perpetuals:
         ]
 
     async def _load(self, known: list[str]) -> None:
-        client = self.client or connect(self.exchange, self._settings, kind="futures")
+        """Connect, always anew: a connection may be what is wrong."""
+        client = connect(self.exchange, self._settings, kind="futures")
         try:
-            await client.load_markets(True)
+            await client.load_markets()
             check_readable()
             intervals = {} if not client.markets else await client.fetch_funding_intervals()
         except BaseException:
-            if self.client is None:
-                await client.close()
+            await client.close()
             raise
-        self.client = client
+        before, self.client = self.client, client
+        if before is not None:
+            await before.close()
         offered = {each.symbol: each for each in perpetuals(client, _seconds(intervals))}
         chosen = list(self._settings.market_symbols) or await self._most_traded(offered)
         followed = [symbol for symbol in dict.fromkeys([*chosen, *known]) if symbol in offered]
@@ -112,11 +122,7 @@ class Perpetuals:
             return list(self.instruments)
         tickers = await self.client.fetch_tickers()
         check_readable()
-
-        def worth(symbol: str) -> Decimal:
-            return _exact((tickers.get(symbol) or {}).get("quoteVolume"))
-
-        return sorted(offered, key=worth, reverse=True)[:MOST_MARKETS]
+        return sorted(offered, key=lambda symbol: turnover(offered[symbol], tickers), reverse=True)[:MOST_MARKETS]
 
     async def _tickers(self, now: float) -> list[Ticker]:
         symbols = list(self.instruments)
@@ -124,30 +130,20 @@ class Perpetuals:
         check_readable()
         rates = await self.client.fetch_funding_rates(symbols)
         check_readable()
+        self.signs = {symbol: sign_of(ticker) for symbol, ticker in traded.items()}
         found = [self._ticker(symbol, traded.get(symbol), rates.get(symbol), now) for symbol in symbols]
         return [ticker for ticker in found if ticker is not None]
 
     def _ticker(self, symbol: str, traded: Any, rated: Any, now: float) -> Ticker | None:
-        last = _exact((traded or {}).get("last"))
-        if last <= 0 or rated is None or _exact(rated["markPrice"]) <= 0:
+        ticker = ticker_of(symbol, self.exchange, traded or {}, now)
+        if ticker is None or rated is None or exact(rated["markPrice"]) <= 0:
             return None  # nobody has traded it yet, or it is being settled
-        bid, ask = _exact(traded.get("bid")) or last, _exact(traded.get("ask")) or last
         due = rated.get("fundingTimestamp")
-        return Ticker(
-            symbol=symbol,
-            exchange=self.exchange,
-            last=last,
-            bid=min(bid, ask),
-            ask=max(bid, ask),
-            high=_exact(traded.get("high")) or last,
-            low=_exact(traded.get("low")) or last,
-            volume=_exact(traded.get("baseVolume")),
-            change_percent=_exact(traded.get("percentage")),
-            as_of=datetime.fromtimestamp(now, UTC),
-            stale=False,
-            mark_price=_exact(rated["markPrice"]),
-            index_price=_exact(rated.get("indexPrice")) or None,
-            funding_rate=_exact(rated.get("fundingRate")),
+        return replace(
+            ticker,
+            mark_price=exact(rated["markPrice"]),
+            index_price=exact(rated.get("indexPrice")) or None,
+            funding_rate=exact(rated.get("fundingRate")),
             next_funding_at=None if not due else from_ms(due),
         )
 
@@ -156,7 +152,3 @@ def _seconds(intervals: dict[str, Any]) -> dict[str, int]:
     """Return the seconds between two fundings of the markets whose interval the exchange tells, such as `4h`."""
     told = {symbol: str(row.get("interval") or "").removesuffix("h") for symbol, row in intervals.items()}
     return {symbol: int(hours) * 3600 for symbol, hours in told.items() if hours.isdecimal() and int(hours)}
-
-
-def _exact(number: Any) -> Decimal:
-    return ZERO if number is None else Decimal(str(number))

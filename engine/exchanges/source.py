@@ -21,9 +21,11 @@ from engine.exchanges.client import connect, has_perpetuals
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
 from engine.exchanges.perpetuals import Perpetuals
+from engine.exchanges.pulse import Sign, sign_of
+from engine.exchanges.rates import budget
+from engine.exchanges.tickers import exact, ticker_of, turnover
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
-from utils.money import ZERO
-from utils.wire import Candle, Instrument, Ticker
+from utils.wire import Candle, Instrument, RateBudget, Ticker
 
 Result = TypeVar("Result")
 POLL_SECONDS = 10.0
@@ -34,7 +36,6 @@ RELOAD_SECONDS = 3600.0
 """How often the markets and their rules are read anew."""
 MOST_MARKETS = 100
 """How many of an exchange's markets are followed unless they are named: the most traded ones."""
-_DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
 
 
 class ExchangeSource:
@@ -50,6 +51,10 @@ class ExchangeSource:
         self._file = settings.data_dir / "markets" / f"{exchange}.json"
         self._instruments: dict[str, Instrument] = {each.symbol: each for each in self._remembered()}
         self._tickers: dict[str, Ticker] = {}
+        self.signs: dict[str, Sign] = {}
+        """What the last poll showed of each market."""
+        self.latency: float | None = None
+        """How long reading the prices took in the last poll, in seconds."""
         self._followed: list[str] = []
         self._loaded_at: float | None = None
         self._client: Any = None
@@ -74,6 +79,10 @@ class ExchangeSource:
     def instruments(self) -> list[Instrument]:
         """Return their rules; none before the exchange was reached for the first time ever."""
         return list(self._instruments.values())
+
+    def market_time(self, at: float) -> float:
+        """Return `at`: the exchange lives in our time."""
+        return at
 
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
@@ -116,10 +125,14 @@ class ExchangeSource:
         """Return the best offers now; blocks. :raises ExchangeUnavailable: it does not answer."""
         book = self._read(self._connected(symbol).fetch_order_book(symbol))
         bids, asks = (
-            tuple(Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side][:depth])
+            tuple(Level(exact(price), exact(amount)) for price, amount, *_ in book[side][:depth])
             for side in ("bids", "asks")
         )
         return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
+
+    def made_at(self, at: float) -> float:
+        """Return `at`: an exchange goes on; `Pulse` tells whether it is alive."""
+        return at
 
     def index_price(self, symbol: str, at: float) -> Decimal:
         """Return the index price of the last poll, whatever `at` is. :raises NotFound: `not_a_perpetual`."""
@@ -140,8 +153,8 @@ class ExchangeSource:
             MarketTrade(
                 id=str(trade["id"]),
                 symbol=symbol,
-                price=_exact(trade["price"]),
-                amount=_exact(trade["amount"]),
+                price=exact(trade["price"]),
+                amount=exact(trade["amount"]),
                 side=trade["side"],
                 at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
             )
@@ -158,6 +171,15 @@ class ExchangeSource:
         :raises ExchangeUnavailable: no answer; the prices stay as they were.
         """
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._poll(), self._loop))
+
+    def renew(self) -> None:
+        """Let the next poll connect anew and read the markets again; what is there stays until that has worked."""
+        self._loaded_at = None
+        self._perpetuals.renew()
+
+    def rate_budget(self) -> RateBudget | None:
+        """Return how often the exchange may be asked, None before it was."""
+        return None if self._client is None else budget(self._client)
 
     async def close(self) -> None:
         """Close the connections and the thread."""
@@ -179,12 +201,12 @@ class ExchangeSource:
             self._instruments = known
             self._remember()
         self._tickers = {ticker.symbol: ticker for ticker in tickers}
+        self.signs |= self._perpetuals.signs
         return now
 
     async def _poll_perpetuals(self) -> list[Ticker]:
-        if not has_perpetuals(self.exchange):
-            return []
-        return await self._perpetuals.poll([symbol for symbol in self._instruments if ":" in symbol], self._clock)
+        known = [symbol for symbol in self._instruments if ":" in symbol]
+        return await self._perpetuals.poll(known, self._clock) if has_perpetuals(self.exchange) else []
 
     async def _poll_spot(self) -> tuple[float, list[Ticker]]:
         due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
@@ -193,20 +215,32 @@ class ExchangeSource:
                 async with asyncio.timeout(POLL_SECONDS * 4 if due else POLL_SECONDS):
                     if due:
                         await self._load()
-                    now = self._clock()
+                    now, started = self._clock(), time.monotonic()
                     found = await self._fetch()
                 check_readable()
-                tickers = [self._ticker(symbol, found[symbol], now) for symbol in self._followed if symbol in found]
+                tickers = [
+                    ticker_of(symbol, self.exchange, found[symbol], now) for symbol in self._followed if symbol in found
+                ]
             except Exception as error:
                 if isinstance(error, ccxt.BadSymbol):
                     self._loaded_at = None  # a market has gone: read them anew
                 raise unavailable(self.exchange, error, noted.retry_after) from None
-        return now, [ticker for ticker in tickers if ticker is not None]
+        self.latency = time.monotonic() - started
+        told = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
+        self.signs = {symbol: sign_of(found[symbol]) for symbol in told}
+        return now, list(told.values())
 
     async def _load(self) -> None:
-        if self._client is None:
-            self._client = connect(self.exchange, self._settings)
-        await self._client.load_markets(True)
+        """Connect, always anew: a connection, or an answer that is kept on its way, may be what is wrong."""
+        client = connect(self.exchange, self._settings)
+        try:
+            await client.load_markets()
+        except BaseException:
+            await client.close()
+            raise
+        before, self._client = self._client, client
+        if before is not None:
+            await before.close()
         offered = {each.symbol: each for each in instruments(self._client)}
         chosen = list(self._settings.market_symbols) or await self._most_traded(offered)
         self._followed = [symbol for symbol in dict.fromkeys([*chosen, *self._instruments]) if symbol in offered]
@@ -220,13 +254,7 @@ class ExchangeSource:
         if self._followed or not self._client.has.get("fetchTickers"):
             return self._followed or sorted(offered)[:MOST_MARKETS]
         tickers = await self._client.fetch_tickers()
-
-        def worth(symbol: str) -> Decimal:
-            quote, ticker = offered[symbol].quote, tickers.get(symbol) or {}
-            price = 1 if quote in _DOLLARS else (tickers.get(f"{quote}/USDT") or {}).get("last")
-            return _exact(ticker.get("quoteVolume")) * _exact(price)
-
-        return sorted(offered, key=worth, reverse=True)[:MOST_MARKETS]
+        return sorted(offered, key=lambda symbol: turnover(offered[symbol], tickers), reverse=True)[:MOST_MARKETS]
 
     async def _fetch(self) -> dict[str, Any]:
         if self._client.has.get("fetchTickers"):
@@ -234,29 +262,9 @@ class ExchangeSource:
             return found
         return {symbol: await self._client.fetch_ticker(symbol) for symbol in self._followed}
 
-    def _ticker(self, symbol: str, found: dict[str, Any], now: float) -> Ticker | None:
-        last = _exact(found.get("last") or found.get("close"))
-        if last <= 0:
-            return None  # nobody has traded it yet
-        bid, ask = _exact(found.get("bid")) or last, _exact(found.get("ask")) or last
-        return Ticker(
-            symbol=symbol,
-            exchange=self.exchange,
-            last=last,
-            bid=min(bid, ask),
-            ask=max(bid, ask),
-            high=_exact(found.get("high")) or last,
-            low=_exact(found.get("low")) or last,
-            volume=_exact(found.get("baseVolume")),
-            change_percent=_exact(found.get("percentage")),
-            as_of=datetime.fromtimestamp(now, UTC),
-            stale=False,
-        )
-
     def _connected(self, symbol: str) -> Any:
-        perpetual = ":" in symbol
-        client = self._perpetuals.client if perpetual else self._client
-        if client is None or (self._loaded_at is None and not perpetual):
+        client = self._perpetuals.client if ":" in symbol else self._client
+        if client is None:
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
         return client
 
@@ -290,7 +298,3 @@ def _of_perpetual(symbol: str, value: Decimal | None) -> Decimal:
     if value is None:
         raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
     return value
-
-
-def _exact(number: Any) -> Decimal:
-    return ZERO if number is None else Decimal(str(number))

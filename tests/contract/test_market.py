@@ -178,3 +178,21 @@ def test_silence_is_filled_with_heartbeats(exchange: Exchange) -> None:
     stream = exchange.bridge.subscribe(Subscribe(exchange="demo", symbols=[SYMBOL], heartbeat=0.05))
     assert None in [next(stream) for _ in range(5)]
     stream.close()  # type: ignore[attr-defined]
+
+
+def test_the_first_frame_comes_at_once(trader: Trader) -> None:
+    stream = trader.bridge.subscribe(Subscribe(exchange="demo", symbols=[SYMBOL], heartbeat=1))
+    last = prices(stream, 1)[-1].id
+    stream.close()  # type: ignore[attr-defined]
+    quiet = trader.bridge.subscribe(Subscribe(exchange="demo", symbols=[SYMBOL], since_id=last, heartbeat=60))
+    assert next(quiet) is None
+    quiet.close()  # type: ignore[attr-defined]
+
+
+def test_history_is_all_that_is_kept(trader: Trader) -> None:
+    for price in (51_000, 52_000):
+        trader.set_price(price)
+    stream = trader.bridge.subscribe(Subscribe(exchange="demo", symbols=[SYMBOL], history=True, heartbeat=1))
+    first, second = until_price(stream, 51_000), until_price(stream, 52_000)
+    assert first.id < second.id
+    stream.close()  # type: ignore[attr-defined]

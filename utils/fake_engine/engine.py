@@ -40,6 +40,7 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMetrics,
     GetOpenOrders,
     GetPortfolio,
     GetStatus,
@@ -52,8 +53,8 @@ from utils.wire import (
     PreviewOrder,
     ResetAccount,
     SetLeverage,
-    StreamEvent,
     Subscribe,
+    Subscription,
     VerifyCredential,
 )
 
@@ -93,6 +94,7 @@ class FakeEngine:
             GetTickers: self._tickers,
             GetCandles: self._candles,
             GetStatus: self._status,
+            GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
             VerifyCredential: lambda _query: self.credential_check,
         }
@@ -108,11 +110,11 @@ class FakeEngine:
             self._expire()
             return self._answers[type(request)](request)
 
-    def stream(self, request: Subscribe) -> Iterator[StreamEvent | None]:
-        """Subscribe; see `Transport.stream`."""
+    def stream(self, request: Subscription) -> Iterator[Any]:
+        """Subscribe; see `Transport.stream`. Nothing is committed here, so there are no account events."""
         if self._failure is not None:
             raise self._failure
-        return self._market.events(request)
+        return self._market.events(request) if isinstance(request, Subscribe) else self._market.silence(request)
 
     # --------------------------------------------------------------------------------------- what tests move
 

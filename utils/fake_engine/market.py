@@ -12,7 +12,18 @@ from decimal import Decimal
 from utils.clock import from_ms
 from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
 from utils.money import HUNDRED, ZERO
-from utils.wire import TIMEFRAMES, Candle, GetCandles, Instrument, Price, StreamEvent, Subscribe, Ticker
+from utils.wire import (
+    TIMEFRAMES,
+    AccountEvent,
+    Candle,
+    GetCandles,
+    Instrument,
+    Price,
+    StreamEvent,
+    Subscribe,
+    SubscribeAccountEvents,
+    Ticker,
+)
 
 EXCHANGE = "demo"
 BUFFER = 1000
@@ -150,7 +161,9 @@ class Market:
         """Yield the subscription's events: a snapshot or what was missed first, then changes as they happen."""
         wanted = set(query.symbols or INSTRUMENTS)
         with self._changed:
-            last, backlog = self._backlog(query.since_id)
+            last, backlog = self._backlog(0 if query.history else query.since_id)
+        if not backlog:
+            yield None
         while True:
             for event in backlog:
                 if event.payload is None or event.payload.symbol in wanted:
@@ -166,6 +179,16 @@ class Market:
                 last = self._last_id()
             if silent:
                 yield None
+
+    def silence(self, query: SubscribeAccountEvents) -> Iterator[list[AccountEvent] | None]:
+        """Yield the first frame of a subscription, then heartbeats as long as the engine is up."""
+        yield []
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self.up, query.heartbeat)
+                if not self.up:
+                    raise EngineUnavailable("The engine went away.", retry_after=2)
+            yield None
 
     def _backlog(self, since_id: int | None) -> tuple[int, list[StreamEvent]]:
         last = self._last_id()

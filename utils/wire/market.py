@@ -115,10 +115,48 @@ class StreamEvent(Message, frozen=True, kw_only=True):
     payload: Price | None = None
 
 
+FeedState = Literal["connecting", "connected", "mute", "disconnected", "ended"]
+"""`mute`: it answers, but no price arrives. `ended`: a recording that has run out."""
+
+
+class FeedError(Message, frozen=True, kw_only=True):
+    """Why a feed could last not be read."""
+
+    code: str
+    detail: str
+    at: datetime
+
+
+class RateBudget(Message, frozen=True, kw_only=True):
+    """How often an exchange may be asked.
+
+    `interval` is what is kept between two plain requests, in seconds. `used` and `limit` are what the exchange said
+    last of its own count, None where it says nothing.
+    """
+
+    interval: float
+    used: int | None = None
+    limit: int | None = None
+
+
 class FeedStatus(Message, frozen=True, kw_only=True):
-    """The state of one exchange's market feed; `tick_age` in seconds, None before the first tick."""
+    """The state of one exchange's market feed; ages in seconds, None before the first tick.
+
+    `tick_age` is since prices were last read, `price_age` since any of them moved. `symbol_ages` are since each market
+    last showed a sign of life: a change, or a newer time stamp of the exchange; `mute_symbols` showed none for too
+    long. `connected` tells whether prices are good to trade at. `latency` is how long the last reading took, in
+    seconds; `reconnects` how often the connection was made anew because it had failed or was mute.
+    """
 
     exchange: str
     connected: bool
     symbols: int
     tick_age: float | None
+    state: FeedState = "connected"
+    price_age: float | None = None
+    symbol_ages: dict[str, float] = {}
+    mute_symbols: list[str] = []
+    latency: float | None = None
+    reconnects: int = 0
+    last_error: FeedError | None = None
+    rate_budget: RateBudget | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,7 +251,7 @@ def test_a_stop_overtakes_a_limit_that_the_exchange_does_not_cancel(
 ) -> None:
     monkeypatch.setattr("engine.live.kinds.OVERTAKE_SECONDS", 0.5)
     house.market("buy", "0.1")
-    pair = {"reduce_only": True, "oco": wire.OcoLeg(stop_price=D(49_000), price=None)}
+    pair: dict[str, Any] = {"reduce_only": True, "oco": wire.OcoLeg(stop_price=D(49_000), price=None)}
     take = house.place("sell", amount="0.1", price="52000", **pair)
     (stop,) = [order for order in house.orders() if order.group_id == take.group_id and order.id != take.id]
     house.exchange.faults.add(Fault("error", on="cancel", accept=False, status=400, code=-2011))
