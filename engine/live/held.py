@@ -185,7 +185,7 @@ class HoldingAccount(Account):
             objection = await self.gate.objection(draft, self, order)
         code = None if objection is None else objection.code
         if code is None and not self._affords(order, order.price or mark):
-            code = "insufficient_funds"
+            code = "reduce_only" if order.reduce_only and ":" in order.symbol else "insufficient_funds"
         if code is not None:
             for other in self._siblings(order):
                 self._keep(replace(other, group_id=None, updated_at=clock.now()), unit)
