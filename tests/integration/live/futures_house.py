@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 import models
 from config import Settings
@@ -132,8 +132,3 @@ class FuturesHouse(House):
     def agrees(self) -> None:
         """Wait until SQL and the exchange agree on everything. :raises AssertionError: they never do."""
         self.until(lambda: not self.disagreements())
-
-    def forget_verification(self) -> None:
-        """Let the keys count as not verified."""
-        with self.database.write() as session:
-            session.execute(update(models.Credential).values(status="unverified"))
