@@ -177,6 +177,7 @@ def test_funding_that_is_not_told_yet_is_waited_for(
     monkeypatch.setattr("utils.clock.now", lambda: clock_at(due + 5))
     monkeypatch.setattr(market, "_clock", lambda: due + 5)
     monkeypatch.setattr(market, "_stale_after", 1e9)
+    monkeypatch.setattr(market._pulse, "_mute_seconds", 1e9)
     assert not host.run(host.engine.funding_clock.wake())
     assert_problem(place(holds, "sell"), 503, "funding_not_known")
     exchange.faults.add(Fault("error", on="market"))
@@ -240,6 +241,7 @@ def test_a_live_account_needs_keys_that_may_trade_futures(
     assert post("/api/accounts", **{**account, "name": "Spot", "type": "spot"}).status_code == 201
 
     live = opened.get_json()["data"]["id"]
+    poll(host)
     order = {"account": live, "symbol": BTC, "side": "buy", "type": "market", "amount": "0.01"}
     assert post("/api/trading/orders", **order).get_json()["data"]["status"] == "filled"
     assert_problem(post("/api/trading/orders", **{**order, "symbol": INVERSE}), 422, "inverse_not_supported")
@@ -248,6 +250,7 @@ def test_a_live_account_needs_keys_that_may_trade_futures(
     assert (held["mode"], held["currencies"]["USDT"]["total"]) == ("live", "999.75")
     assert [position["amount"] for position in held["positions"]] == ["0.01"]
     assert_problem(client.delete(f"/api/accounts/{live}", headers=user.headers), 409, "positions_open")
+    poll(host)
     closed = client.delete(f"/api/trading/positions/BTC-USDT:USDT?account={live}", headers=user.headers)
     assert closed.get_json()["data"]["status"] == "filled"
     assert client.delete(f"/api/accounts/{live}", headers=user.headers).status_code == 200
