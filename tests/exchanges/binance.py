@@ -33,8 +33,8 @@ from tests.exchanges.binance_errors import error, refuse
 from tests.exchanges.binance_futures import Usdm
 from tests.exchanges.book import Book
 from tests.exchanges.faults import Fault
-from tests.exchanges.futures_book import Perpetual, default_perpetuals
 from tests.exchanges.market import Market, default_markets
+from tests.exchanges.perpetual import Perpetual, default_perpetuals
 from tests.exchanges.process import main
 from tests.exchanges.protocol import Answer, Call, Key, Permission, Route
 from tests.exchanges.server import PAGE, Loopback

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.exchanges import binance_public as spot
 from tests.exchanges.binance_public import money, symbol_of
-from tests.exchanges.futures_book import FuturesBook, Perpetual
+from tests.exchanges.futures_book import FuturesBook
 from tests.exchanges.market import Market
+from tests.exchanges.perpetual import Perpetual
 from tests.exchanges.protocol import Call, Key, Route
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from tests.exchanges.binance_orders import (
     time_in_force_of,
 )
 from tests.exchanges.binance_public import PRICE_DOWN, PRICE_UP, money, quotes_of, symbol_of
-from tests.exchanges.futures_book import CURRENCY, FuturesBook, Income, Position
+from tests.exchanges.futures_book import FuturesBook
 from tests.exchanges.market import Quotes
 from tests.exchanges.orders import Order, Rejected, Side, Ticket, Trade
+from tests.exchanges.perpetual import CURRENCY, Income, Position
 from tests.exchanges.protocol import Call, Key, Route
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tests.books import differences
 from tests.engine_host import EngineHost
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
-from tests.exchanges.futures_book import default_perpetuals
+from tests.exchanges.perpetual import default_perpetuals
 from tests.factories import SignedIn
 from tests.integration.exchanges.test_paper import market_of, poll
 from tests.manual_market import ManualMarket

@@ -16,7 +16,7 @@ from tests.books import differences
 from tests.databases import Factory
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
-from tests.exchanges.futures_book import default_perpetuals
+from tests.exchanges.perpetual import default_perpetuals
 from tests.integration.live.futures_house import PERPETUAL, FuturesHouse
 from tests.integration.live.house import OWNER
 from tests.integration.live.test_faults import ambiguous, some_ambiguous

@@ -14,7 +14,7 @@ from models import Database
 from services import backups
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
-from tests.exchanges.futures_book import default_perpetuals
+from tests.exchanges.perpetual import default_perpetuals
 from tests.integration.live.conftest import Restore
 from tests.integration.live.futures_house import PERPETUAL, FuturesHouse
 from tests.integration.live.house import OWNER
