@@ -106,7 +106,7 @@ class Engine:
         self.equities = Equities(Holdings(self._database), self._markets)
         self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self._positions = Positions(self.desk)
-        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        self.funding_clock = FundingClock(self._markets, self._records, self.desk)
         self.strategies = Strategies(
             self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )

@@ -121,10 +121,13 @@ class Unit:
         kind: str,
         trade: wire.Trade | None = None,
         value: Decimal | None = None,
+        *,
+        exchange_entry_id: str | None = None,
     ) -> None:
         """Add a ledger entry; nothing is booked for zero.
 
         :param value: what `amount` is worth in the account's reference currency, None when no market tells.
+        :param exchange_entry_id: by which the exchange knows the movement, which is booked once.
         """
         if amount:
             self.ledger.append(
@@ -137,6 +140,7 @@ class Unit:
                     at=clock.now(),
                     trade=trade,
                     value=value,
+                    exchange_entry_id=exchange_entry_id,
                 )
             )
 

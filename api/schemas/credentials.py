@@ -75,7 +75,7 @@ class CredentialSchema(Schema):
     exchange = fields.String(required=True)
     key_hint = fields.String(required=True, metadata={"description": "The end of the key, at most a quarter of it."})
     permissions = fields.List(
-        fields.String(validate=validate.OneOf(["read", "trade", "withdraw"])),
+        fields.String(validate=validate.OneOf(["read", "trade", "futures", "withdraw"])),
         required=True,
         allow_none=True,
         metadata={"description": "What the exchange lets the keys do; null until it was asked."},
