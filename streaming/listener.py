@@ -28,6 +28,9 @@ ADMISSION_SECONDS = 30.0
 """How long it may take to find out whether the client may come in: after a restart all of them come at once."""
 
 MAX_HEAD = 16 * 1024
+ONCE = frozenset({b"authorization", b"last-event-id", b"origin", b"upgrade"})
+"""Headers that somebody else may have read otherwise when they come twice."""
+
 MOST_SILENT = 4096
 """How many connections may not have said yet what they want; the ones that came first go first."""
 
@@ -183,7 +186,7 @@ class _Front(asyncio.Protocol):
 
     def _begin(self, head: h11.Request) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        length = bytes(self._raw).find(b"\r\n\r\n") + 4
+        length = self._raw.find(b"\r\n\r\n") + 4
         request = StreamRequest(
             method=head.method.decode("ascii"),
             target=head.target.decode("latin-1"),
@@ -199,6 +202,8 @@ class _Front(asyncio.Protocol):
             self._write(answer.wrong_method())
         elif length > MAX_HEAD:
             self._refuse(answer, Malformed("The request is too large.", code="headers_too_large"))
+        elif length < len(b"\r\n\r\n") or _says_twice(head, ONCE):
+            self._refuse(answer, Malformed("The request could not be read.", code="malformed_request"))
         else:
             # from here on it is not the client that takes its time
             self._listener.forget(self)
@@ -231,6 +236,11 @@ class _Front(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(whole)
             self._transport.close()
+
+
+def _says_twice(head: h11.Request, names: frozenset[bytes]) -> bool:
+    given = [name for name, _ in head.headers if name in names]
+    return len(set(given)) < len(given)
 
 
 def _answer(path: str, origin: str | None) -> Answer:

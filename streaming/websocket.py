@@ -120,7 +120,7 @@ class SocketClient(Client):
 
     def mark(self, id: int) -> None:
         """Tell after which event the client begins."""
-        self.transport.write(events.message("position", id, b"{}"))
+        self.transport.write(events.message("mark", id, b"{}"))
 
     def beat(self) -> None:
         """Ping; a client that did not answer the last one is gone."""

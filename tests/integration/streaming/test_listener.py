@@ -336,6 +336,34 @@ def test_what_is_no_http_is_refused(host: StreamerHost) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize(
+    ("target", "more", "status"),
+    [
+        ("//[", "", 404),
+        ("http://[::1/api/stream/prices", "", 404),
+        ("/api/stream/prices?symbols=BTC/USDT&symbols=ETH/USDT", "", 422),
+        ("/api/stream/prices", "Authorization: Bearer another\r\n", 400),
+        ("/api/stream/account", "Last-Event-ID: 1\r\nLast-Event-ID: 2\r\n", 400),
+        ("/api/stream/prices", "Origin: http://localhost\r\nOrigin: http://evil.example\r\n", 400),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(
+    host: StreamerHost, user: SignedIn, target: str, more: str, status: int
+) -> None:
+    reader = Reader(("127.0.0.1", host.streamer.port or 0))
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {user.headers['Authorization']}\r\n{more}\r\n"
+    reader.socket.sendall(head.encode())
+    assert reader.read_head().status == status
+    reader.close()
+
+
+def test_lines_end_as_http_wants_it(host: StreamerHost, user: SignedIn) -> None:
+    reader = Reader(("127.0.0.1", host.streamer.port or 0))
+    reader.socket.sendall(f"GET {BTC} HTTP/1.1\nHost: x\nAuthorization: {user.headers['Authorization']}\n\n".encode())
+    assert reader.read_head().status == 400
+    reader.close()
+
+
 def test_other_methods_are_refused(dial: Dial, user: SignedIn) -> None:
     answer = dial(BTC, method="POST", headers={**user.headers, "Content-Length": "0"})
     assert (answer.status, answer.problem()["error_code"]) == (405, "method_not_allowed")

@@ -171,7 +171,7 @@ def test_account_events(dial: Socket, database: Database, user: SignedIn, socket
     assert talk.hear()["id"] == 3
     fresh = dial("/ws/account")
     assert fresh.ask("subscribe", channel="account", account=user.account_id)["data"]["account"] == user.account_id
-    assert (answer := fresh.hear())["type"] == "position"
+    assert (answer := fresh.hear())["type"] == "mark"
     assert answer["id"] == 3
 
 
