@@ -166,9 +166,10 @@ class Hanging:
 
 
 class TestAbsence:
-    def test_of_the_engine_is_told_at_once(self, client: FlaskClient) -> None:
+    @pytest.mark.parametrize("part", ["engine", "streamer"])
+    def test_is_told_at_once(self, client: FlaskClient, part: str) -> None:
         began = time.monotonic()
-        assert value(client, "trading_up", part="engine") == 0
+        assert value(client, "trading_up", part=part) == 0
         assert time.monotonic() - began < 0.5
 
     def test_a_part_that_hangs_is_not_waited_for(
