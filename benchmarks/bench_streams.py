@@ -32,12 +32,14 @@ def main() -> Report:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         with bare_stream(Path(name)) as server:
             bare = _baseline(report, "bare uvloop writer", server, CLIENTS, None)
-        with streaming_product() as ours:
-            observer = Observer(ours.bridge)
-            come_and_go(ours.stream_port, PATH, ours.tokens, 500)  # so that memory is the clients' alone
-            _ours(report, "SSE, own port", ours, observer, bare, port=ours.stream_port, path=PATH)
-            _ours(report, "SSE, handed over", ours, observer, bare, port=ours.web.port, path=PATH)
-            _ours(report, "WebSocket, own port", ours, observer, bare, port=ours.stream_port, path=SOCKET_PATH)
+        for what, path, is_handed_over in (
+            ("SSE, own port", PATH, False),
+            ("SSE, handed over", PATH, True),
+            ("WebSocket, own port", SOCKET_PATH, False),
+        ):
+            with streaming_product() as ours:  # each its own: memory that one has left would be the next one's
+                port = ours.web.port if is_handed_over else ours.stream_port
+                _ours(report, what, ours, bare, port=port, path=path)
         with fastapi_stream(Path(name)) as server:
             _baseline(report, f"FastAPI and uvicorn, {FASTAPI_CLIENTS:,} clients", server, FASTAPI_CLIENTS, bare)
     return report
@@ -52,9 +54,9 @@ def _baseline(report: Report, what: str, server: Running, clients: int, bare: Re
     return received
 
 
-def _ours(
-    report: Report, what: str, ours: Streaming, observer: Observer, bare: Received, *, port: int, path: str
-) -> None:
+def _ours(report: Report, what: str, ours: Streaming, bare: Received, *, port: int, path: str) -> None:
+    observer = Observer(ours.bridge)
+    come_and_go(port, PATH, ours.tokens, 500)  # so that memory is the clients' alone
     before = resident_bytes(ours.streamer)
     kind, message = ("websocket", SUBSCRIBE) if path == SOCKET_PATH else ("sse", "")
     with crowd(port, path, ours.tokens, CLIENTS, kind=kind, message=message) as connected:
@@ -68,6 +70,7 @@ def _add(report: Report, what: str, received: Received, each: float, bare: Recei
         raise RuntimeError(f"{what}: {received.disordered} events came twice or out of order")
     whole = received.share == 100
     report.add(f"{what}: delivered", received.share, "%", goal="100 %" if goals else "", met=whole if goals else None)
+    report.add("  updates", received.updates, f"in {SECONDS:.0f} s")
     report.add("  p50", received.p50, "ms")
     on_time = received.p99 <= 100
     report.add("  p99", received.p99, "ms", goal="≤ 100 ms" if goals else "", met=on_time if goals else None)
