@@ -51,6 +51,7 @@ class Settings:
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
+    max_strategies: int = 50
     equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +114,7 @@ class Settings:
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            max_strategies=reader.integer("MAX_STRATEGIES", 50, low=1, high=10_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),

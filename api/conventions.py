@@ -28,6 +28,10 @@ engaged kill switch the code is `kill_switch`. A preview shows every check.
 the stop of a pair and the stop-loss of a bracket are held by the server until their price comes (`sent_at` is null);
 they trigger only while it runs.
 
+**Strategies** trade on accounts of their own. Add one; `init` funds it from its parent, `start` lets it trade, `stop`
+gives what it holds back; `remove` puts it away, `delete` is for good. One that fails is stopped, with its open orders
+canceled, and says why in `error`. An action that does not go with its state is answered 409 `strategy_<state>`.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
@@ -53,9 +57,13 @@ PARAMETERS = {
     "order_id": "The id of an order.",
     "quote": "The currency that is paid with.",
     "search": "A part of the symbol, in any case.",
+    "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
+    "signal_key_id": "The id of a key.",
     "side": "The side of the order.",
     "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
+    "strategy_name": "The name of a strategy.",
+    "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
 }

@@ -13,6 +13,8 @@ from api import (
     portfolio,
     positions,
     risk,
+    signals,
+    strategies,
     stream,
     trading,
 )
@@ -25,6 +27,8 @@ BLUEPRINTS = (
     trading.blueprint,
     positions.blueprint,
     risk.blueprint,
+    strategies.blueprint,
+    signals.blueprint,
     market.blueprint,
     stream.blueprint,
     config.blueprint,

@@ -40,9 +40,11 @@ from engine.markets import Markets
 from engine.metrics import Metrics
 from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
+from engine.queries import Queries
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
+from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
 from engine.triggers import Triggers
 from models import Database
@@ -67,6 +69,7 @@ class Engine:
       `KillSwitches`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
+    - `Strategies` run on accounts of their own; their orders go through the desk.
     - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
     - The `Server` takes requests from the web workers.
     """
@@ -103,6 +106,9 @@ class Engine:
         self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        self.strategies = Strategies(
+            self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
+        )
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._streams())
@@ -127,6 +133,7 @@ class Engine:
             self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        await self.strategies.load()
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
         with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
@@ -150,6 +157,7 @@ class Engine:
     async def stop(self) -> None:
         """Finish what is under way, commit it, and leave OctoBot."""
         await self._server.stop()
+        await self.strategies.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -184,38 +192,13 @@ class Engine:
             wire.ResetAccount: self.account_changes.reset,
             wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
-            wire.GetPortfolio: self._portfolio,
-            wire.GetOpenOrders: self._open_orders,
-            wire.GetTrades: self._trades,
-            wire.GetInstruments: self._instruments,
-            wire.GetTickers: self._tickers,
-            wire.GetCandles: self._candles,
+            **Queries(self._accounts, self._markets).handlers(),
+            **self.strategies.handlers(),
             wire.GetStatus: self._status,
             wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
             wire.VerifyCredential: Verifier(self._settings).verify,
         }
-
-    async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
-        async with self._accounts.held(query.account) as account:
-            return account.overview()
-
-    async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
-        async with self._accounts.held(query.account) as account:
-            return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
-
-    async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
-        async with self._accounts.held(query.account) as account:
-            return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
-
-    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return self._markets.get(query.exchange or self.market.exchange).listing()
-
-    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._markets.get(query.exchange).tickers(query.symbols)
-
-    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
@@ -272,6 +255,7 @@ class Engine:
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)
+        await self.strategies.thin_logs()
 
     async def _close_idle_accounts(self) -> None:
         """Keep the accounts in memory to those that are used."""

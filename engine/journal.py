@@ -12,7 +12,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -25,8 +26,10 @@ from engine.unit import Line, Unit
 from models import Database
 from models.database import Transaction
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
+from utils.wire import Order
 
 _log = logging.getLogger(__name__)
+Follower = Callable[[list[Order]], None]
 Rows = list[dict[str, Any]]
 MAX_BATCH = 500
 RETRY_AFTER = 1
@@ -54,6 +57,8 @@ class Journal:
         self._account_events = account_events or AccountEvents()
         self._unresolved: tuple[Transaction, Rows] | None = None
         self._tidy_again = 0.0
+        self.followers: dict[str, Follower] = {}
+        """By account: who wants to know which of its orders were stored, and how."""
 
     def start(self) -> None:
         """Start the writer thread; to be called on the event loop that will wait for it."""
@@ -78,6 +83,9 @@ class Journal:
         if self._loop is None:
             raise RuntimeError("the journal is not started")
         future: asyncio.Future[None] = self._loop.create_future()
+        follower = self.followers.get(unit.line.account_id)
+        if follower is not None and unit.orders:
+            future.add_done_callback(partial(_pass_on, follower, list(unit.orders.values())))
         self._waiting.put((unit, future))
         return future
 
@@ -123,17 +131,18 @@ class Journal:
     def _commit(self, units: list[Unit]) -> list[TradingError | None]:
         """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
         # Looked at once: the loop may break a line while its unit is being committed, which is committed all the same.
-        live = {unit: None for unit in units if not unit.line.broken}
+        live = {unit: None for unit in units if not unit.is_broken}
         failure = self._try(list(live)) if live else None
         together = failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1
         outcomes = []
         for unit in units:
-            if unit not in live or (not together and unit.line.broken):
+            if unit not in live or (not together and unit.is_broken):
                 outcome: TradingError | None = _refused()
             else:
                 outcome = failure if together else self._try([unit])
             if outcome is not None:
-                unit.line.broken = True
+                for part in unit.parts:
+                    part.line.broken = True
             outcomes.append(outcome)
         return outcomes
 
@@ -193,6 +202,11 @@ class Journal:
         if committed:
             self._account_events.publish(events)
         return committed
+
+
+def _pass_on(follower: Follower, orders: list[Order], stored: asyncio.Future[None]) -> None:
+    if not stored.cancelled() and stored.exception() is None:
+        follower(orders)
 
 
 def _unknown_before() -> StorageUnavailable:

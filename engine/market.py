@@ -86,6 +86,10 @@ class Market:
             at=self._seen_at(),
         )
 
+    def time(self) -> float:
+        """Return the market's time at the last tick, in seconds since 1970: what its candles are stamped with."""
+        return self._source.market_time(self._seen_at())
+
     def funding(self, symbol: str, moment: datetime) -> tuple[Decimal, Decimal]:
         """Return the funding rate that was due at `moment`, and the mark price then. :raises NotFound: no perpetual."""
         at = moment.timestamp()

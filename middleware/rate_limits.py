@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
 import time
@@ -18,12 +19,16 @@ from utils.errors import TradingError
 
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
+ALERTS_PER_MINUTE = 60
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
 
 LOGIN = "login"
 """The `limit` of routes that check a password."""
+
+ALERT = "alert"
+"""The `limit` of routes that whoever has a key in the path may call."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -45,6 +50,7 @@ def install(app: Flask, settings: Settings) -> None:
         ],
         default_limits=[
             Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
+            Limit(f"{ALERTS_PER_MINUTE}/minute", key_function=_key, scope=ALERT, shared=True, exempt_when=_is_no_alert),
             Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
         ],
     )
@@ -88,6 +94,15 @@ def _is_signed_in() -> bool:
 
 def _is_no_login() -> bool:
     return _limit() != LOGIN
+
+
+def _is_no_alert() -> bool:
+    return _limit() != ALERT
+
+
+def _key() -> str:
+    # a digest: counters are kept in a file
+    return f"key:{hashlib.sha256(request.path.encode()).hexdigest()}"
 
 
 def _names_nobody() -> bool:

@@ -7,6 +7,7 @@ from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
+from models.strategies import SignalKey, Strategy, StrategyLogEntry
 from models.users import RefreshToken, Session, StreamTicket, User
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "RefreshToken",
     "RiskLimits",
     "Session",
+    "SignalKey",
+    "Strategy",
+    "StrategyLogEntry",
     "StreamTicket",
     "Trade",
     "User",

@@ -24,6 +24,10 @@ from services.portfolio import Portfolios
 from services.positions import Positions
 from services.risk import Risk
 from services.sessions import Sessions
+from services.signals import Signals
+from services.strategies import Strategies
+from services.strategy_additions import StrategyAdditions
+from services.strategy_holdings import StrategyHoldings
 from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
@@ -54,6 +58,10 @@ class Services:
     equity: EquityCurves
     performances: Performances
     wealth: Wealth
+    strategies: Strategies
+    strategy_additions: StrategyAdditions
+    strategy_holdings: StrategyHoldings
+    signals: Signals
     market: Market
     streams: Streams
     streamer: StreamerChannel
@@ -97,6 +105,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
+    performances = Performances(database, bridge, accounts, equity)
+    strategies = Strategies(database, bridge, performances)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
@@ -118,8 +128,14 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         portfolios=Portfolios(bridge, accounts),
         positions=Positions(bridge, accounts),
         equity=equity,
-        performances=Performances(database, bridge, accounts, equity),
+        performances=performances,
         wealth=Wealth(bridge, accounts),
+        strategies=strategies,
+        strategy_additions=StrategyAdditions(
+            database, bridge, accounts, idempotency, max_strategies=settings.max_strategies
+        ),
+        strategy_holdings=StrategyHoldings(database, bridge, strategies),
+        signals=Signals(database, bridge, strategies),
         market=Market(bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,

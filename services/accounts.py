@@ -16,7 +16,7 @@ import models
 from models import Database
 from services.principals import Principal
 from utils import clock, ids
-from utils.errors import NotFound
+from utils.errors import Conflict, NotFound
 from utils.pages import Cursor, Page
 from utils.wire import Message, Mode
 
@@ -139,6 +139,13 @@ class Accounts:
             if len(self._found) >= CACHE_SIZE:
                 self._found.clear()
             self._found[key] = (time.monotonic() + CACHE_SECONDS, account)
+        return account
+
+    def tradable(self, principal: Principal, account_id: str | None = None) -> Account:
+        """Return an account as `owned` does, unless a strategy trades on it. :raises Conflict: `account_managed`."""
+        account = self.owned(principal, account_id)
+        if account.kind == "strategy":
+            raise Conflict("A strategy trades on this account.", code="account_managed")
         return account
 
 

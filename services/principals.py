@@ -15,6 +15,8 @@ _USER = frozenset(
         "portfolio:read",
         "orders:read",
         "orders:write",
+        "strategies:read",
+        "strategies:write",
         "market:read",
         "streams:read",
     }

@@ -16,11 +16,13 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     Candle,
+    CheckStrategy,
     ClosePosition,
     CredentialCheck,
     Deposit,
     DepositFunds,
     EditOrder,
+    EditStrategy,
     EngageKillSwitch,
     EngineStatus,
     Equity,
@@ -32,11 +34,13 @@ from utils.wire import (
     GetOpenOrders,
     GetPortfolio,
     GetStatus,
+    GetStrategyClasses,
     GetTickers,
     GetTrades,
     Instrument,
     KillSwitchState,
     Leverage,
+    MoveStrategy,
     Order,
     Placement,
     PlaceOrder,
@@ -47,8 +51,12 @@ from utils.wire import (
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
+    SendAlert,
     SetLeverage,
     SetRiskLimits,
+    Strategy,
+    StrategyClass,
+    StrategyDraft,
     StreamEvent,
     Subscribe,
     SubscribeAccountEvents,
@@ -164,6 +172,26 @@ class OctoBotBridge:
 
     def archive_account(self, command: ArchiveAccount) -> AccountState:
         """Let an account trade no more. :raises Conflict: an order could not be canceled."""
+        return self._call(command)
+
+    def strategy_classes(self) -> list[StrategyClass]:
+        """Return what strategies can be."""
+        return self._call(GetStrategyClasses())
+
+    def check_strategy(self, query: CheckStrategy) -> StrategyDraft:
+        """Return a strategy with all its settings. :raises Refused: it does not fit. :raises NotFound: no market."""
+        return self._call(query)
+
+    def move_strategy(self, command: MoveStrategy) -> Strategy:
+        """Bring a strategy into another state. :raises Conflict: it is in one that the action does not go with."""
+        return self._call(command)
+
+    def edit_strategy(self, command: EditStrategy) -> Strategy:
+        """Change a strategy's settings. :raises Refused: `invalid_settings`."""
+        return self._call(command)
+
+    def send_alert(self, command: SendAlert) -> list[Order]:
+        """Let a strategy act on an alert. :raises Conflict: it does not run. :raises Refused: the order is."""
         return self._call(command)
 
     def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:

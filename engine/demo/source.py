@@ -71,6 +71,9 @@ class MarketSource(Protocol):
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price at `at`."""
 
+    def market_time(self, at: float) -> float:
+        """Return what the market's own clock, that of its candles, shows at `at`; a recording has one of its own."""
+
     def ticker(self, symbol: str, at: float) -> Ticker:
         """Return the 24 hours up to `at`: what the base candles of that time, the running one included, add up to."""
 

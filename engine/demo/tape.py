@@ -80,6 +80,10 @@ class Tape(ABC):
         """Return the listed markets and their rules."""
         return [listing.instrument for listing in self._listings.values()]
 
+    def market_time(self, at: float) -> float:
+        """Return the market's time at the wall's."""
+        return self._market_time(at)
+
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price at `at`."""
         tick = self._listing(symbol).instrument.price_tick

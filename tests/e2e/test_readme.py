@@ -75,7 +75,7 @@ def test_tour_as_pasted(server: Server) -> None:
 def test_second_account_as_pasted(server: Server) -> None:
     deposit, leverage, bought, positions, closed, limits, batch, engaged, released = answers(
         paste(server.address).stdout
-    )[8:]
+    )[8:17]
     account = deposit["data"]["account"]
     assert (deposit["data"]["total"], deposit["data"]["deposited"]) == ("3000", "3000")
     assert leverage["data"]["leverage"] == "10"
@@ -124,3 +124,11 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
     assert canceled["data"]["status"] == "canceled"
     assert (order.status, order.filled) == ("cancelled", 0)
     assert "a-secret-of-adas" not in server.output
+
+
+def test_a_grid_as_pasted(server: Server) -> None:
+    funded, started, orders, stopped = answers(paste(server.address).stdout)[17:]
+    assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
+    assert orders["data"]
+    assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}
+    assert {order["type"] for order in orders["data"]} == {"limit"}

@@ -19,6 +19,8 @@ PUBLIC_ROUTES = {
     ("POST", "/api/auth/signup"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
+    # whoever has the key in the path may
+    ("POST", "/api/webhooks/tradingview/<signal_key>"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/"),

@@ -7,20 +7,22 @@ from typing import Any
 
 from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
-from utils.wire.base import Message, Request
+from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import Candle, Instrument, Ticker
-from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
+from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
 from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
+from utils.wire.strategies import (
+    CheckStrategy,
+    EditStrategy,
+    GetStrategyClasses,
+    MoveStrategy,
+    SendAlert,
+    Strategy,
+    StrategyClass,
+    StrategyDraft,
+)
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
-
-
-class Actor(Message, frozen=True, kw_only=True):
-    """Who asks, for the audit log: the user and where the request came from."""
-
-    user_id: str
-    ip: str | None = None
-    request_id: str | None = None
 
 
 class OcoLeg(Message, frozen=True, kw_only=True):
@@ -49,17 +51,6 @@ class OrderTicket(Message, frozen=True, kw_only=True):
     stop_loss: ExitLeg | None = None
 
 
-class Command(Request, frozen=True, kw_only=True):
-    """Base of the requests that change something; `actor` goes to the audit log.
-
-    With `idempotency_key` a repetition is answered with the first one's outcome.
-    """
-
-    actor: Actor
-    account: str
-    idempotency_key: str | None = None
-
-
 class PlaceOrder(Command, frozen=True, kw_only=True):
     """Place an order."""
 
@@ -86,31 +77,6 @@ class PlaceOrders(Command, frozen=True, kw_only=True):
 
     account: str = ""
     orders: list[BatchItem]
-
-
-class SetRiskLimits(Command, frozen=True, kw_only=True):
-    """Replace the limits of an account."""
-
-    limits: RiskLimits
-
-
-class EngageKillSwitch(Command, frozen=True, kw_only=True):
-    """Refuse new orders of `target` (an account, a user; empty: the installation) and cancel those that are open."""
-
-    account: str = ""
-    scope: SwitchScope
-    target: str
-    as_admin: bool = False
-    reason: str | None = None
-
-
-class ReleaseKillSwitch(Command, frozen=True, kw_only=True):
-    """Take orders again; what an admin engaged, only an admin releases."""
-
-    account: str = ""
-    scope: SwitchScope
-    target: str
-    as_admin: bool = False
 
 
 class PreviewOrder(Request, frozen=True, kw_only=True):
@@ -268,6 +234,11 @@ AnyRequest = (
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
+    | GetStrategyClasses
+    | CheckStrategy
+    | MoveStrategy
+    | EditStrategy
+    | SendAlert
     | GetEquity
     | GetPortfolio
     | GetOpenOrders
@@ -298,6 +269,11 @@ ANSWERS: dict[type[Request], Any] = {
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
+    GetStrategyClasses: list[StrategyClass],
+    CheckStrategy: StrategyDraft,
+    MoveStrategy: Strategy,
+    EditStrategy: Strategy,
+    SendAlert: list[Order],
     GetEquity: list[Equity],
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
