@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from flask import Response, request
 
 from api.context import principal, services
+from middleware.auth import is_websocket
 from middleware.context import credential_expires_at, origins, request_id
-from utils.errors import Forbidden, Unsupported
+from utils.errors import Forbidden, Malformed, Unsupported
 from utils.follow import Caller, Handover, OpenSocket, Wish
 
 RELAY_SECONDS = 60
@@ -27,6 +28,8 @@ def hand_over(wish: Wish) -> Response:
     :raises Unsupported: `streams_need_proxy` when this server speaks TLS or HTTP/2 itself.
     """
     services.streams.check(principal.user_id, wish)
+    if request.method == "HEAD":
+        return Response(mimetype="text/event-stream")
     connection = _connection()
     if connection is None:
         return _relay(_handover(wish, origin=None))
@@ -37,8 +40,11 @@ def hand_over(wish: Wish) -> Response:
 def hand_over_socket(kind: str) -> Response:
     """Hand the client over as one who opens a WebSocket; see `hand_over`.
 
+    :raises Malformed: `websocket_handshake` when no WebSocket is asked for.
     :raises Forbidden: `origin_not_allowed` for pages of other origins than those of the settings.
     """
+    if not is_websocket():
+        raise Malformed("This path is for WebSockets.", code="websocket_handshake")
     origin = request.headers.get("Origin")
     if origin is not None and not origins.allows_socket(origin, request.host):
         raise Forbidden("Pages of this origin may not open WebSockets.", code="origin_not_allowed")

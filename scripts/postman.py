@@ -23,7 +23,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "close_position")
+LEFT_OUT = ("credentials", "close_position", "open_market_socket", "open_account_socket")
 """Folders and operations."""
 
 FOLDERS = {"signals": "strategies"}

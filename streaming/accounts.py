@@ -12,7 +12,6 @@ from streaming.events import Event
 from streaming.hub import Hub
 from streaming.readers import Readers
 from streaming.subscription import HEARTBEAT_SECONDS, decode_all
-from streaming.tasks import Tasks
 from utils import wire
 from utils.errors import TradingError
 from utils.wire import AccountEvent, SubscribeAccountEvents
@@ -45,11 +44,10 @@ class AccountFeed:
 
     name = "account events"
 
-    def __init__(self, hub: Hub, log: EventLog, readers: Readers, tasks: Tasks) -> None:
+    def __init__(self, hub: Hub, log: EventLog, readers: Readers) -> None:
         self.hub = hub
         self.log = log
         self.readers = readers
-        self.tasks = tasks
         self.followings: defaultdict[str, set[AccountFollowing]] = defaultdict(set)
 
     def request(self) -> SubscribeAccountEvents:
@@ -122,7 +120,7 @@ class AccountFollowing:
         """Read what is missing, unless that is under way."""
         if not self._is_reading and not self._is_ended and not self.client.is_paused:
             self._is_reading = True
-            self.feed.tasks.spawn(self._catch_up())
+            self.feed.hub.tasks.spawn(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:

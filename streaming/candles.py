@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from streaming import events
 from streaming.client import Client
 from streaming.events import Event
 from streaming.hub import Hub
 from streaming.readers import Readers
-from streaming.tasks import Tasks
 from streaming.topic import Topic
-from utils import json
-from utils.errors import TradingError
-from utils.wire import TIMEFRAMES, Candle, GetCandles
+from utils import json, timeframes
+from utils.errors import Overloaded, TradingError
+from utils.wire import Candle, GetCandles
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
@@ -29,30 +28,35 @@ MOST_REPLAYED = 1000
 MOST_TOPICS = 1000
 """How many different candles may be followed at a time."""
 
+THREADS = 2
 TRY_AGAIN_LATER = 1013
 Key = tuple[str, str, str]
 """Exchange, symbol, time frame."""
 
 
 class CandleFeed:
-    """Keep the candles that are followed up to date."""
+    """Keep the candles that are followed up to date; each exchange for itself, since any of them may hang."""
 
-    def __init__(self, hub: Hub, read: Callable[[GetCandles], list[Candle]], readers: Readers, tasks: Tasks) -> None:
+    def __init__(self, hub: Hub, exchanges: Sequence[str], read: Callable[[GetCandles], list[Candle]]) -> None:
         self.hub = hub
-        self.tasks = tasks
         self.topics: dict[Key, CandleTopic] = {}
-        self.moved: dict[str, set[str]] = {}
+        self.moved: dict[str, set[str]] = {exchange: set() for exchange in exchanges}
         """Symbols whose price has changed since they were looked at, by exchange."""
         self._read = read
-        self._readers = readers
+        self._readers = {exchange: Readers(THREADS, f"candles of {exchange}") for exchange in exchanges}
 
     async def read(self, query: GetCandles) -> list[Candle]:
         """Ask the engine. :raises TradingError: it does not answer."""
-        return await self._readers.ask(self._read, query)
+        return await self._readers[query.exchange].ask(self._read, query)
 
     def topic(self, key: Key) -> CandleTopic:
-        """Return the topic of a candle."""
-        return self.topics.setdefault(key, CandleTopic(key))
+        """Return the topic of a candle. :raises Overloaded: `candles_exhausted` when too many are followed."""
+        topic = self.topics.get(key)
+        if topic is None:
+            if len(self.topics) >= MOST_TOPICS:
+                raise Overloaded("Too many different candles are followed.", code="candles_exhausted", retry_after=5)
+            topic = self.topics[key] = CandleTopic(key)
+        return topic
 
     def leave(self, client: Client, key: Key) -> None:
         """Let `client` follow a candle no more; one that nobody follows is not asked for."""
@@ -62,20 +66,19 @@ class CandleFeed:
             if not topic.subscribers and not topic.joining:
                 del self.topics[key]
 
-    async def run(self) -> None:
-        """Look for candles that have changed, until cancelled."""
+    async def run(self, exchange: str) -> None:
+        """Look for candles of `exchange` that have changed, until cancelled."""
+        moved = self.moved[exchange]
         while True:
             await asyncio.sleep(max(LOOK_SECONDS, len(self.topics) / READS_PER_SECOND))
-            due = [topic for topic in self.topics.values() if self._is_due(topic)]
-            for moved in self.moved.values():
-                moved.clear()
-            await asyncio.gather(*(self._update(topic) for topic in due))
+            due = [topic for topic in self.topics.values() if topic.key[0] == exchange and topic.is_due(moved)]
+            moved.clear()
+            await asyncio.gather(*map(self._update, due))
 
-    def _is_due(self, topic: CandleTopic) -> bool:
-        exchange, symbol, _ = topic.key
-        return bool(topic.subscribers) and (
-            topic.failed or symbol in self.moved.get(exchange, ()) or topic.ends_at <= time.time()
-        )
+    def close(self) -> None:
+        """Take no more questions."""
+        for readers in self._readers.values():
+            readers.close()
 
     async def _update(self, topic: CandleTopic) -> None:
         try:
@@ -98,14 +101,18 @@ class CandleTopic:
         self.joining = 0
         self.newest: Candle | None = None
         self.failed = False
-        self.length_ms = TIMEFRAMES[key[2]] * 1000
+        self.timeframe = key[2]
         self.reading = asyncio.Lock()
         """One question at a time, so that no answer is older than what was written."""
 
+    def is_due(self, moved: Collection[str]) -> bool:
+        """Tell whether there may be something new: its market moved, or the newest candle has closed."""
+        return bool(self.subscribers) and (self.failed or self.key[1] in moved or self._ends_at <= time.time())
+
     @property
-    def ends_at(self) -> float:
+    def _ends_at(self) -> float:
         """Return when the newest candle closes (Unix seconds)."""
-        return 0.0 if self.newest is None else (self.newest.timestamp + self.length_ms) / 1000
+        return 0.0 if self.newest is None else timeframes.shifted(self.timeframe, self.newest.timestamp, 1) / 1000
 
     def query(self, since: int | None) -> GetCandles:
         """Return what to ask for: the two newest candles, or those from the opening `since` on."""
@@ -123,8 +130,8 @@ class CandleTopic:
 
     def is_beyond(self, since: int) -> bool:
         """Tell whether one question cannot bring what followed `since`: too much was missed, or it is yet to come."""
-        elapsed = time.time() * 1000 - since
-        return elapsed < 0 or elapsed > (MOST_REPLAYED - 1) * self.length_ms
+        now = int(time.time() * 1000)
+        return since > now or since < timeframes.shifted(self.timeframe, now, 1 - MOST_REPLAYED)
 
     def _is_new(self, candle: Candle) -> bool:
         newest = self.newest
@@ -151,7 +158,7 @@ class CandleFollowing:
         """Write what was missed, then what happens."""
         if not self._is_joining and not self._is_ended:
             self._is_joining = True
-            self.feed.tasks.spawn(self._join())
+            self.feed.hub.tasks.spawn(self._join())
 
     def pause(self) -> None:
         """Take no part for now."""
@@ -170,23 +177,25 @@ class CandleFollowing:
         self.feed.leave(self.client, self.key)
 
     async def _join(self) -> None:
-        topic = self.feed.topic(self.key)
-        topic.joining += 1  # so that it stays while nobody is in it yet
         try:
-            async with topic.reading:
-                await self._come_up_to(topic)
+            topic = self.feed.topic(self.key)
+            topic.joining += 1  # so that it stays while nobody is in it yet
+            try:
+                async with topic.reading:
+                    await self._come_up_to(topic)
+            finally:
+                topic.joining -= 1
+                if self.client not in topic.subscribers:
+                    self.feed.leave(self.client, self.key)
         except TradingError as error:
             _log.info("a client cannot follow candles: %s", error.detail)
             self.client.leave(TRY_AGAIN_LATER, "candles")
         finally:
             self._is_joining = False
-            topic.joining -= 1
-            if self._is_ended or self.client.is_paused:
-                self.feed.leave(self.client, self.key)
 
     async def _come_up_to(self, topic: CandleTopic) -> None:
         """Write what is missing and take part."""
-        since = None if self.seen is None else self.seen // topic.length_ms * topic.length_ms
+        since = None if self.seen is None else timeframes.opening(topic.timeframe, self.seen)
         written: list[Event] = []
         if since is not None and topic.is_beyond(since):
             written.append(events.reset(since))

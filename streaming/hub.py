@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 
 from streaming.client import Client
+from streaming.tasks import Tasks
 from utils.errors import Overloaded, TooMany, TradingError
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ class Hub:
 
     def __init__(self, *, most: int, most_per_user: int) -> None:
         self.clients: set[Client] = set()
+        self.tasks = Tasks()
+        """What is read for clients that have missed something, and what they ask for."""
         self.paused: dict[Client, float] = {}
         self.by_session: defaultdict[str, set[Client]] = defaultdict(set)
         self.left_tickets: set[str] = set()

@@ -22,11 +22,15 @@ _log = logging.getLogger(__name__)
 HEAD_SECONDS = 10.0
 """How long a client may take to send its request."""
 
+ADMISSION_SECONDS = 30.0
+"""How long it may take to find out whether the client may come in: after a restart all of them come at once."""
+
 MAX_HEAD = 16 * 1024
 MOST_UNKNOWN = 4096
 """How many connections may be on their way to be a client; the ones that came first go first."""
 
 BACKLOG = 4096
+PAUSE_SECONDS = 1.0
 AT_ONCE = 64
 """Connections taken before others have their turn."""
 
@@ -42,6 +46,7 @@ class Listener:
         self.origins = origins
         self.tasks = tasks
         self.unknown: dict[_Front, float] = {}
+        """Connections that are no clients yet, in the order they came, and until when they may take."""
         self._sockets: list[socket.socket] = []
 
     async def start(self, host: str, port: int) -> int:
@@ -70,8 +75,8 @@ class Listener:
         """Cut those who do not say what they want, until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            due = time.monotonic() - HEAD_SECONDS
-            for front in [each for each, came in self.unknown.items() if came <= due]:
+            now = time.monotonic()
+            for front in [each for each, until in self.unknown.items() if until <= now]:
                 front.cut()
 
     def _accept(self, listening: socket.socket) -> None:
@@ -80,11 +85,20 @@ class Listener:
                 connection, _ = listening.accept()
             except BlockingIOError:
                 return
-            except OSError as error:  # it has left already, or there are no descriptors left
-                _log.warning("a connection could not be accepted: %s", error)
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:  # no descriptors are left: those who wait would call again at once
+                _log.warning("no connection can be accepted for a moment: %s", error)
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listening)
+                loop.call_later(PAUSE_SECONDS, self._go_on, listening)
                 return
             connection.setblocking(False)
             self.tasks.spawn(self._greet(connection))
+
+    def _go_on(self, listening: socket.socket) -> None:
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     async def _greet(self, connection: socket.socket) -> None:
         try:
@@ -95,7 +109,7 @@ class Listener:
 
     def welcome(self, front: _Front) -> None:
         """Count a connection that has not said yet what it wants."""
-        self.unknown[front] = time.monotonic()
+        self.unknown[front] = time.monotonic() + HEAD_SECONDS
         if len(self.unknown) > MOST_UNKNOWN:
             next(iter(self.unknown)).cut()
 
@@ -166,6 +180,8 @@ class _Front(asyncio.Protocol):
         elif length > MAX_HEAD:
             self._refuse(answer, Malformed("The request is too large.", code="headers_too_large"))
         else:
+            # from here on it is not the client that takes its time
+            self._listener.unknown[self] = time.monotonic() + ADMISSION_SECONDS
             self._listener.tasks.spawn(self._open(request, answer, length))
 
     async def _open(self, request: StreamRequest, answer: Answer, length: int) -> None:

@@ -20,8 +20,9 @@ KEPT = 10_000
 MOST_REPLAYED = 1000
 """A client that missed more begins anew: memory per client is bounded."""
 
-AT_ONCE = 20_000
-"""How many deliveries of one market's events may be made up for; beyond, the newest price stands for all (0.1 s)."""
+AT_ONCE = 200_000
+"""How many deliveries may be made up for in one go (about half a second: what is written to a client at once costs one
+call of the system); beyond, the newest price of each market stands for those before it."""
 
 
 class PriceFeed:
@@ -141,6 +142,10 @@ class PriceFeed:
         if self._reset is not None and self._reset.id > since_id > 0:
             return [self._reset, *moved]
         return moved
+
+    def knows(self, symbols: Iterable[str] | None) -> bool:
+        """Tell whether there have been prices of all these markets; None means any."""
+        return bool(self.latest) if symbols is None else all(symbol in self.latest for symbol in symbols)
 
     def topics_of(self, symbols: frozenset[str] | None) -> Iterable[Topic]:
         """Return the topics of these markets; None means every market."""

@@ -13,9 +13,10 @@ DEADLINE_SECONDS = 6.0
 
 
 class Readers:
-    """Ask on a thread, and wait on the loop, for no longer than the deadline."""
+    """Ask on a thread and wait on the loop: for one's turn as long as it takes, for the answer until the deadline."""
 
     def __init__(self, threads: int, name: str, deadline: float = DEADLINE_SECONDS) -> None:
+        self._turns = asyncio.Semaphore(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._deadline = deadline
 
@@ -26,12 +27,13 @@ class Readers:
 
         :raises StorageUnavailable: the answer did not come in time.
         """
-        asked = self._pool.submit(question, *args, **options)
-        try:
-            async with asyncio.timeout(self._deadline):
-                return await asyncio.wrap_future(asked)
-        except TimeoutError:
-            raise StorageUnavailable("The answer did not come in time.", retry_after=1) from None
+        async with self._turns:
+            asked = self._pool.submit(question, *args, **options)
+            try:
+                async with asyncio.timeout(self._deadline):
+                    return await asyncio.wrap_future(asked)
+            except TimeoutError:
+                raise StorageUnavailable("The answer did not come in time.", retry_after=1) from None
 
     def close(self) -> None:
         """Take no more questions."""

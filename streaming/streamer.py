@@ -25,10 +25,9 @@ from streaming.readers import Readers
 from streaming.requests import StreamRequest
 from streaming.sse import SseClient
 from streaming.subscription import Feed, Subscription
-from streaming.tasks import Tasks
 from streaming.websocket import SocketClient
 from utils.errors import Forbidden, TradingError
-from utils.follow import Caller, Handover, OpenSocket, StreamerStatus, Wish
+from utils.follow import Caller, FollowPrices, Handover, OpenSocket, StreamerStatus, Wish
 from utils.origins import Origins
 
 _log = logging.getLogger(__name__)
@@ -38,7 +37,6 @@ SESSION_SECONDS = 2.0
 TICKET_SECONDS = 5.0
 KEEP_TICKETS_SECONDS = 240.0
 SQL_THREADS = 8
-CANDLE_THREADS = 4
 
 
 class Streamer:
@@ -49,20 +47,20 @@ class Streamer:
         self._services = services
         self._origins = Origins(settings)
         self._started = time.monotonic()
-        self._tasks = Tasks()
-        self._readers = Readers(SQL_THREADS, "sql")
-        self._candle_readers = Readers(CANDLE_THREADS, "candles")
+        # apart, so that those who come need not wait for all who catch up
+        self._door_readers = Readers(SQL_THREADS // 2, "doors")
+        self._log_readers = Readers(SQL_THREADS // 2, "events")
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
-        candles = CandleFeed(self.hub, services.market.candles, self._candle_readers, self._tasks)
+        candles = CandleFeed(self.hub, settings.exchanges, services.market.candle_rows)
         prices = {exchange: PriceFeed(exchange, self.hub) for exchange in settings.exchanges}
         for exchange, feed in prices.items():
-            feed.listeners.append(candles.moved.setdefault(exchange, set()))
-        accounts = AccountFeed(self.hub, services.account_events, self._readers, self._tasks)
+            feed.listeners.append(candles.moved[exchange])
+        accounts = AccountFeed(self.hub, services.account_events, self._log_readers)
         self.feeds = Feeds(prices=prices, candles=candles, accounts=accounts)
         followed: list[Feed] = [*prices.values(), accounts]
         self._subscriptions = {feed.name: Subscription(settings.engine_socket, feed) for feed in followed}
-        self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self._tasks)
-        self._listener = Listener(self._open, self._origins, self._tasks)
+        self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self.hub.tasks)
+        self._listener = Listener(self._open, self._origins, self.hub.tasks)
         self._background: list[asyncio.Task[None]] = []
         self.port: int | None = None
 
@@ -71,7 +69,8 @@ class Streamer:
         for name, subscription in self._subscriptions.items():
             self._spawn(subscription.run(), name)
         self._spawn(self.hub.run(), "clients")
-        self._spawn(self.feeds.candles.run(), "candles")
+        for exchange in self._settings.exchanges:
+            self._spawn(self.feeds.candles.run(exchange), f"candles of {exchange}")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
         if self._settings.stream_port is not None:
@@ -89,9 +88,10 @@ class Streamer:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self._tasks.cancel()
-        self._readers.close()
-        self._candle_readers.close()
+        await self.hub.tasks.cancel()
+        self._door_readers.close()
+        self._log_readers.close()
+        self.feeds.candles.close()
         self._services.close()
 
     def status(self) -> StreamerStatus:
@@ -121,7 +121,7 @@ class Streamer:
             origin = request.headers.get("origin")
             if origin is not None and not self._origins.allows_socket(origin, request.headers.get("host", "")):
                 raise Forbidden("Pages of this origin may not open WebSockets.", code="origin_not_allowed")
-        caller = await self._readers.ask(self._admitted, request, wish)
+        caller = await self._door_readers.ask(self._admitted, request, wish)
         return self._client(wish, caller, answer)
 
     def _admitted(self, request: StreamRequest, wish: Wish | OpenSocket) -> Caller:
@@ -135,7 +135,7 @@ class Streamer:
             principal = self._services.tickets.redeem(ticket, for_websocket=request.is_socket)
         if permission_for(wish) not in principal.permissions:
             raise Forbidden(f"This needs the permission {permission_for(wish)}.")
-        if not isinstance(wish, OpenSocket):
+        if not isinstance(wish, OpenSocket) and not self._is_known(wish):
             self._services.streams.check(principal.user_id, wish)
         return Caller(
             user_id=principal.user_id,
@@ -151,7 +151,15 @@ class Streamer:
 
     async def _check(self, caller: Caller, wishes: Sequence[Wish]) -> None:
         for wish in wishes:
-            await self._readers.ask(self._services.streams.check, caller.user_id, wish)
+            if not self._is_known(wish):
+                await self._door_readers.ask(self._services.streams.check, caller.user_id, wish)
+
+    def _is_known(self, wish: Wish) -> bool:
+        """Tell whether there is what `wish` names without asking the engine, which may be away or busy."""
+        if not isinstance(wish, FollowPrices):
+            return False
+        feed = self.feeds.prices.get(wish.exchange)
+        return feed is not None and feed.knows(wish.symbols)
 
     # ------------------------------------------------------------------------------------------------- background
 
@@ -162,7 +170,7 @@ class Streamer:
             open_sessions = list(self.hub.by_session)
             if open_sessions:
                 try:
-                    self.hub.cut_sessions(await self._readers.ask(self._services.sessions.ended, open_sessions))
+                    self.hub.cut_sessions(await self._door_readers.ask(self._services.sessions.ended, open_sessions))
                 except TradingError as error:
                     _log.warning("which sessions have ended cannot be told: %s", error.detail)
 
@@ -177,7 +185,7 @@ class Streamer:
                 tickets |= {client.caller.ticket for client in self.hub.clients if client.caller.ticket is not None}
             if tickets:
                 try:
-                    await self._readers.ask(self._services.tickets.keep, tickets)
+                    await self._door_readers.ask(self._services.tickets.keep, tickets)
                 except TradingError as error:
                     _log.warning("tickets cannot be kept: %s", error.detail)
                     self.hub.left_tickets |= tickets

@@ -51,7 +51,8 @@ class Subscription:
             except (OSError, TimeoutError, msgspec.DecodeError) as error:
                 _log.debug("the subscription for %s broke off: %s", self._feed.name, error)
             if self.holds:
-                _log.warning("the engine went away: no %s until it is back", self._feed.name)
+                # who stops it, or starts it again, says so louder
+                _log.info("the engine went away: no %s until it is back", self._feed.name)
             self.holds = False
             await asyncio.sleep(self._wait)
             self._wait = min(self._wait * 2, LONGEST_WAIT_SECONDS)

@@ -26,6 +26,9 @@ class Topic:
     def __len__(self) -> int:
         return len(self.sse) + len(self.ws)
 
+    def __contains__(self, client: Client) -> bool:
+        return client in self.sse or client in self.ws
+
     def add(self, client: Client) -> None:
         """Let `client` get what is published."""
         (self.ws if client.is_socket else self.sse)[client] = client.transport.write

@@ -149,7 +149,7 @@ class SocketClient(Client):
             self.leave(POLICY_VIOLATION, "too_many_actions")
         elif not self._is_acting:
             self._is_acting = True
-            self._feeds.accounts.tasks.spawn(self._act_on_all())
+            self.hub.tasks.spawn(self._act_on_all())
 
     async def _act_on_all(self) -> None:
         try:

@@ -15,7 +15,6 @@ from streaming import accounts
 from streaming.accounts import AccountFeed, AccountFollowing
 from streaming.hub import Hub
 from streaming.readers import Readers
-from streaming.tasks import Tasks
 from tests.unit.streaming_parts import Listener
 from utils import wire
 from utils.errors import StorageUnavailable
@@ -64,8 +63,8 @@ class Stage:
     def __init__(self) -> None:
         self.hub = Hub(most=100, most_per_user=100)
         self.log = Log()
-        self.tasks = Tasks()
-        self.feed = AccountFeed(self.hub, self.log, Readers(2, "sql", deadline=2), self.tasks)
+        self.tasks = self.hub.tasks
+        self.feed = AccountFeed(self.hub, self.log, Readers(2, "sql", deadline=2))
 
     def follow(
         self, user: str = "ada", *, account: str | None = None, since_id: int | None = None, limit: int = 10**9
@@ -152,6 +151,20 @@ async def test_what_is_committed_while_sql_is_read_is_neither_lost_nor_doubled(s
     stage.tell(stage.log.events[3:])  # told once more
     stage.tell(stage.log.add())
     assert ids(client) == [6]
+
+
+@staged
+async def test_what_is_told_while_sql_is_about_to_tell_it_comes_once(stage: Stage) -> None:
+    client = stage.follow(since_id=0)
+    await stage.settle()
+    fresh = stage.log.add()
+    stage.log.gate.clear()
+    stage.tell([])
+    await asyncio.sleep(0.05)  # the read has its row and hangs
+    stage.tell(fresh)
+    stage.log.gate.set()
+    await stage.settle()
+    assert ids(client) == [1]
 
 
 @staged
