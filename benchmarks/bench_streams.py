@@ -62,6 +62,8 @@ def _ours(report: Report, what: str, ours: Streaming, bare: Received, *, port: i
     with crowd(port, path, ours.tokens, CLIENTS, kind=kind, message=message) as connected:
         each = (resident_bytes(ours.streamer) - before) / CLIENTS
         received = connected.measure(SECONDS, ours.streamer, observer.seen)
+    if connected.again:
+        report.notes.append(f"{what}: clients had to come {connected.again} times again until all were in.")
     _add(report, what, received, each, bare, goals=kind == "sse")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 AT_ONCE = 500
 """Connections that wait for their answer."""
 
+CONNECT_SECONDS = 90.0
 GRACE_SECONDS = 2.0
 """How long after the end of the window late events still count."""
 
@@ -68,9 +69,13 @@ class Crowd:
     # ------------------------------------------------------------------------------------------------- connecting
 
     def connect(self) -> None:
-        """Open all connections; a few at a time."""
-        while self.opened < self.wanted or self.opening:
-            while self.opened < self.wanted and len(self.opening) < AT_ONCE:
+        """Open all connections, a few at a time; those who are told to come again do so, for a while."""
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while self.opening or len(self.sockets) + self.left < self.wanted:
+            is_over = time.monotonic() > deadline or not self.refused.keys() <= {"503"}
+            if is_over and not self.opening:
+                return
+            while not is_over and len(self.opening) < AT_ONCE and len(self.sockets) + self.left < self.wanted:
                 self._open(self.tokens[self.opened % len(self.tokens)])
             self.turn(1.0)
 
@@ -200,14 +205,20 @@ class Crowd:
     def measure(self) -> None:
         """Count in each window that the parent names, and tell what came in it; end with the parent."""
         self.poll.register(0, select.EPOLLIN)
-        self.tell(connected=len(self.sockets), refused=self.refused, left=self.left)
+        self.tell(
+            connected=len(self.sockets),
+            opened=self.opened,
+            refused=self.refused,
+            closed=self.closed,
+            left=self.left,
+        )
         while True:
             self.window = (float("inf"), float("inf"))
             while self.window[1] == float("inf"):
                 self.turn(0.1)
             self.known.clear()
             self.numbers.clear()
-            self.counts = dict.fromkeys(self.counts, 0)
+            self.counts = dict.fromkeys(self.sockets, 0)
             self.bins = [0] * BINS
             while time.time() < self.window[0]:
                 time.sleep(REST_SECONDS)
