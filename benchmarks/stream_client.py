@@ -223,12 +223,14 @@ class Crowd:
             while time.time() < self.window[0]:
                 time.sleep(REST_SECONDS)
                 self.turn(0)
-            before = time.process_time()
+            before, looked, longest = time.process_time(), time.time(), 0.0
             while time.time() < self.window[1] + GRACE_SECONDS:
                 # not woken by every event: clients on other machines would not take the server's time for that either
                 time.sleep(REST_SECONDS)
                 self.turn(0)
+                longest, looked = max(longest, time.time() - looked), time.time()
             self.tell(
+                longest_turn=longest,
                 counts=list(self.counts.values()),
                 numbers=list(self.numbers),
                 bins=self.bins,

@@ -36,6 +36,8 @@ class Received:
     server_seconds: float
     crowd_seconds: float
     """Processor time of the process that writes, and of the crowd's own."""
+    crowd_delay: float
+    """How long a client had to wait at most until the crowd looked at it again: times are no better than that."""
 
     @property
     def share(self) -> float:
@@ -92,6 +94,7 @@ class Crowd:
             p99=_percentile(bins, 99),
             server_seconds=spent,
             crowd_seconds=sum(part["processor_seconds"] for part in parts),
+            crowd_delay=1000 * max(part["longest_turn"] for part in parts),
         )
 
 
