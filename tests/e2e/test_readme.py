@@ -71,6 +71,13 @@ def test_tour_as_pasted(server: Server) -> None:
     assert len(prices) >= 3
     assert {price["symbol"] for price in prices} == {"BTC/USDT"}
 
+    # all of it in one go: more log-ins in a minute would be refused
+    funded, started, orders, stopped = answers(run.stdout)[22:]
+    assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
+    assert orders["data"]
+    assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}
+    assert {order["type"] for order in orders["data"]} == {"limit"}
+
 
 def test_a_look_around_the_market_as_pasted(server: Server) -> None:
     instruments, book, trades, weeks, calls = answers(paste(server.address).stdout)[8:13]
@@ -143,11 +150,3 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
     assert canceled["data"]["status"] == "canceled"
     assert (order.status, order.filled) == ("cancelled", 0)
     assert "a-secret-of-adas" not in server.output
-
-
-def test_a_grid_as_pasted(server: Server) -> None:
-    funded, started, orders, stopped = answers(paste(server.address).stdout)[22:]
-    assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
-    assert orders["data"]
-    assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}
-    assert {order["type"] for order in orders["data"]} == {"limit"}
