@@ -17,6 +17,10 @@ the operator allows it, with keys of their own to an exchange.
 An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which is good for one use,
 for a new pair. A refresh token that is used twice ends its session.
 
+**API keys** are for programs: `POST /api/auth/api-keys`, then send `X-API-Key` instead. A key may do what its scopes
+say (`read`; `trade`, which reads too; `admin`) as far as its owner may, and ends with its owner. It neither signs out,
+nor makes other keys, nor hands over keys to exchanges.
+
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
 outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
 A batch is sent under one key: what of it was done is answered, what was not is done, nothing twice.
@@ -34,7 +38,7 @@ they trigger only while it runs.
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
 Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in the way.
 
-**Rate limits** are per user, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
+**Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
 SERVERS = [
     {"url": "/", "description": "The installation that serves this document"},
@@ -43,6 +47,7 @@ SERVERS = [
 PARAMETERS = {
     "account": "The id of an account.",
     "account_id": "The id of an account.",
+    "api_key_id": "The id of an API key.",
     "base": "The currency that is traded.",
     "client_order_id": "The id that the client gave the order.",
     "credential_id": "The id of a credential.",
@@ -84,7 +89,13 @@ COMPONENTS: dict[str, dict[str, Any]] = {
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The `access_token` of `POST /api/auth/login`.",
-        }
+        },
+        "api_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "The `key` of `POST /api/auth/api-keys`.",
+        },
     },
     "headers": {
         "RequestId": {

@@ -2,6 +2,7 @@
 
 from api import (
     accounts,
+    api_keys,
     auth,
     config,
     credentials,
@@ -18,6 +19,7 @@ from api import (
 
 BLUEPRINTS = (
     auth.blueprint,
+    api_keys.blueprint,
     accounts.blueprint,
     credentials.blueprint,
     portfolio.blueprint,

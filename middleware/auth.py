@@ -6,7 +6,10 @@ from flask import Flask, g, request
 
 from middleware.context import services
 from middleware.permissions import PUBLIC, required
+from services.principals import Principal
 from utils.errors import TradingError, Unauthenticated
+
+API_KEY = "X-API-Key"
 
 
 def install(app: Flask) -> None:
@@ -17,10 +20,18 @@ def install(app: Flask) -> None:
         if required() in {None, PUBLIC}:
             return
         try:
-            token = bearer_token(request.headers.get("Authorization"))
-            g.principal = services.sessions.principal(token) if token is not None else None
+            g.principal = _principal()
         except TradingError as error:
             g.auth_error = error
+
+
+def _principal() -> Principal | None:
+    token, key = bearer_token(request.headers.get("Authorization")), request.headers.get(API_KEY)
+    if key is None:
+        return services.sessions.principal(token) if token is not None else None
+    if token is not None:
+        raise Unauthenticated(f"Send either an access token or {API_KEY}, not both.", code="token_invalid")
+    return services.api_keys.principal(key)
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Rate limits: per user, per address when anonymous; logins also per account. Every answer tells what is left."""
+"""Rate limits: per user or API key, per address when anonymous; logins per account too. Answers tell what is left."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def _is_no_login() -> bool:
 
 
 def _names_nobody() -> bool:
-    return _is_no_login() or _login_name() is None
+    return _is_no_login() or (_is_anonymous() and _login_name() is None)
 
 
 def _user() -> str:
-    return f"user:{principal.user_id}"
+    return f"user:{principal.user_id}" if principal.key_id is None else f"key:{principal.key_id}"
 
 
 def _address() -> str:
@@ -115,6 +115,8 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
+    if _is_signed_in():  # confirms who they are; apart from logins, which a stolen token shall not use up
+        return f"account:{principal.user_id}:signed-in"
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

@@ -1,5 +1,6 @@
 """The tables, one module per noun, and the database they live in."""
 
+from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.base import Base
 from models.credentials import Credential
@@ -7,10 +8,11 @@ from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
-from models.users import RefreshToken, Session, User
+from models.users import RefreshToken, Session, User, UserSettings
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AuditEntry",
     "Balance",
     "Base",
@@ -25,9 +27,12 @@ __all__ = [
     "LedgerEntry",
     "Order",
     "Position",
+    "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
+    "SecondFactor",
     "Session",
     "Trade",
     "User",
+    "UserSettings",
 ]

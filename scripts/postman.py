@@ -28,6 +28,7 @@ LEFT_OUT = ("credentials", "close_position")
 
 PATH_VALUES = {
     "account_id": "{{openedId}}",
+    "api_key_id": "{{apiKeyId}}",
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
@@ -65,6 +66,7 @@ KEEP = {
     "refresh_tokens": _TOKENS,
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
+    "create_api_key": {"apiKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},

@@ -8,6 +8,7 @@ from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
 from services.accounts import Accounts
+from services.api_keys import ApiKeys
 from services.configuration import Configurations
 from services.credentials import Credentials
 from services.equity import EquityCurves
@@ -36,6 +37,7 @@ class Services:
 
     users: Users
     sessions: Sessions
+    api_keys: ApiKeys
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -62,6 +64,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        api_keys=ApiKeys(database),
         accounts=accounts,
         account_changes=AccountChanges(
             database,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 _USER = frozenset(
     {
         "profile:read",
         "profile:write",
+        "api_keys:read",
+        "api_keys:write",
         "accounts:read",
         "accounts:write",
         "credentials:read",
@@ -22,7 +25,16 @@ _USER = frozenset(
 
 ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
-    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read"},
+    "admin": _USER
+    | {
+        "config:read",
+        "config:write",
+        "users:read",
+        "users:write",
+        "logs:read",
+        "audit:read",
+        "statistics:read",
+    },
 }
 """What each role may do, as `<resource>:<read|write>`."""
 
@@ -30,21 +42,46 @@ PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
 
+SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write"})
+"""What no API key may do: change who its owner is and how they come in, or hand over keys to exchanges."""
+
+_READS = frozenset(permission for permission in _USER if permission.endswith(":read")) - SESSION_ONLY
+SCOPES: dict[str, frozenset[str]] = {
+    "read": _READS,
+    "trade": _READS | {"accounts:write", "orders:write"},
+    "admin": ROLES["admin"] - _USER,
+}
+"""What an API key may do for each of its scopes, as far as its owner's role may do it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """The caller of a request, as the database knows them now."""
+    """The caller of a request, as the database knows them now.
+
+    An API key has no session (`session_id` is empty); `scopes` are its own, None for whoever has signed in.
+    """
 
     user_id: str
     username: str
     role: str
-    session_id: str
+    session_id: str = ""
+    key_id: str | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether the caller administers the installation."""
-        return self.role == "admin"
+        """Tell whether the caller administers the installation; a key does with the scope `admin` alone."""
+        return self.role == "admin" and (self.scopes is None or "admin" in self.scopes)
 
     @property
     def permissions(self) -> frozenset[str]:
-        """Return what the caller's role may do; a role that is not known may do nothing."""
-        return ROLES.get(self.role, frozenset())
+        """Return what the caller may do; a role that is not known may do nothing."""
+        return _permissions(self.role, self.scopes)
+
+
+@cache
+def _permissions(role: str, scopes: frozenset[str] | None) -> frozenset[str]:
+    held = ROLES.get(role, frozenset())
+    if scopes is None:
+        return held
+    return held & frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from api.examples.accounts import ACCOUNTS
+from api.examples.administration import ADMINISTRATION
 from api.examples.market import MARKET
 from api.examples.story import ORDER
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
 
-EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **TRADING, **MARKET}
+EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **ADMINISTRATION, **TRADING, **MARKET}
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
