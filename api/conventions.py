@@ -15,7 +15,8 @@ the operator allows it, with keys of their own to an exchange.
 
 **Signing in.** `POST /api/auth/signup`, then `POST /api/auth/login`, then send `Authorization: Bearer <access_token>`.
 An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which is good for one use,
-for a new pair. A refresh token that is used twice ends its session.
+for a new pair. A refresh token that is used twice ends its session. Whoever has set up a second factor
+(`/api/auth/totp`) sends a code as `totp` with the login; without it the answer is 401 `totp_required`.
 
 **API keys** are for programs: `POST /api/auth/api-keys`, then send `X-API-Key` instead. A key may do what its scopes
 say (`read`; `trade`, which reads too; `admin`) as far as its owner may, and ends with its owner. It neither signs out,

@@ -13,6 +13,7 @@ from api import (
     portfolio,
     positions,
     risk,
+    second_factors,
     stream,
     trading,
 )
@@ -20,6 +21,7 @@ from api import (
 BLUEPRINTS = (
     auth.blueprint,
     api_keys.blueprint,
+    second_factors.blueprint,
     accounts.blueprint,
     credentials.blueprint,
     portfolio.blueprint,

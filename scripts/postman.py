@@ -1,7 +1,8 @@
 """Write `docs/postman_collection.json` from the OpenAPI document, in an order in which it runs from top to bottom.
 
 A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Left out are streams,
-which do not end, exchange credentials, which need keys to an exchange, and the closing of a position, which needs one.
+which do not end, exchange credentials, which need keys to an exchange, second factors, which need an app, and the
+closing of a position, which needs one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "close_position")
+LEFT_OUT = ("credentials", "second factor", "close_position")
 """Folders and operations."""
 
 PATH_VALUES = {

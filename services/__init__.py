@@ -10,6 +10,7 @@ from services.account_changes import AccountChanges
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
 from services.configuration import Configurations
+from services.confirmation import Confirmation
 from services.credentials import Credentials
 from services.equity import EquityCurves
 from services.health import Health
@@ -22,6 +23,7 @@ from services.portfolio import Portfolios
 from services.positions import Positions
 from services.prices import Prices
 from services.risk import Risk
+from services.second_factors import SecondFactors
 from services.sessions import Sessions
 from services.tokens import Tokens
 from services.trade_export import TradeExports
@@ -38,6 +40,7 @@ class Services:
     users: Users
     sessions: Sessions
     api_keys: ApiKeys
+    second_factors: SecondFactors
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -58,13 +61,16 @@ class Services:
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
     passwords = Passwords(processes=settings.web_workers)
+    vault = Vault.of(settings.encryption_keys)
+    second_factors = SecondFactors(database, vault, Confirmation(database, passwords))
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
-        sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
+        second_factors=second_factors,
         accounts=accounts,
         account_changes=AccountChanges(
             database,
@@ -74,7 +80,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
             live_trading_enabled=settings.live_trading_enabled,
             max_accounts=settings.max_accounts,
         ),
-        credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
+        credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=Orders(database, bridge, accounts),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit
+from services import audit, second_factors
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
+from services.second_factors import SecondFactors
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids
 from utils.errors import Forbidden, TradingError, Unauthenticated
@@ -45,10 +46,11 @@ _CALLER = (
 
 
 class LogIn(Message, frozen=True, kw_only=True):
-    """Sign in as the user whose username or address is `name`."""
+    """Sign in as the user whose username or address is `name`; `totp` is a code of their second factor."""
 
     name: str
     password: str
+    totp: str | None = None
 
 
 class TokenPair(Message, frozen=True, kw_only=True):
@@ -74,17 +76,19 @@ class Source:
 class Sessions:
     """Open, carry on and end sessions."""
 
-    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens) -> None:
+    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens, second_factors: SecondFactors) -> None:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
+        self._second_factors = second_factors
         self._callers: dict[tuple[str, str], tuple[float, Principal]] = {}
         """When and as whom the user of a session was looked up."""
 
     def log_in(self, command: LogIn, origin: Origin) -> TokenPair:
         """Open a session.
 
-        :raises Unauthenticated: `invalid_credentials`, whether the name or the password is wrong.
+        :raises Unauthenticated: `invalid_credentials`, whether the name or the password is wrong; when they are right
+            and the user has a second factor, `totp_required` without a code and `totp_invalid` with a wrong one.
         :raises Forbidden: `user_inactive` when the password is right but the user was deactivated.
         :raises Overloaded: when too many sign in at once.
         """
@@ -98,6 +102,7 @@ class Sessions:
         if not user.is_active:
             self._refuse(user.id, Forbidden("This user has been deactivated.", code="user_inactive"), origin)
         rehashed = self._hasher.hash(command.password) if self._hasher.is_outdated(user.password_hash) else None
+        self._check_second_factor(user.id, command.totp, origin)
         with self._database.write() as session:
             if rehashed is not None:
                 # only if it is still the hash that was verified: a password changed meanwhile stays changed
@@ -170,6 +175,18 @@ class Sessions:
             # people type passwords into the wrong field: what is no name is not kept as it is
             return Source(target=hashlib.sha256(key.encode()).hexdigest(), known=False)
         return Source(target=row[0], known=bool(row[1]))
+
+    def _check_second_factor(self, user_id: str, code: str | None, origin: Origin) -> None:
+        with self._database.read() as connection:
+            if not second_factors.is_on(connection, user_id):
+                return
+        if code is None:
+            self._refuse(user_id, Unauthenticated("Send the code of your app as totp.", code="totp_required"), origin)
+        with self._database.write() as session:
+            right = self._second_factors.spend(session, user_id, code)
+        if not right:
+            wrong = Unauthenticated("The code is wrong, or was used before.", code="totp_invalid")
+            self._refuse(user_id, wrong, origin)
 
     def _refuse(self, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
         with self._database.write() as session:
