@@ -70,6 +70,7 @@ class Settings:
     max_open_orders: int = 500
     accounts_in_memory: int = 2000
     account_idle_minutes: int = 15
+    event_retention_days: int = 7
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -121,6 +122,7 @@ class Settings:
             rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 6000, low=1, high=10_000_000),
             accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
             account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
+            event_retention_days=reader.integer("EVENT_RETENTION_DAYS", 7, low=1, high=3650),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),

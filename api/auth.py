@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from api.blueprint import PUBLIC, Blueprint
 from api.context import origin, principal, services
 from api.schemas.auth import (
+    ChangePasswordSchema,
     LogInSchema,
     RefreshSchema,
+    SessionSchema,
     SignedOutSchema,
     SignUpSchema,
+    TicketSchema,
     TokenPairSchema,
     UserSchema,
 )
+from api.schemas.envelope import PageQuery
 from middleware.rate_limits import LOGIN
-from services.sessions import LogIn, TokenPair
+from services.session_rows import OpenSession
+from services.sessions import ChangePassword, LogIn, TokenPair
+from services.tickets import Ticket
 from services.users import SignUp, User
+from utils.pages import Page
 
 blueprint = Blueprint("auth", "Signing up, in and out")
 
@@ -49,6 +58,49 @@ def log_out() -> dict[str, bool]:
     """End the session; its tokens are worth nothing from then on."""
     services.sessions.log_out(principal, origin())
     return {"signed_out": True}
+
+
+@blueprint.route("/api/auth/logout-all", method="POST", permission="profile:write")
+@blueprint.response(200, SignedOutSchema)
+def log_out_everywhere() -> dict[str, bool]:
+    """End all sessions of the caller, the present one too; streams end within five seconds."""
+    services.sessions.log_out_all(principal, origin())
+    return {"signed_out": True}
+
+
+@blueprint.route("/api/auth/password", method="POST", permission="profile:write", limit=LOGIN)
+@blueprint.arguments(ChangePasswordSchema)
+@blueprint.response(200, TokenPairSchema)
+def change_password(command: ChangePassword) -> TokenPair:
+    """Change the password; all sessions end with that, and the answer opens a fresh one."""
+    return services.sessions.change_password(principal, command, origin())
+
+
+@blueprint.route("/api/auth/sessions", permission="profile:read")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, SessionSchema, paged=True)
+def list_sessions(query: dict[str, Any]) -> Page[OpenSession]:
+    """List the caller's sessions that have not ended, oldest first."""
+    return services.sessions.list(principal, **query)
+
+
+@blueprint.route("/api/auth/sessions/<session_id>", method="DELETE", permission="profile:write")
+@blueprint.response(200, SignedOutSchema)
+def end_session(session_id: str) -> dict[str, bool]:
+    """End one of the caller's sessions, as on a device that was lost; its streams end within five seconds."""
+    services.sessions.end(principal, session_id, origin())
+    return {"signed_out": True}
+
+
+@blueprint.route("/api/auth/stream-ticket", method="POST", permission="profile:write")
+@blueprint.response(201, TicketSchema)
+def issue_stream_ticket() -> Ticket:
+    """Return a ticket that goes into the URL of a stream (`ticket=`), for browsers, which cannot send a header there.
+
+    It must be used within 30 seconds. A WebSocket uses it up; an `EventSource` may reconnect with it until the session
+    ends, at most 15 minutes after its last use. It opens streams, and nothing else.
+    """
+    return services.tickets.issue(principal, origin())
 
 
 @blueprint.route("/api/auth/me", permission="profile:read")

@@ -61,6 +61,7 @@ PARAMETERS = {
     "quote": "The currency that is paid with.",
     "search": "A part of the symbol, in any case.",
     "side": "The side of the order.",
+    "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",

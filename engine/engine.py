@@ -8,14 +8,16 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from config import Settings
 from engine.account_changes import AccountChanges
+from engine.account_events import AccountEvents
 from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
@@ -24,6 +26,7 @@ from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
+from engine.event_log import EventLog
 from engine.exchanges import registry
 from engine.exchanges.verification import Verifier
 from engine.feeds import Feed, exchange_markets
@@ -82,7 +85,8 @@ class Engine:
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
-        self._journal = Journal(self._journal_database)
+        self._account_events = AccountEvents()
+        self._journal = Journal(self._journal_database, self._account_events)
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
@@ -97,11 +101,12 @@ class Engine:
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
-        self._server = Server(self._handlers(), self._subscribe)
+        self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
         self._lag = 0.0
         self._background: set[asyncio.Task[Any]] = set()
@@ -133,6 +138,7 @@ class Engine:
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
+            self._spawn(self.event_log.run(), "event log")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 
@@ -229,11 +235,20 @@ class Engine:
             exchange.update({"api-key": "[redacted]", "api-secret": "[redacted]"})
         return wire.BotConfig(octobot_version=OCTOBOT_VERSION, config=config)
 
-    def _subscribe(self, query: wire.Subscribe) -> AsyncIterator[wire.StreamEvent | None]:
+    def _streams(self) -> dict[type[wire.Request], Any]:
+        return {
+            wire.Subscribe: self._prices,
+            wire.SubscribeAccountEvents: lambda query: self._account_events.subscribe(query.heartbeat),
+        }
+
+    async def _prices(self, query: wire.Subscribe) -> AsyncGenerator[bytes | None]:
         market = self._markets.get(query.exchange)
         for symbol in query.symbols or ():
             market.instrument(symbol)
-        return self._feeds[query.exchange].prices.subscribe(query.symbols, query.since_id, query.heartbeat)
+        stream = self._feeds[query.exchange].prices
+        async with aclosing(stream.subscribe(query.symbols, query.since_id, query.heartbeat)) as events:
+            async for event in events:
+                yield None if event is None else wire.encode_event(event)
 
     # ------------------------------------------------------------------------------------------ background
 

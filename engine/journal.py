@@ -13,9 +13,11 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from engine.account_events import AccountEvents
 from engine.orders import client_order_id_taken
 from engine.statements import Statements
 from engine.unit import Line, Unit
@@ -24,6 +26,7 @@ from models.database import Transaction
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
 
 _log = logging.getLogger(__name__)
+Rows = list[dict[str, Any]]
 MAX_BATCH = 500
 RETRY_AFTER = 1
 OUTCOME_SECONDS = 2.0
@@ -36,15 +39,16 @@ LOG_PAUSE = 5.0
 
 
 class Journal:
-    """Commit units of work in the order in which they are given."""
+    """Commit units of work in the order in which they are given, and publish their events."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, account_events: AccountEvents | None = None) -> None:
         self._database = database
         self._write = Statements(database).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._unresolved: Transaction | None = None
+        self._account_events = account_events or AccountEvents()
+        self._unresolved: tuple[Transaction, Rows] | None = None
         self._tidy_again = 0.0
 
     def start(self) -> None:
@@ -126,41 +130,50 @@ class Journal:
 
     def _try(self, units: list[Unit]) -> TradingError | None:
         transaction, committing = None, False
+        events: Rows = []
         try:
-            if self._unresolved is not None and self._database.outcome(self._unresolved) is None:
+            if self._unresolved is not None and self._outcome(*self._unresolved) is None:
                 return _unknown_before()
-            self._unresolved = None
             with self._database.writing() as connection:
                 transaction = self._database.transaction(connection)
-                self._write(connection, units)
+                events = self._write(connection, units)
                 committing = transaction is not None
         except StorageUnavailable as error:
             _log.error("the database did not take %d changes: %s", len(units), error.__cause__)
             # a server that goes away between COMMIT and its answer may have stored everything
-            return self._resolve(transaction) if transaction is not None and committing else error
+            return self._resolve(transaction, events) if transaction is not None and committing else error
         except IntegrityError as error:
             return _broken_constraint(error)
         except Exception:
             # whatever it is, the thread must outlive it: nothing is stored or answered without it
             _log.exception("a change could not be stored")
             return EngineFault("The change could not be stored.")
+        self._account_events.publish(events)
         return None
 
-    def _resolve(self, transaction: Transaction) -> TradingError | None:
+    def _resolve(self, transaction: Transaction, events: Rows) -> TradingError | None:
         """Find out what became of a transaction whose COMMIT was not answered.
 
         Until that is known nothing else is committed, and so no account is read anew: what it read could be the state
         from before a transaction that is still on its way.
         """
-        self._unresolved = transaction
+        self._unresolved = transaction, events
         deadline = time.monotonic() + OUTCOME_SECONDS
-        while (committed := self._database.outcome(transaction)) is None and time.monotonic() < deadline:
+        while (committed := self._outcome(transaction, events)) is None and time.monotonic() < deadline:
             time.sleep(OUTCOME_PAUSE)
         if committed is None:
             return EngineTimeout("The database went away while it stored the change; the outcome is unknown.")
-        self._unresolved = None
         _log.warning("the database had %s the changes", "stored" if committed else "dropped")
         return None if committed else StorageUnavailable("The database did not answer.", retry_after=RETRY_AFTER)
+
+    def _outcome(self, transaction: Transaction, events: Rows) -> bool | None:
+        """Tell whether the unresolved transaction was committed, whose events are published then; None: not known."""
+        committed = self._database.outcome(transaction)
+        if committed is not None:
+            self._unresolved = None
+        if committed:
+            self._account_events.publish(events)
+        return committed
 
 
 def _unknown_before() -> StorageUnavailable:

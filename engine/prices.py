@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from utils.wire import Price, StreamEvent
 
@@ -34,7 +34,7 @@ class PriceStream:
 
     async def subscribe(
         self, symbols: list[str] | None, since_id: int | None, heartbeat: float
-    ) -> AsyncIterator[StreamEvent | None]:
+    ) -> AsyncGenerator[StreamEvent | None]:
         """Yield what was missed since `since_id` (or a snapshot), then events as they come; None when all is quiet.
 
         A `reset` event comes first when the buffer no longer reaches back to `since_id`. A subscriber that is slow

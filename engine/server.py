@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,21 +15,26 @@ import msgspec
 
 from utils import wire
 from utils.errors import EngineFault, Fault, TradingError
-from utils.wire import Request, StreamEvent, Subscribe
+from utils.wire import Request
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[Any], Awaitable[Any]]
-Streamer = Callable[[Subscribe], AsyncIterator[StreamEvent | None]]
+Stream = Callable[[Any], AsyncGenerator[bytes | None]]
+"""Yields frames; None stands for a heartbeat."""
+
 DRAIN_SECONDS = 10
+STALLED_SECONDS = 30.0
+"""A subscriber that takes nothing for so long is cut."""
+
 HEARTBEAT_FRAME = wire.frame(b"")
 
 
 class Server:
-    """Answer calls with `handlers`, by type of request, and turn `Subscribe` into a stream of frames."""
+    """Answer calls with `handlers`, and subscriptions with `streams` of frames, by type of request."""
 
-    def __init__(self, handlers: dict[type[Request], Handler], stream: Streamer) -> None:
+    def __init__(self, handlers: dict[type[Request], Handler], streams: dict[type[Request], Stream]) -> None:
         self._handlers = handlers
-        self._stream = stream
+        self._streams = streams
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +78,7 @@ class Server:
             _log.warning("dropped a %s that came after its deadline", type(call.request).__name__)
             connection.close()
             return
-        if isinstance(call.request, Subscribe):
+        if type(call.request) in self._streams:
             await self._pump(call.request, connection)
         else:
             connection.send(await self._reply(call.request))
@@ -86,17 +92,22 @@ class Server:
             _log.exception("a %s failed", type(request).__name__)
             return wire.encode_fault(Fault.of(EngineFault("The engine failed; its log has the details.")))
 
-    async def _pump(self, request: Subscribe, connection: _Connection) -> None:
+    async def _pump(self, request: Request, connection: _Connection) -> None:
         connection.streaming = asyncio.current_task()
         try:
-            async for event in self._stream(request):
-                connection.send(HEARTBEAT_FRAME if event is None else wire.encode_event(event))
-                await connection.writable.wait()
+            async with aclosing(self._streams[type(request)](request)) as frames:
+                async for frame in frames:
+                    connection.send(HEARTBEAT_FRAME if frame is None else frame)
+                    if not connection.writable.is_set():
+                        async with asyncio.timeout(STALLED_SECONDS):
+                            await connection.writable.wait()
         except TradingError as error:
             _log.info("a subscription was refused: %s", error.detail)
+        except TimeoutError:
+            _log.warning("a subscriber was cut: it took nothing for %.0f s", STALLED_SECONDS)
         except asyncio.CancelledError:
             pass
-        connection.close()
+        connection.end()
 
     def opened(self, connection: _Connection) -> None:
         """Count a connection."""
@@ -158,6 +169,12 @@ class _Connection(asyncio.Protocol):
         """Stop a subscription."""
         if self.streaming is not None:
             self.streaming.cancel()
+
+    def end(self) -> None:
+        """Close the connection; what was written to somebody who does not read is dropped."""
+        if self._transport is not None and not self.writable.is_set():
+            self._transport.abort()
+        self.close()
 
     def close(self) -> None:
         """Close the connection after what was written."""

@@ -47,8 +47,8 @@ class Statements:
             set_={"last_id": EventCounter.last_id + counter_insert.excluded.last_id},
         ).returning(EventCounter.user_id, EventCounter.last_id)
 
-    def write(self, connection: Connection, units: list[Unit]) -> None:
-        """Write `units` in their order."""
+    def write(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
+        """Write `units` in their order and return the rows of their events, those of a user by ascending ids."""
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
         positions: dict[tuple[str, str], dict[str, Any]] = {}
@@ -68,13 +68,14 @@ class Statements:
             samples += unit.samples
             if unit.account:
                 _settle(connection, unit.account)
+        events = self._number(connection, units)
         for statement, rows in (
             (self._orders, list(orders.values())),
             (_TRADES, trades),
             (_LEDGER, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (_EVENTS, self._number(connection, units)),
+            (_EVENTS, events),
             (_AUDIT, audit),
             (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
@@ -87,6 +88,7 @@ class Statements:
             connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))
         for row in (row for unit in units for row in unit.switches):  # in order: one may be engaged and released
             connection.execute(self._switches if row["engaged_at"] is not None else _RELEASE, row)
+        return events
 
     def _number(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Give every event the next id of its user, inside the transaction: no gap, no event out of order."""

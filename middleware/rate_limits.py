@@ -90,7 +90,7 @@ def _is_no_login() -> bool:
 
 
 def _names_nobody() -> bool:
-    return _is_no_login() or (_is_anonymous() and _login_name() is None)
+    return _is_no_login() or (caller() is None and _login_name() is None)
 
 
 def _user() -> str:
@@ -115,8 +115,8 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
-    if _is_signed_in():  # confirms who they are; apart from logins, which a stolen token shall not use up
-        return f"account:{principal.user_id}:signed-in"
+    if caller() is not None:  # who stole a token shall not find the password out with it
+        return f"account:{principal.user_id}:own"
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

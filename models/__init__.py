@@ -8,7 +8,7 @@ from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
-from models.users import RefreshToken, Session, User, UserSettings
+from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
@@ -32,6 +32,7 @@ __all__ = [
     "RiskLimits",
     "SecondFactor",
     "Session",
+    "StreamTicket",
     "Trade",
     "User",
     "UserSettings",

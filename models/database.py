@@ -8,7 +8,20 @@ from pathlib import Path
 from sqlite3 import Error as SQLError
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Engine,
+    String,
+    TableValuedAlias,
+    bindparam,
+    cast,
+    create_engine,
+    event,
+    func,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalError, OperationalError
@@ -60,6 +73,15 @@ class Database:
     def insert(self, table: Any) -> Any:
         """Return an insert into `table` that can tell what to do on a conflict, as the database's dialect has it."""
         return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
+
+    def texts(self, name: str) -> TableValuedAlias:
+        """Return the strings of the parameter `name`, a JSON array, as a table whose column is `value`.
+
+        However many they are, they are one parameter of one statement that is compiled once.
+        """
+        given = bindparam(name, type_=String)
+        rows = func.json_each(given) if self.is_sqlite else func.json_array_elements_text(cast(given, JSON))
+        return rows.table_valued("value", name="given") if self.is_sqlite else rows.table_valued("value")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -30,12 +30,16 @@ class Event(Base):
 
 
 class EventCounter(Base):
-    """The last event id of each user; advanced in the transaction that writes the events."""
+    """The last event id of each user; advanced in the transaction that writes the events.
+
+    Events up to `forgotten_id` were too old and are deleted.
+    """
 
     __tablename__ = "event_counters"
 
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
     last_id: Mapped[int] = mapped_column(BigInteger)
+    forgotten_id: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class AuditEntry(Base):

@@ -72,3 +72,14 @@ class RefreshToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class StreamTicket(Base):
+    """A ticket for streams, by the SHA-256 of it; `is_used` tells that an event source holds it."""
+
+    __tablename__ = "stream_tickets"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"), index=True)
+    good_until: Mapped[datetime] = mapped_column(index=True)
+    is_used: Mapped[bool] = mapped_column(default=False)

@@ -24,7 +24,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "second factor", "close_position")
+LEFT_OUT = ("credentials", "second factor", "close_position", "end_session", "log_out_everywhere")
 """Folders and operations."""
 
 PATH_VALUES = {
@@ -49,6 +49,7 @@ HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
 BODIES: dict[str, dict[str, str]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},
+    "ChangePassword": {"current_password": "{{password}}", "new_password": "{{password}}"},
     "Refresh": {"refresh_token": "{{refreshToken}}"},
     "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},
     "OrderChanges": {"amount": "0.012"},
@@ -65,6 +66,7 @@ _TOKENS = {"token": "answer.access_token", "refreshToken": "answer.refresh_token
 KEEP = {
     "log_in": _TOKENS,
     "refresh_tokens": _TOKENS,
+    "change_password": _TOKENS,
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},

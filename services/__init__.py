@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
+from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
 from services.configuration import Configurations
@@ -25,6 +26,7 @@ from services.prices import Prices
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
+from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
@@ -41,6 +43,8 @@ class Services:
     sessions: Sessions
     api_keys: ApiKeys
     second_factors: SecondFactors
+    tickets: Tickets
+    account_events: AccountEvents
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
@@ -71,6 +75,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         second_factors=second_factors,
+        tickets=Tickets(database),
+        account_events=AccountEvents(database),
         accounts=accounts,
         account_changes=AccountChanges(
             database,

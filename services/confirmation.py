@@ -9,7 +9,7 @@ from services import audit
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
-from utils.errors import Forbidden
+from utils.errors import FieldError, Refused
 
 
 class Confirmation:
@@ -23,7 +23,7 @@ class Confirmation:
         """Go on when `password` is the caller's.
 
         :param action: what is asked for, as the audit log calls it.
-        :raises Forbidden: `password_wrong`. :raises Overloaded: when too many passwords are checked at once.
+        :raises Refused: `wrong_password`. :raises Overloaded: when too many passwords are checked at once.
         """
         with self._database.read() as connection:
             query = select(User.password_hash).where(User.id == principal.user_id)
@@ -31,5 +31,6 @@ class Confirmation:
         if not self._hasher.verify(stored, password):
             with self._database.write() as session:
                 who = principal.user_id
-                audit.denied(session, origin, action, "password_wrong", user_id=who, target=who)
-            raise Forbidden("The password is wrong.", code="password_wrong")
+                audit.denied(session, origin, action, "wrong_password", user_id=who, target=who)
+            error = FieldError(field="password", code="wrong_password", message="This is not your password.")
+            raise Refused("The password is wrong.", code="wrong_password", errors=(error,))

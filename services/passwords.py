@@ -71,20 +71,20 @@ class Passwords:
             raise Overloaded("Too many sign-ins at once.", retry_after=1) from None
 
 
-def check(password: str, *, username: str, email: str) -> None:
+def check(password: str, *, username: str, email: str, field: str = "password") -> None:
     """Refuse a password that is short, long, common or made of the user's own names.
 
-    :raises Refused: with the field `password` and the rule as code.
+    :raises Refused: with `field` and the rule as code.
     """
     if len(password) < MIN_LENGTH:
-        raise _refused("password_too_short", f"Use at least {MIN_LENGTH} characters.")
+        raise _refused(field, "password_too_short", f"Use at least {MIN_LENGTH} characters.")
     if len(password) > MAX_LENGTH:
-        raise _refused("password_too_long", f"Use at most {MAX_LENGTH} characters.")
+        raise _refused(field, "password_too_long", f"Use at most {MAX_LENGTH} characters.")
     folded = password.casefold()
     if folded in common() or len(set(folded)) < MIN_DISTINCT:
-        raise _refused("password_too_common", "This password is among the first that are tried.")
+        raise _refused(field, "password_too_common", "This password is among the first that are tried.")
     if folded in {username.casefold(), email.casefold(), email.casefold().partition("@")[0]}:
-        raise _refused("password_is_name", "The password must not be your name or address.")
+        raise _refused(field, "password_is_name", "The password must not be your name or address.")
 
 
 @cache
@@ -94,5 +94,5 @@ def common() -> frozenset[str]:
     return frozenset(line.casefold() for line in lines if line and not line.startswith("#"))
 
 
-def _refused(code: str, message: str) -> Refused:
-    return Refused(message, errors=(FieldError(field="password", code=code, message=message),))
+def _refused(field: str, code: str, message: str) -> Refused:
+    return Refused(message, errors=(FieldError(field=field, code=code, message=message),))

@@ -41,14 +41,18 @@ ROLES: dict[str, frozenset[str]] = {
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
-
 SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write"})
 """What no API key may do: change who its owner is and how they come in, or hand over keys to exchanges."""
 
-_READS = frozenset(permission for permission in _USER if permission.endswith(":read")) - SESSION_ONLY
+
+def _reads(permissions: frozenset[str]) -> frozenset[str]:
+    return frozenset(permission for permission in permissions if permission.endswith(":read"))
+
+
+_SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
-    "read": _READS,
-    "trade": _READS | {"accounts:write", "orders:write"},
+    "read": _SEEN,
+    "trade": _SEEN | {"accounts:write", "orders:write"},
     "admin": ROLES["admin"] - _USER,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""
@@ -65,6 +69,7 @@ class Principal:
     username: str
     role: str
     session_id: str = ""
+    is_read_only: bool = False
     key_id: str | None = None
     scopes: frozenset[str] | None = None
 
@@ -76,12 +81,12 @@ class Principal:
     @property
     def permissions(self) -> frozenset[str]:
         """Return what the caller may do; a role that is not known may do nothing."""
-        return _permissions(self.role, self.scopes)
+        return _permissions(self.role, self.scopes, self.is_read_only)
 
 
 @cache
-def _permissions(role: str, scopes: frozenset[str] | None) -> frozenset[str]:
+def _permissions(role: str, scopes: frozenset[str] | None, is_read_only: bool) -> frozenset[str]:
     held = ROLES.get(role, frozenset())
-    if scopes is None:
-        return held
-    return held & frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
+    if scopes is not None:
+        held &= frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
+    return _reads(held) if is_read_only else held

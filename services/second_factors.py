@@ -23,7 +23,7 @@ from services.audit import Origin
 from services.confirmation import Confirmation
 from services.principals import Principal
 from utils import clock
-from utils.errors import Conflict, Forbidden
+from utils.errors import Conflict, FieldError, Refused
 from utils.vault import Sealed, Vault
 from utils.wire import Message
 
@@ -71,7 +71,7 @@ class SecondFactors:
     def enroll(self, principal: Principal, origin: Origin, password: str) -> Enrollment:
         """Draw a secret, which counts once a code of it was confirmed; an earlier unconfirmed one is forgotten.
 
-        :raises Forbidden: `password_wrong`. :raises Conflict: `totp_enabled`.
+        :raises Refused: `wrong_password`. :raises Conflict: `totp_enabled`.
         """
         user_id = principal.user_id
         self._confirmation.check(principal, origin, "totp.enrolled", password)
@@ -91,7 +91,7 @@ class SecondFactors:
     def confirm(self, principal: Principal, origin: Origin, code: str) -> RecoveryCodes:
         """Turn the second factor on: the code shows that the app knows the secret.
 
-        :raises Conflict: `totp_enabled`, or `totp_not_enrolled`. :raises Forbidden: `totp_invalid`.
+        :raises Conflict: `totp_enabled`, or `totp_not_enrolled`. :raises Refused: `totp_invalid`.
         """
         user_id = principal.user_id
         with self._database.write() as session:
@@ -113,7 +113,7 @@ class SecondFactors:
     def disable(self, principal: Principal, origin: Origin, password: str, code: str) -> SecondFactorState:
         """Let a login need the password alone; it takes the password and a code, of the app or for recovery.
 
-        :raises Conflict: `totp_not_enrolled`. :raises Forbidden: `password_wrong`, or `totp_invalid`.
+        :raises Conflict: `totp_not_enrolled`. :raises Refused: `wrong_password`, or `totp_invalid`.
         """
         user_id = principal.user_id
         self._confirmation.check(principal, origin, "totp.disabled", password)
@@ -200,8 +200,9 @@ def _digest(code: str) -> str:
     return hashlib.sha256(re.sub(r"[\s-]", "", code).lower().encode()).hexdigest()
 
 
-def _invalid() -> Forbidden:
-    return Forbidden("The code is wrong, or was used before.", code="totp_invalid")
+def _invalid() -> Refused:
+    error = FieldError(field="totp", code="totp_invalid", message="The code is wrong, or was used before.")
+    return Refused(error.message, code="totp_invalid", errors=(error,))
 
 
 def _not_enrolled() -> Conflict:

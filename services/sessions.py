@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit, second_factors
+from services import audit, passwords, second_factors, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
 from services.second_factors import SecondFactors
+from services.session_rows import OpenSession
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
-from utils import clock, ids
-from utils.errors import Forbidden, TradingError, Unauthenticated
+from utils import clock, ids, json
+from utils.errors import FieldError, Forbidden, NotFound, Refused, TradingError, Unauthenticated
+from utils.pages import Cursor, Page
 from utils.wire import Message
-
-KNOWN_FOR = timedelta(days=60)
-"""How long after a session has expired its user is still known where it was opened."""
 
 CALLER_SECONDS = 1.0
 """How long a caller who was looked up is taken for unchanged; the process that ends a session forgets it at once."""
 
 CALLERS = 10_000
-
-_CALLER = (
-    select(
-        User.id,
-        User.username,
-        User.role,
-        User.is_active,
-        SessionRow.expires_at,
-        SessionRow.revoked_at,
-    )
-    .join(SessionRow, SessionRow.user_id == User.id)
-    .where(SessionRow.id == bindparam("session"), User.id == bindparam("user"))
-)
 
 
 class LogIn(Message, frozen=True, kw_only=True):
@@ -51,6 +37,13 @@ class LogIn(Message, frozen=True, kw_only=True):
     name: str
     password: str
     totp: str | None = None
+
+
+class ChangePassword(Message, frozen=True, kw_only=True):
+    """Put another password in the place of the caller's."""
+
+    current_password: str
+    new_password: str
 
 
 class TokenPair(Message, frozen=True, kw_only=True):
@@ -93,21 +86,23 @@ class Sessions:
         :raises Overloaded: when too many sign in at once.
         """
         with self._database.read() as connection:
-            user = connection.execute(select(User).where(_named(command.name.casefold()))).first()
+            user = connection.execute(select(User).where(session_rows.named(command.name.casefold()))).first()
         # an unknown user costs the same hash as a known one
         right = self._hasher.verify(user.password_hash if user else None, command.password)
         if user is None or not right:
             wrong = Unauthenticated("The name or the password is wrong.", code="invalid_credentials")
-            self._refuse(user.id if user else None, wrong, origin)
+            self._refuse("session.started", user.id if user else None, wrong, origin)
         if not user.is_active:
-            self._refuse(user.id, Forbidden("This user has been deactivated.", code="user_inactive"), origin)
+            inactive = Forbidden("This user has been deactivated.", code="user_inactive")
+            self._refuse("session.started", user.id, inactive, origin)
         rehashed = self._hasher.hash(command.password) if self._hasher.is_outdated(user.password_hash) else None
         self._check_second_factor(user.id, command.totp, origin)
         with self._database.write() as session:
+            if not session_rows.lock(session, user.id, user.password_hash):
+                # changed, or deactivated, while it was being verified: what ended sessions then must end this one too
+                raise Unauthenticated("The name or the password is wrong.", code="invalid_credentials")
             if rehashed is not None:
-                # only if it is still the hash that was verified: a password changed meanwhile stays changed
-                still = and_(User.id == user.id, User.password_hash == user.password_hash)
-                session.execute(update(User).where(still).values(password_hash=rehashed))
+                session.execute(update(User).where(User.id == user.id).values(password_hash=rehashed))
             return self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
 
     def refresh(self, refresh_token: str, origin: Origin) -> TokenPair:
@@ -118,13 +113,13 @@ class Sessions:
         """
         claims = self._tokens.read(refresh_token, "refresh")
         with self._database.write() as session:
-            if _use(session, claims.token_id):
-                caller = _caller(session.connection(), claims)
+            if session_rows.use(session, claims.token_id):
+                caller = session_rows.caller(session.connection(), claims.session_id, claims.user_id)
                 audit.record(session, origin, "session.refreshed", user_id=caller.user_id, target=claims.session_id)
                 return self._pair(session, caller.user_id, claims.session_id, is_admin=caller.role == "admin")
             reused = session.execute(select(exists().where(RefreshToken.id == claims.token_id))).scalar_one()
             if reused:
-                _revoke(session, claims.session_id, "token_reused")
+                session_rows.revoke(session, SessionRow.id == claims.session_id, "token_reused")
                 audit.denied(
                     session,
                     origin,
@@ -141,9 +136,58 @@ class Sessions:
     def log_out(self, principal: Principal, origin: Origin) -> None:
         """End the caller's session: its access and refresh tokens are worth nothing from now on."""
         with self._database.write() as session:
-            _revoke(session, principal.session_id, "logout")
+            session_rows.revoke(session, SessionRow.id == principal.session_id, "logout")
             audit.record(session, origin, "session.ended", user_id=principal.user_id, target=principal.session_id)
         self._callers.pop((principal.session_id, principal.user_id), None)
+
+    def log_out_all(self, principal: Principal, origin: Origin) -> None:
+        """End all sessions of the caller, the present one too."""
+        with self._database.write() as session:
+            session_rows.revoke(session, SessionRow.user_id == principal.user_id, "logout_all")
+            audit.record(session, origin, "sessions.ended", user_id=principal.user_id, target=principal.user_id)
+        self._forget(principal.user_id)
+
+    def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[OpenSession]:
+        """Return a page of the caller's sessions that have not ended, oldest first."""
+        row = SessionRow
+        mine = and_(row.user_id == principal.user_id, row.revoked_at.is_(None), row.expires_at > clock.now())
+        query = select(row.__table__).where(mine).order_by(row.created_at, row.id).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(tuple_(row.created_at, row.id) > tuple_(cursor.created_at, cursor.id))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return Page.of([session_rows.shown(each, principal) for each in rows], limit)
+
+    def end(self, principal: Principal, session_id: str, origin: Origin) -> None:
+        """End one of the caller's sessions. :raises NotFound: there is none with this id, or it has ended."""
+        which = and_(SessionRow.id == session_id, SessionRow.user_id == principal.user_id)
+        with self._database.write() as session:
+            if not session_rows.revoke(session, which & (SessionRow.expires_at > clock.now()), "ended"):
+                raise NotFound("There is no such session.", code="session_not_found")
+            audit.record(session, origin, "session.ended", user_id=principal.user_id, target=session_id)
+        self._callers.pop((session_id, principal.user_id), None)
+
+    def change_password(self, principal: Principal, command: ChangePassword, origin: Origin) -> TokenPair:
+        """Change the caller's password, end all their sessions, and open a fresh one.
+
+        :raises Refused: `wrong_password`, or the new one is too weak.
+        :raises Overloaded: when too many sign in at once.
+        """
+        with self._database.read() as connection:
+            user = connection.execute(select(User.__table__).where(User.id == principal.user_id)).one()
+        passwords.check(command.new_password, username=user.username, email=user.email, field="new_password")
+        if not self._hasher.verify(user.password_hash, command.current_password):
+            self._refuse("password.changed", user.id, _wrong_password(), origin)
+        hashed = self._hasher.hash(command.new_password)
+        with self._database.write() as session:
+            if not session_rows.lock(session, user.id, user.password_hash):
+                raise _wrong_password()  # another change was quicker
+            session.execute(update(User).where(User.id == user.id).values(password_hash=hashed, updated_at=clock.now()))
+            session_rows.revoke(session, SessionRow.user_id == user.id, "password_changed")
+            audit.record(session, origin, "password.changed", user_id=user.id, target=user.id)
+            pair = self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
+        self._forget(user.id)
+        return pair
 
     def principal(self, access_token: str) -> Principal:
         """Return who `access_token` stands for, as the database knew them at most `CALLER_SECONDS` ago.
@@ -158,17 +202,32 @@ class Sessions:
         if known is not None and began - known[0] < CALLER_SECONDS:
             return known[1]
         with self._database.read() as connection:
-            caller = _caller(connection, claims)
+            caller = session_rows.caller(connection, claims.session_id, claims.user_id)
         if len(self._callers) >= CALLERS:
             self._callers.clear()
         self._callers[key] = (began, caller)
         return caller
 
+    def ended(self, session_ids: Iterable[str]) -> set[str]:
+        """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
+        given = self._database.texts("sessions")
+        # as a scalar: of an EXISTS PostgreSQL may make a join, which compares every session with every other
+        living = (
+            select(SessionRow.id)
+            .join(User, User.id == SessionRow.user_id)
+            .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
+            .scalar_subquery()
+        )
+        query = select(given.c.value).where(living.is_(None))
+        asked = json.dumps(list(session_ids)).decode()
+        with self._database.read() as connection:
+            return set(connection.execute(query, {"sessions": asked}).scalars())
+
     def source(self, name: str, ip: str | None) -> Source:
         """Return whom a login as `name` from `ip` is aimed at."""
         key = name.casefold()
         before = exists().where(SessionRow.user_id == User.id, SessionRow.ip == ip)
-        query = select(User.id, before).where(_named(key))
+        query = select(User.id, before).where(session_rows.named(key))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
@@ -181,21 +240,27 @@ class Sessions:
             if not second_factors.is_on(connection, user_id):
                 return
         if code is None:
-            self._refuse(user_id, Unauthenticated("Send the code of your app as totp.", code="totp_required"), origin)
+            missing = Unauthenticated("Send the code of your app as totp.", code="totp_required")
+            self._refuse("session.started", user_id, missing, origin)
         with self._database.write() as session:
             right = self._second_factors.spend(session, user_id, code)
         if not right:
             wrong = Unauthenticated("The code is wrong, or was used before.", code="totp_invalid")
-            self._refuse(user_id, wrong, origin)
+            self._refuse("session.started", user_id, wrong, origin)
 
-    def _refuse(self, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
+    def _refuse(self, action: str, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
         with self._database.write() as session:
-            audit.denied(session, origin, "session.started", error.code, user_id=user_id, target=user_id)
+            audit.denied(session, origin, action, error.code, user_id=user_id, target=user_id)
         raise error
+
+    def _forget(self, user_id: str) -> None:
+        """Look the user's sessions up anew; other processes do within `CALLER_SECONDS`."""
+        for key in [key for key in list(self._callers) if key[1] == user_id]:
+            self._callers.pop(key, None)
 
     def _open(self, session: Session, user_id: str, *, is_admin: bool, origin: Origin) -> TokenPair:
         opened = clock.now()
-        _forget_expired(session, user_id, opened)
+        session_rows.forget_expired(session, user_id, opened)
         session_id = ids.new_id()
         session.execute(
             insert(SessionRow).values(
@@ -228,33 +293,6 @@ class Sessions:
         )
 
 
-def _named(key: str) -> ColumnElement[bool]:
-    # a username has no "@" and an address has one, so one name never means two users
-    return or_(User.username_key == key, User.email_key == key)
-
-
-def _caller(connection: Connection, claims: Claims) -> Principal:
-    row = connection.execute(_CALLER, {"session": claims.session_id, "user": claims.user_id}).first()
-    if row is None or row.revoked_at is not None or row.expires_at <= clock.now() or not row.is_active:
-        raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
-    return Principal(user_id=row.id, username=row.username, role=row.role, session_id=claims.session_id)
-
-
-def _forget_expired(session: Session, user_id: str, now: datetime) -> None:
-    """Delete what expired sessions of the user left; the sessions themselves tell for a while where they signed in."""
-    theirs = select(SessionRow.id).where(SessionRow.user_id == user_id, SessionRow.expires_at < now)
-    session.execute(delete(RefreshToken).where(RefreshToken.session_id.in_(theirs)))
-    old = (SessionRow.user_id == user_id) & (SessionRow.expires_at < now - KNOWN_FOR)
-    session.execute(delete(SessionRow).where(old))
-
-
-def _use(session: Session, token_id: str) -> bool:
-    """Mark the token as used; of any number of callers at once exactly one is told True."""
-    unused = (RefreshToken.id == token_id) & RefreshToken.used_at.is_(None)
-    marked = update(RefreshToken).where(unused).values(used_at=clock.now()).returning(RefreshToken.id)
-    return session.execute(marked).first() is not None
-
-
-def _revoke(session: Session, session_id: str, reason: str) -> None:
-    live = (SessionRow.id == session_id) & SessionRow.revoked_at.is_(None)
-    session.execute(update(SessionRow).where(live).values(revoked_at=clock.now(), revoked_reason=reason))
+def _wrong_password() -> Refused:
+    error = FieldError(field="current_password", code="wrong_password", message="This is not your password.")
+    return Refused("The current password is wrong.", code="wrong_password", errors=(error,))

@@ -29,12 +29,13 @@ class Failures:
     def install(self, journal: Any) -> None:
         write, attempt = journal._write, journal._try
 
-        def failing_write(connection: Any, units: Any) -> None:
-            write(connection, units)
+        def failing_write(connection: Any, units: Any) -> Any:
+            events = write(connection, units)
             if self.kind != "after" and self._strike(units):
                 if self.kind == "away":
                     raise StorageUnavailable("The database went away.")
                 raise IntegrityError("", {}, Exception("a constraint"))
+            return events
 
         def failing_try(units: Any) -> Any:
             outcome = attempt(units)

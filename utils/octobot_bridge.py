@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from utils.unix_transport import UnixTransport
 from utils.wire import (
+    AccountEvent,
     AccountState,
     AnyRequest,
     ArchiveAccount,
@@ -49,6 +50,8 @@ from utils.wire import (
     SetRiskLimits,
     StreamEvent,
     Subscribe,
+    SubscribeAccountEvents,
+    Subscription,
     Ticker,
     Trade,
     VerifyCredential,
@@ -69,8 +72,8 @@ class Transport(Protocol):
         :raises EngineTimeout: when no answer came; the outcome is unknown.
         """
 
-    def stream(self, request: Subscribe) -> Iterator[StreamEvent | None]:
-        """Yield the events of a subscription; None for each heartbeat.
+    def stream(self, request: Subscription) -> Iterator[Any]:
+        """Yield what the frames of a subscription hold; None for each heartbeat.
 
         :raises EngineUnavailable: when the engine cannot be reached or goes away.
         """
@@ -201,6 +204,10 @@ class OctoBotBridge:
 
     def subscribe(self, query: Subscribe) -> Iterator[StreamEvent | None]:
         """Yield price events as they happen; None for each heartbeat. Close the iterator to unsubscribe."""
+        return self._transport.stream(query)
+
+    def account_events(self, query: SubscribeAccountEvents) -> Iterator[list[AccountEvent] | None]:
+        """Yield what is committed from now on, for all users: at once an empty list, then lists as they come."""
         return self._transport.stream(query)
 
     def _call(self, request: AnyRequest) -> Any:

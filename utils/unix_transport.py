@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from utils import wire
 from utils.errors import EngineFault, EngineTimeout, EngineUnavailable
-from utils.wire import AnyRequest, StreamEvent, Subscribe
+from utils.wire import AnyRequest, Subscribe, Subscription
 
 RETRY_AFTER = 2
 """Seconds a client is told to wait when the engine is away; a restart takes about this long."""
@@ -47,14 +47,17 @@ class UnixTransport:
             self._drop()
             raise EngineFault(f"The engine's answer could not be read: {error}") from error
 
-    def stream(self, request: Subscribe) -> Iterator[StreamEvent | None]:
+    def stream(self, request: Subscription) -> Iterator[Any]:
         """Subscribe on a connection of its own; see `octobot_bridge.Transport.stream`."""
+        decode: Callable[[bytes], Any] = (
+            wire.decode_event if isinstance(request, Subscribe) else wire.decode_account_events
+        )
         connection = self._connect(timeout=request.heartbeat + 5)
         try:
             connection.sendall(wire.encode_call(wire.Call(time.time() + 5, request)))
             while True:
                 body = _receive(connection)
-                yield wire.decode_event(body) if body else None
+                yield decode(body) if body else None
         except (OSError, msgspec.DecodeError):
             raise EngineUnavailable("The engine went away.", retry_after=RETRY_AFTER) from None
         finally:

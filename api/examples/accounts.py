@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.examples.story import ACCOUNT, BALANCE, BOUGHT, CREDENTIAL, NOON, POSITION, USER
+from api.examples.story import ACCOUNT, BALANCE, BOUGHT, CREDENTIAL, NOON, POSITION, SESSION, USER
 
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "SignUp": {"ada": {"username": "ada", "email": "ada@example.com", "password": "correct-horse-7-staple"}},
@@ -22,6 +22,19 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
             "refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWEyIn0.signature",
         }
     },
+    "ChangePassword": {"better": {"current_password": "correct-horse-7-staple", "new_password": "a-long-lovely-day"}},
+    "Session": {
+        "phone": {
+            "id": SESSION,
+            "created_at": NOON,
+            "last_used_at": BOUGHT,
+            "expires_at": "2026-12-20T12:00:00Z",
+            "ip": "192.0.2.7",
+            "user_agent": "Mozilla/5.0 (Linux; Android 16)",
+            "is_current": True,
+        }
+    },
+    "Ticket": {"fresh": {"ticket": "m4n8Yd8v3qZ0c5mJd1l0o9mWQ2b7kq0F5uH3sXyT6rA", "expires_in": 30}},
     "SignedOut": {"done": {"signed_out": True}},
     "Account": {
         "main": {

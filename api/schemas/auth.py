@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate, validates_schema
 
 from api.schemas.fields import invalid
 from services.passwords import MAX_LENGTH, MIN_LENGTH
-from services.sessions import LogIn
+from services.sessions import ChangePassword, LogIn
 from services.users import SignUp
 
 MAX_EMAIL = 254
@@ -102,7 +102,50 @@ class RefreshSchema(Schema):
     refresh_token = fields.String(required=True, validate=validate.Length(min=1, max=4096))
 
 
+class ChangePasswordSchema(Schema):
+    """The password that holds, and the one that shall."""
+
+    current_password = fields.String(
+        required=True,
+        validate=validate.Length(max=MAX_LENGTH),
+        metadata={"format": "password", "example": "correct-horse-7-staple"},
+    )
+    new_password = fields.String(
+        required=True,
+        metadata={
+            "minLength": MIN_LENGTH,
+            "maxLength": MAX_LENGTH,
+            "example": "a-long-lovely-day",
+            "format": "password",
+        },
+    )
+
+    @post_load
+    def command(self, values: dict[str, Any], **_: Any) -> ChangePassword:
+        """Return the command."""
+        return ChangePassword(**values)
+
+
+class SessionSchema(Schema):
+    """A session that has not ended."""
+
+    id = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+    last_used_at = fields.DateTime(required=True, metadata={"description": "When its tokens were last refreshed."})
+    expires_at = fields.DateTime(required=True)
+    ip = fields.String(required=True, allow_none=True)
+    user_agent = fields.String(required=True, allow_none=True)
+    is_current = fields.Boolean(required=True, metadata={"description": "Whether it is the one that asks."})
+
+
 class SignedOutSchema(Schema):
     """What is left of a session."""
 
     signed_out = fields.Boolean(required=True)
+
+
+class TicketSchema(Schema):
+    """A ticket for a stream."""
+
+    ticket = fields.String(required=True, metadata={"description": "Good for streams alone, to read."})
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds in which it must be used."})

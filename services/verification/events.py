@@ -7,20 +7,24 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import JSON, Connection, and_, cast, func, literal, or_, select, union_all
+from sqlalchemy import JSON, ColumnElement, Connection, and_, cast, func, literal, or_, select, union_all
 
 from models import Event, EventCounter, IdempotencyKey, Order
 from models.events import RESET
 from services.verification.difference import Difference
 from utils.wire import OrderStatus, may_move
 
-"""What may become of an order; whatever is not here is impossible."""
+_FORGOTTEN = func.coalesce(EventCounter.forgotten_id, 0)
 
 
 def gaps(connection: Connection) -> Iterator[Difference]:
-    """Event ids begin with 1 and grow by one; only a reset, after a restore, may leave some out."""
-    before = func.lag(Event.id, 1, 0).over(partition_by=Event.user_id, order_by=Event.id)
-    numbered = select(Event.user_id, Event.account_id, Event.id, Event.type, before.label("before")).subquery()
+    """Event ids begin after what was forgotten and grow by one; only a reset, after a restore, may leave some out."""
+    before = func.coalesce(func.lag(Event.id).over(partition_by=Event.user_id, order_by=Event.id), _FORGOTTEN)
+    numbered = (
+        select(Event.user_id, Event.account_id, Event.id, Event.type, before.label("before"))
+        .join(EventCounter, EventCounter.user_id == Event.user_id, isouter=True)
+        .subquery()
+    )
     query = select(numbered).where(numbered.c.id != numbered.c.before + 1, numbered.c.type != RESET)
     for row in connection.execute(query):
         told = f"event {row.id} follows {row.before}"
@@ -39,7 +43,7 @@ def counters(connection: Connection) -> Iterator[Difference]:
     empty = (
         select(EventCounter.user_id, EventCounter.last_id)
         .join(Event, Event.user_id == EventCounter.user_id, isouter=True)
-        .where(Event.id.is_(None), EventCounter.last_id != 0)
+        .where(Event.id.is_(None), EventCounter.last_id != EventCounter.forgotten_id)
     )
     for row in connection.execute(empty):
         told = f"counter {row.last_id}, no event"
@@ -53,20 +57,22 @@ def moves(connection: Connection) -> Iterator[Difference]:
         _field(connection, "id").label("order_id"),
         _field(connection, "status").label("status"),
         Event.id.label("number"),
+        literal(False).label("forgotten"),
     ).where(Event.type == "order")
-    orders = select(Order.account_id, Order.id, Order.status, literal(0))
+    orders = select(Order.account_id, Order.id, Order.status, literal(0), _is_older_than_events())
     # sorted, not joined: what stands in JSON has no index
     both = union_all(told, orders).order_by("order_id", "number")
     for order_id, rows in groupby(connection.execute(both), attrgetter("order_id")):
         order, *events = rows
         if order.number != 0:
             continue  # told of one that is not there
-        before: OrderStatus = "pending_new"
+        # what became of an order before the events that are kept is not known any more
+        before: OrderStatus | None = None if order.forgotten else "pending_new"
         for row in events:
-            if not may_move(before, row.status):
+            if before is not None and not may_move(before, row.status):
                 yield _moved(order, order_id, f"moved from {before} to {row.status}")
             before = row.status
-        if before != order.status:
+        if before not in (None, order.status):
             yield _moved(order, order_id, f"{order.status}, but the last event says {before}")
 
 
@@ -86,6 +92,13 @@ def keys(connection: Connection) -> Iterator[Difference]:
     for row in connection.execute(query):
         told = f"the user has no order {row.order_id}" if row.order_id else "leads to nothing"
         yield Difference(check="idempotency_key", account=None, subject=f"key {row.key} of {row.user_id}", detail=told)
+
+
+def _is_older_than_events() -> ColumnElement[bool]:
+    """Tell of an order that events of its may be forgotten."""
+    first = select(Event.created_at).where(Event.user_id == Order.user_id).order_by(Event.id).limit(1).scalar_subquery()
+    forgotten = select(EventCounter.forgotten_id).where(EventCounter.user_id == Order.user_id).scalar_subquery()
+    return and_(func.coalesce(forgotten, 0) > 0, or_(first.is_(None), Order.created_at < first))
 
 
 def _field(connection: Connection, name: str) -> Any:

@@ -105,20 +105,20 @@ class TestSettingUp:
         assert not [row for row in rows if secret in row or any(code in row for code in codes)]
 
     def test_needs_the_password(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
-        assert_problem(enroll(client, user, "wrong-wrong-wrong"), 403, "password_wrong")
-        assert audit_rows(database)[-1] == ("totp.enrolled", "denied", "password_wrong")
+        assert_problem(enroll(client, user, "wrong-wrong-wrong"), 422, "wrong_password")
+        assert audit_rows(database)[-1] == ("totp.enrolled", "denied", "wrong_password")
 
     def test_needs_a_right_code(self, client: FlaskClient, user: SignedIn, clock: Clock) -> None:
         secret = enroll(client, user).get_json()["data"]["secret"]
         wrong = f"{(int(authenticator.code(secret, clock.now)) + 1) % 10**6:06}"
         for code in (wrong, "0", "abcdef", "\uff11" * 6, " " * 6):
-            assert_problem(confirm(client, user, code), 403, "totp_invalid")
+            assert_problem(confirm(client, user, code), 422, "totp_invalid")
         assert log_in(client, user).status_code == 200
 
     def test_an_earlier_attempt_is_forgotten(self, client: FlaskClient, user: SignedIn, clock: Clock) -> None:
         first = enroll(client, user).get_json()["data"]["secret"]
         second = enroll(client, user).get_json()["data"]["secret"]
-        assert_problem(confirm(client, user, authenticator.code(first, clock.now)), 403, "totp_invalid")
+        assert_problem(confirm(client, user, authenticator.code(first, clock.now)), 422, "totp_invalid")
         assert confirm(client, user, authenticator.code(second, clock.now)).status_code == 200
 
     def test_is_done_once(self, client: FlaskClient, user: SignedIn, secret: str, clock: Clock) -> None:
@@ -209,8 +209,8 @@ class TestDisabling:
         self, client: FlaskClient, database: Database, user: SignedIn, secret: str, clock: Clock
     ) -> None:
         code = authenticator.code(secret, clock.now)
-        assert_problem(disable(client, user, code, "wrong-wrong-wrong"), 403, "password_wrong")
-        assert_problem(disable(client, user, "000000"), 403, "totp_invalid")
+        assert_problem(disable(client, user, code, "wrong-wrong-wrong"), 422, "wrong_password")
+        assert_problem(disable(client, user, "000000"), 422, "totp_invalid")
         assert_problem(log_in(client, user), 401, "totp_required")
 
         assert disable(client, user, code).get_json()["data"] == {"enabled": False}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 import models
 from app import create_app
@@ -21,7 +21,8 @@ from services import sessions
 from services.audit import SYSTEM
 from services.sessions import CALLER_SECONDS, LogIn
 from services.tokens import SESSION_LIFETIME
-from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of
+from tests.books import rows
+from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of, sign_in
 from tests.problems import assert_problem
 from utils import clock
 from utils.octobot_bridge import OctoBotBridge
@@ -256,3 +257,42 @@ def test_signing_in_forgets_what_has_expired(app: Flask, database: Database, use
     age(61)
     sessions.log_in(LogIn(name=user.username, password=PASSWORD), SYSTEM)
     assert (rows(models.Session), rows(models.RefreshToken)) == (2, 2)
+
+
+class TestEnded:
+    def test_tells_which_of_many_sessions_are_over(
+        self, app: Flask, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn, admin: SignedIn
+    ) -> None:
+        sessions = services_of(app).sessions
+        inactive, expired = sign_in(app, database), sign_in(app, database)
+        everybody = [each.principal.session_id for each in (user, other, admin, inactive, expired)]
+        assert sessions.ended(everybody) == set()
+        assert sessions.ended([]) == set()
+
+        client.post("/api/auth/logout", headers=user.headers)
+        past = clock.now() - timedelta(seconds=1)
+        with database.write() as session:
+            session.execute(update(models.User).where(models.User.id == inactive.id).values(is_active=False))
+            theirs = models.Session.id == expired.principal.session_id
+            session.execute(update(models.Session).where(theirs).values(expires_at=past))
+
+        over = {each.principal.session_id for each in (user, inactive, expired)}
+        assert sessions.ended([*everybody, "unknown", "' OR 1=1 --"]) == over | {"unknown", "' OR 1=1 --"}
+
+    def test_ten_thousand_cost_milliseconds(self, app: Flask, database: Database, user: SignedIn) -> None:
+        sessions = services_of(app).sessions
+        [row] = rows(database, models.Session)
+        ids = [f"session-{number}" for number in range(10_000)]
+        with database.writing() as connection:
+            connection.execute(insert(models.Session), [{**row._mapping, "id": each} for each in ids])
+
+        def seconds(asked: list[str]) -> float:
+            started = time.perf_counter()
+            assert sessions.ended(asked) == set()
+            return time.perf_counter() - started
+
+        one = min(seconds(ids[:1]) for _ in range(20))
+        all_of_them = min(seconds(ids) for _ in range(5))
+        # one by one they would take ten thousand times as long
+        assert all_of_them / one < 500
+        assert all_of_them < 0.5

@@ -13,7 +13,7 @@ from services.principals import Principal
 from utils.errors import EngineUnavailable, Overloaded, Unauthenticated
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import StreamEvent, Subscribe
+from utils.wire import StreamEvent, Subscription
 
 
 def caller(user_id: str = "ada") -> Principal:
@@ -52,7 +52,7 @@ def test_closing_a_stream_closes_its_subscription() -> None:
     closed = threading.Event()
 
     class Silent(FakeEngine):
-        def stream(self, request: Subscribe) -> Generator[StreamEvent | None]:
+        def stream(self, request: Subscription) -> Generator[StreamEvent | None]:
             try:
                 while True:
                     yield None

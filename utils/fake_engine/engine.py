@@ -52,8 +52,8 @@ from utils.wire import (
     PreviewOrder,
     ResetAccount,
     SetLeverage,
-    StreamEvent,
     Subscribe,
+    Subscription,
     VerifyCredential,
 )
 
@@ -108,11 +108,11 @@ class FakeEngine:
             self._expire()
             return self._answers[type(request)](request)
 
-    def stream(self, request: Subscribe) -> Iterator[StreamEvent | None]:
-        """Subscribe; see `Transport.stream`."""
+    def stream(self, request: Subscription) -> Iterator[Any]:
+        """Subscribe; see `Transport.stream`. Nothing is committed here, so there are no account events."""
         if self._failure is not None:
             raise self._failure
-        return self._market.events(request)
+        return self._market.events(request) if isinstance(request, Subscribe) else self._market.silence(request)
 
     # --------------------------------------------------------------------------------------- what tests move
 

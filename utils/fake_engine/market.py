@@ -12,7 +12,18 @@ from decimal import Decimal
 from utils.clock import from_ms
 from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
 from utils.money import HUNDRED, ZERO
-from utils.wire import TIMEFRAMES, Candle, GetCandles, Instrument, Price, StreamEvent, Subscribe, Ticker
+from utils.wire import (
+    TIMEFRAMES,
+    AccountEvent,
+    Candle,
+    GetCandles,
+    Instrument,
+    Price,
+    StreamEvent,
+    Subscribe,
+    SubscribeAccountEvents,
+    Ticker,
+)
 
 EXCHANGE = "demo"
 BUFFER = 1000
@@ -166,6 +177,16 @@ class Market:
                 last = self._last_id()
             if silent:
                 yield None
+
+    def silence(self, query: SubscribeAccountEvents) -> Iterator[list[AccountEvent] | None]:
+        """Yield the first frame of a subscription, then heartbeats as long as the engine is up."""
+        yield []
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self.up, query.heartbeat)
+                if not self.up:
+                    raise EngineUnavailable("The engine went away.", retry_after=2)
+            yield None
 
     def _backlog(self, since_id: int | None) -> tuple[int, list[StreamEvent]]:
         last = self._last_id()

@@ -9,6 +9,7 @@ import msgspec
 
 from utils.errors import Fault
 from utils.wire.base import Request
+from utils.wire.events import AccountEvent
 from utils.wire.market import StreamEvent
 from utils.wire.requests import ANSWERS, AnyRequest
 
@@ -35,6 +36,7 @@ _call_decoder = msgspec.msgpack.Decoder(Call)
 _reply_decoder = msgspec.msgpack.Decoder(Reply)
 _answer_decoders = {kind: msgspec.msgpack.Decoder(answer) for kind, answer in ANSWERS.items()}
 _event_decoder = msgspec.msgpack.Decoder(StreamEvent)
+_account_events_decoder = msgspec.msgpack.Decoder(list[AccountEvent])
 _NOTHING = msgspec.Raw(_encoder.encode(None))
 
 
@@ -89,3 +91,16 @@ def decode_event(body: bytes) -> StreamEvent:
     :raises msgspec.DecodeError: when `body` is not one.
     """
     return _event_decoder.decode(body)
+
+
+def encode_account_events(events: list[AccountEvent]) -> bytes:
+    """Return the frame of some account events."""
+    return frame(_encoder.encode(events))
+
+
+def decode_account_events(body: bytes) -> list[AccountEvent]:
+    """Read the account events of one frame.
+
+    :raises msgspec.DecodeError: when `body` is not such a list.
+    """
+    return _account_events_decoder.decode(body)

@@ -244,6 +244,21 @@ class Subscribe(Request, frozen=True, kw_only=True):
     heartbeat: float = 15.0
 
 
+class SubscribeAccountEvents(Request, frozen=True, kw_only=True):
+    """Turn this connection into a stream of frames that hold lists of `AccountEvent`, those of all users.
+
+    The first frame comes at once and is an empty list: whatever is committed after it was sent is told, in the order
+    of the commits, and what was committed before it is in SQL. What is committed around that moment may be both; ids
+    tell. The engine sends an empty frame every `heartbeat` seconds of silence. It closes the connection of a
+    subscriber that takes nothing for long, or for which too much is waiting; SQL has what that one missed.
+    """
+
+    heartbeat: float = 15.0
+
+
+Subscription = Subscribe | SubscribeAccountEvents
+"""Requests that are answered with a stream of frames instead of one."""
+
 AnyRequest = (
     PlaceOrder
     | PlaceOrders
@@ -270,6 +285,7 @@ AnyRequest = (
     | GetBotConfig
     | VerifyCredential
     | Subscribe
+    | SubscribeAccountEvents
 )
 
 ANSWERS: dict[type[Request], Any] = {
