@@ -21,10 +21,10 @@ PATH = openapi.PATH.parent / "docs" / "postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 FIRST = ("auth", "accounts", "market")
 """Folders that others need: the price of an order comes from the market."""
-LAST = ("archive_account", "log_out")
+LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "second factor", "close_position", "end_session", "log_out_everywhere")
+LEFT_OUT = ("credentials", "second factor", "close_position")
 """Folders and operations."""
 
 PATH_VALUES = {
@@ -33,6 +33,7 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "session_id": "{{sessionId}}",
     "symbol": "BTC-USDT",
 }
 FUTURES = {"set_leverage"}
@@ -59,7 +60,24 @@ BODIES: dict[str, dict[str, str]] = {
     "KillSwitchOrder": {"scope": "user", "reason": "Trying it out"},
 }
 """What is sent instead of the document's examples: a run has a user and prices of its own."""
+_SIGN_IN_AGAIN = [
+    "pm.sendRequest({",
+    '    url: pm.variables.get("baseUrl") + "/api/auth/login",',
+    '    method: "POST",',
+    '    header: { "Content-Type": "application/json" },',
+    "    body: {",
+    '        mode: "raw",',
+    "        raw: JSON.stringify({",
+    '            username: pm.variables.get("username"),',
+    '            password: pm.variables.get("password"),',
+    "        }),",
+    "    },",
+    '}, (error, answer) => pm.collectionVariables.set("token", answer.json().data.access_token));',
+]
 BEFORE = {
+    # what comes before them ends the session
+    "log_out_everywhere": _SIGN_IN_AGAIN,
+    "log_out": _SIGN_IN_AGAIN,
     "sign_up": ['pm.collectionVariables.set("username", "postman-" + pm.variables.replaceIn("{{$randomUUID}}"));'],
 }
 _TOKENS = {"token": "answer.access_token", "refreshToken": "answer.refresh_token"}
@@ -67,6 +85,7 @@ KEEP = {
     "log_in": _TOKENS,
     "refresh_tokens": _TOKENS,
     "change_password": _TOKENS,
+    "list_sessions": {"sessionId": "answer[0].id"},
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},

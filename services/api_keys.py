@@ -155,6 +155,7 @@ class ApiKeys:
             user_id=row.id,
             username=row.username,
             role=row.role,
+            session_id=row.key_id,
             key_id=row.key_id,
             scopes=frozenset(row.scopes.split()),
         )

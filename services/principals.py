@@ -62,13 +62,13 @@ SCOPES: dict[str, frozenset[str]] = {
 class Principal:
     """The caller of a request, as the database knows them now.
 
-    An API key has no session (`session_id` is empty); `scopes` are its own, None for whoever has signed in.
+    `key_id` and `scopes` are an API key's, None for whoever has signed in; it is a session of its own.
     """
 
     user_id: str
     username: str
     role: str
-    session_id: str = ""
+    session_id: str
     is_read_only: bool = False
     key_id: str | None = None
     scopes: frozenset[str] | None = None

@@ -209,16 +209,8 @@ class Sessions:
         return caller
 
     def ended(self, session_ids: Iterable[str]) -> set[str]:
-        """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
-        given = self._database.texts("sessions")
-        # as a scalar: of an EXISTS PostgreSQL may make a join, which compares every session with every other
-        living = (
-            select(SessionRow.id)
-            .join(User, User.id == SessionRow.user_id)
-            .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
-            .scalar_subquery()
-        )
-        query = select(given.c.value).where(living.is_(None))
+        """Return which of many sessions and API keys are over: revoked, expired, unknown, or of an inactive user."""
+        query = session_rows.ended(self._database.texts("sessions"), clock.now())
         asked = json.dumps(list(session_ids)).decode()
         with self._database.read() as connection:
             return set(connection.execute(query, {"sessions": asked}).scalars())

@@ -153,6 +153,15 @@ class TestEnding:
         assert_problem(client.get("/api/auth/me", headers=headers), 401, "api_key_invalid")
 
 
+def test_a_stream_of_a_key_ends_with_the_key(app: Flask, client: FlaskClient, user: SignedIn) -> None:
+    one, two = (create(client, user).get_json()["data"] for _ in range(2))
+    sessions = services_of(app).sessions
+    assert services_of(app).api_keys.principal(one["key"]).session_id == one["id"]
+    assert sessions.ended([one["id"], two["id"], user.principal.session_id, "unknown"]) == {"unknown"}
+    client.delete(f"{PATH}/{one['id']}", headers=user.headers)
+    assert sessions.ended([one["id"], two["id"]]) == {one["id"]}
+
+
 def test_each_key_has_a_rate_limit_of_its_own(
     tmp_path: Path, settings: Settings, bridge: OctoBotBridge, database: Database
 ) -> None:
