@@ -2,6 +2,7 @@
 
 from api import (
     accounts,
+    admin_audit,
     api_keys,
     auth,
     config,
@@ -31,6 +32,7 @@ BLUEPRINTS = (
     market.blueprint,
     stream.blueprint,
     config.blueprint,
+    admin_audit.blueprint,
     health.blueprint,
     documentation.blueprint,
     pages.blueprint,

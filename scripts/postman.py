@@ -94,7 +94,7 @@ KEEP = {
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
 """What later requests need of an operation's answer."""
-ADMIN_ONLY = ("get_config",)
+ADMIN_ONLY = ("get_config", "list_audit_log", "export_audit_log", "verify_audit_log")
 
 
 def generate() -> str:

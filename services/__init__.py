@@ -10,6 +10,7 @@ from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
+from services.audit_log import AuditLog
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -59,6 +60,7 @@ class Services:
     market: Market
     prices: Prices
     configurations: Configurations
+    audit_log: AuditLog
     health: Health
 
 
@@ -99,5 +101,6 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
+        audit_log=AuditLog(database),
         health=Health(database, bridge),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.examples.story import API_KEY, BOUGHT, NOON
+from api.examples.story import API_KEY, BOUGHT, NOON, SESSION, USER
 
 _KEY = {
     "id": API_KEY,
@@ -16,6 +16,33 @@ _KEY = {
 }
 _SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - an example
 ADMINISTRATION: dict[str, dict[str, Any]] = {
+    "AuditEntry": {
+        "login": {
+            "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",
+            "number": 7,
+            "created_at": BOUGHT,
+            "user_id": USER,
+            "action": "session.started",
+            "target": SESSION,
+            "outcome": "done",
+            "error_code": None,
+            "ip": "192.0.2.7",
+            "request_id": "01a1f8c8-ff6e-7c04-88b0-97250dbe7be9",
+            "detail": None,
+        }
+    },
+    "ChainReport": {
+        "whole": {
+            "first": 1,
+            "last": 7,
+            "entries": 7,
+            "differences": [],
+            "next": None,
+            "head": 7,
+            "head_seal": "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+            "unsealed": 0,
+        }
+    },
     "Password": {"password": {"password": "correct-horse-7-staple"}},
     "Code": {"app": {"totp": "492039"}},
     "Disabling": {

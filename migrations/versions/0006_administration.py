@@ -67,3 +67,10 @@ def upgrade() -> None:
     op.add_column("audit_log", sa.Column("number", sa.BigInteger(), nullable=True))
     op.add_column("audit_log", sa.Column("seal", sa.String(length=64), nullable=True))
     op.create_index("uq_audit_log_number", "audit_log", ["number"], unique=True)
+    # one word for each outcome, whoever wrote it
+    for engines, ours in (("ok", "done"), ("refused", "denied")):
+        op.execute(
+            sa.text("UPDATE audit_log SET outcome = :ours WHERE outcome = :engines").bindparams(
+                ours=ours, engines=engines
+            )
+        )

@@ -16,11 +16,12 @@ from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, P
 
 
 class Actor(Message, frozen=True, kw_only=True):
-    """Who asks, for the audit log: the user and where the request came from."""
+    """Who asks, for the audit log: the user, with which API key if any, and where the request came from."""
 
     user_id: str
     ip: str | None = None
     request_id: str | None = None
+    key_id: str | None = None
 
 
 class OcoLeg(Message, frozen=True, kw_only=True):
