@@ -3,6 +3,7 @@
 from api import (
     accounts,
     admin_audit,
+    admin_users,
     api_keys,
     auth,
     config,
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     market.blueprint,
     stream.blueprint,
     config.blueprint,
+    admin_users.blueprint,
     admin_audit.blueprint,
     health.blueprint,
     documentation.blueprint,

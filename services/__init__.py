@@ -9,11 +9,13 @@ from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
+from services.administration import Administration
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
+from services.deactivation import Deactivation
 from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
@@ -60,6 +62,7 @@ class Services:
     market: Market
     prices: Prices
     configurations: Configurations
+    administration: Administration
     audit_log: AuditLog
     health: Health
 
@@ -69,13 +72,15 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     passwords = Passwords(processes=settings.web_workers)
     vault = Vault.of(settings.encryption_keys)
     second_factors = SecondFactors(database, vault, Confirmation(database, passwords))
+    sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors)
+    keys = ApiKeys(database)
     accounts = Accounts(database)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
-        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
-        api_keys=ApiKeys(database),
+        sessions=sessions,
+        api_keys=keys,
         second_factors=second_factors,
         tickets=Tickets(database),
         account_events=AccountEvents(database),
@@ -101,6 +106,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
+        administration=Administration(database, sessions, keys, Deactivation(database, bridge)),
         audit_log=AuditLog(database),
         health=Health(database, bridge),
     )

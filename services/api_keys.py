@@ -164,6 +164,11 @@ class ApiKeys:
         self._callers[digest] = (began, caller)
         return caller
 
+    def forget(self, user_id: str) -> None:
+        """Look the owner of these keys up anew; other processes do within `CALLER_SECONDS`."""
+        for digest in [digest for digest, (_, caller) in list(self._callers.items()) if caller.user_id == user_id]:
+            self._callers.pop(digest, None)
+
     def _note_use(self, key_id: str, noted: datetime | None) -> None:
         now = clock.now()
         if noted is not None and now - noted < USE_NOTED:
@@ -189,8 +194,10 @@ def _check_scopes(principal: Principal, scopes: list[str]) -> None:
 
 
 def _check_room(session: Session, principal: Principal) -> None:
-    # the lock lets one key of a user be made at a time
-    session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+    # the lock lets one key of a user be made at a time, and none while they are being deactivated
+    active = select(models.User.id).where(models.User.id == principal.user_id, models.User.is_active)
+    if session.execute(active.with_for_update()).first() is None:
+        raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
     count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
     if session.execute(count).scalar_one() >= MAX_KEYS:
         raise Conflict(f"You have {MAX_KEYS} API keys, as many as there may be; delete one.", code="too_many_api_keys")

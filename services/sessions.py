@@ -145,7 +145,7 @@ class Sessions:
         with self._database.write() as session:
             session_rows.revoke(session, SessionRow.user_id == principal.user_id, "logout_all")
             audit.record(session, origin, "sessions.ended", user_id=principal.user_id, target=principal.user_id)
-        self._forget(principal.user_id)
+        self.forget(principal.user_id)
 
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[OpenSession]:
         """Return a page of the caller's sessions that have not ended, oldest first."""
@@ -186,7 +186,7 @@ class Sessions:
             session_rows.revoke(session, SessionRow.user_id == user.id, "password_changed")
             audit.record(session, origin, "password.changed", user_id=user.id, target=user.id)
             pair = self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
-        self._forget(user.id)
+        self.forget(user.id)
         return pair
 
     def principal(self, access_token: str) -> Principal:
@@ -245,7 +245,7 @@ class Sessions:
             audit.denied(session, origin, action, error.code, user_id=user_id, target=user_id)
         raise error
 
-    def _forget(self, user_id: str) -> None:
+    def forget(self, user_id: str) -> None:
         """Look the user's sessions up anew; other processes do within `CALLER_SECONDS`."""
         for key in [key for key in list(self._callers) if key[1] == user_id]:
             self._callers.pop(key, None)

@@ -15,7 +15,27 @@ _KEY = {
     "last_used_at": BOUGHT,
 }
 _SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - an example
+_ADA = {
+    "id": USER,
+    "username": "ada",
+    "email": "ada@example.com",
+    "role": "user",
+    "is_active": True,
+    "totp_enabled": False,
+    "created_at": NOON,
+    "last_seen_at": BOUGHT,
+    "deleted_at": None,
+}
 ADMINISTRATION: dict[str, dict[str, Any]] = {
+    "ManagedUser": {"ada": _ADA},
+    "UserDetails": {
+        "ada": {**_ADA, "accounts": 1, "open_orders": 1, "sessions": 1, "api_keys": 0, "kill_switch": False}
+    },
+    "UserChanges": {
+        "deactivate": {"is_active": False},
+        "promote": {"role": "admin"},
+        "lost_telephone": {"reset_totp": True, "end_sessions": True},
+    },
     "AuditEntry": {
         "login": {
             "id": "01a1f8c8-ff6b-7a40-9c55-4b7e0d1c2f66",

@@ -124,7 +124,8 @@ def test_whoever_tampers_is_found(sealed: Database, what: str) -> None:
 
 
 class TestForgetting:
-    def test_keeps_what_is_younger_and_the_chain_whole(self, sealed: Database) -> None:
+    def test_keeps_what_is_younger_and_the_chain_whole(self, sealed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit_seals, "BATCH", 500)
         with sealed.write() as session:
             # as if it had been sealed then: what is older is forgotten from the front
             session.execute(text("DELETE FROM installation WHERE key LIKE 'audit.%'"))
@@ -171,7 +172,8 @@ class TestReading:
 
     def test_pages_without_gap_or_repetition(self, client: FlaskClient, database: Database, admin: SignedIn) -> None:
         write(database, 7)
-        seen, cursor = [], {}
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
         while True:
             page = self.get(client, admin, action="thing.changed", limit=3, **cursor).get_json()
             seen += [entry["target"] for entry in page["data"]]
@@ -213,7 +215,8 @@ class TestVerifying:
         self, client: FlaskClient, sealed: Database, admin: SignedIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(audit_log, "VERIFIED_AT_ONCE", 5)
-        reports, after = [], {}
+        reports: list[Any] = []
+        after: dict[str, int] = {}
         while not reports or reports[-1]["next"] is not None:
             reports.append(self.verify(client, admin, **after))
             after = {"after": reports[-1]["next"]}
