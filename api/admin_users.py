@@ -8,7 +8,7 @@ from api.schemas.administration import ManagedUserSchema, UserChangesSchema, Use
 from services.administration import ManagedUser, UserChanges, UserDetails, UserFilters
 from utils.pages import Page
 
-blueprint = Blueprint("administration", "Users and figures, for administrators")
+blueprint = Blueprint("administration", "Users, for administrators")
 
 USERS = "/api/admin/users"
 USER = f"{USERS}/<user_id>"

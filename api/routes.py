@@ -3,6 +3,7 @@
 from api import (
     accounts,
     admin_audit,
+    admin_figures,
     admin_users,
     api_keys,
     auth,
@@ -34,6 +35,7 @@ BLUEPRINTS = (
     stream.blueprint,
     config.blueprint,
     admin_users.blueprint,
+    admin_figures.blueprint,
     admin_audit.blueprint,
     health.blueprint,
     documentation.blueprint,

@@ -29,6 +29,7 @@ from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from models.sums import SQLITE_NAME, ExactSum
 from utils.errors import StorageUnavailable
 
 BUSY_TIMEOUT_SECONDS = 5
@@ -234,6 +235,7 @@ def _unavailable() -> StorageUnavailable:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's own transaction handling delays BEGIN; we open transactions ourselves (see below).
     connection.isolation_level = None
+    connection.create_aggregate(SQLITE_NAME, 1, ExactSum)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")

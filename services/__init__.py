@@ -29,6 +29,7 @@ from services.prices import Prices
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
+from services.statistics import Figures
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
@@ -63,6 +64,7 @@ class Services:
     prices: Prices
     configurations: Configurations
     administration: Administration
+    figures: Figures
     audit_log: AuditLog
     health: Health
 
@@ -107,6 +109,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, Deactivation(database, bridge)),
+        figures=Figures(database, bridge),
         audit_log=AuditLog(database),
         health=Health(database, bridge),
     )

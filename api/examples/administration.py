@@ -27,6 +27,45 @@ _ADA = {
     "deleted_at": None,
 }
 ADMINISTRATION: dict[str, dict[str, Any]] = {
+    "Statistics": {
+        "small": {
+            "users": {"total": 3, "active": 3, "admins": 1, "new": 1, "seen": 2},
+            "paper": {"open_orders": 1, "orders": 4, "trades": 2, "traders": 1, "volume": {"USDT": "1200"}},
+            "live": {"open_orders": 0, "orders": 0, "trades": 0, "traders": 0, "volume": {}},
+            "profits": {
+                "paper": {
+                    "accounts": 1,
+                    "gaining": 0,
+                    "losing": 1,
+                    "median_percent": "-0.01",
+                    "buckets": [{"above": "-5", "to": "0", "accounts": 1}],
+                },
+                "live": {"accounts": 0, "gaining": 0, "losing": 0, "median_percent": None, "buckets": []},
+            },
+            "engine": {
+                "pid": 4711,
+                "octobot_version": "2.1.1",
+                "started_at": NOON,
+                "accounts_in_memory": 1,
+                "open_orders": 1,
+                "loop_lag": 0.0004,
+                "feeds": [{"exchange": "demo", "connected": True, "symbols": 14, "tick_age": 0.4}],
+            },
+            "as_of": BOUGHT,
+        }
+    },
+    "Day": {
+        "first": {
+            "date": "2026-11-20",
+            "users": 3,
+            "new_users": 1,
+            "signed_in": 2,
+            "traders": 1,
+            "orders": 4,
+            "trades": 2,
+            "volume": {"USDT": "1200"},
+        }
+    },
     "ManagedUser": {"ada": _ADA},
     "UserDetails": {
         "ada": {**_ADA, "accounts": 1, "open_orders": 1, "sessions": 1, "api_keys": 0, "kill_switch": False}
