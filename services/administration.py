@@ -95,10 +95,7 @@ class Administration:
 
     def list(self, filters: UserFilters) -> Page[ManagedUser]:
         """Return a page of users, newest first."""
-        query = _listed(filters).limit(filters.limit + 1)
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return Page.of([ManagedUser(**row._mapping) for row in rows], filters.limit)
+        return users(self._database, filters)
 
     def get(self, user_id: str) -> UserDetails:
         """Return a user with what they have open. :raises NotFound: `user_not_found`."""
@@ -155,6 +152,13 @@ class Administration:
             record("totp.reset")
         if changes.end_sessions:
             record("sessions.ended")
+
+
+def users(database: Database, filters: UserFilters) -> Page[ManagedUser]:
+    """Return a page of users, newest first."""
+    with database.read() as connection:
+        rows = connection.execute(_listed(filters).limit(filters.limit + 1)).all()
+    return Page.of([ManagedUser(**row._mapping) for row in rows], filters.limit)
 
 
 def lock(session: Session, user_id: str) -> Any:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import accounts, audit, passwords
+from services import accounts, api_keys, audit, passwords, second_factors, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
 from utils import clock, ids
-from utils.errors import Conflict, Forbidden, NotFound
+from utils.errors import Conflict, Forbidden, NotFound, Refused
 from utils.wire import Message
 
 ADMIN_USERNAME = "admin"
+USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,63}")
+MAX_EMAIL = 254
 
 
 class SignUp(Message, frozen=True, kw_only=True):
@@ -88,6 +91,42 @@ class Users:
         chosen = password or secrets.token_urlsafe(18)
         self._create(SignUp(username=name, email=f"{name}@localhost", password=chosen), "admin", audit.SYSTEM)
         return None if password else chosen
+
+    def create_admin(self, command: SignUp) -> User:
+        """Create an administrator, for the operator.
+
+        :raises Refused: `invalid_username`, `invalid_email`, or when the password is too weak.
+        :raises Conflict: `username_taken` or `email_taken`.
+        """
+        if not USERNAME.fullmatch(command.username):
+            raise Refused("Use 3 to 64 letters, digits, dots, dashes and underscores.", code="invalid_username")
+        if "@" not in command.email or len(command.email.casefold()) > MAX_EMAIL:
+            raise Refused("This is no address.", code="invalid_email")
+        return self._create(command, "admin", audit.SYSTEM)
+
+    def reset_password(self, name: str, password: str, *, reset_totp: bool = False) -> str:
+        """Give the user whose username or address is `name` another password, for the operator; return the username.
+
+        Their sessions and API keys end. With `reset_totp` the password alone gets in.
+
+        :raises NotFound: `user_not_found`. :raises Refused: when the password is too weak.
+        """
+        query = select(models.User.__table__).where(session_rows.named(name.casefold()))
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"There is no user {name}.", code="user_not_found")
+        passwords.check(password, username=row.username, email=row.email)
+        hashed = self._hasher.hash(password)
+        with self._database.write() as session:
+            mine = models.User.id == row.id
+            session.execute(update(models.User).where(mine).values(password_hash=hashed, updated_at=clock.now()))
+            session_rows.revoke(session, models.Session.user_id == row.id, "password_reset")
+            api_keys.end_all(session, row.id)
+            audit.record(session, audit.SYSTEM, "password.reset", user_id=None, target=row.id)
+            if reset_totp and second_factors.forget(session, row.id):
+                audit.record(session, audit.SYSTEM, "totp.reset", user_id=None, target=row.id)
+        return str(row.username)
 
     def _create(self, command: SignUp, role: str, origin: Origin) -> User:
         passwords.check(command.password, username=command.username, email=command.email)

@@ -9,12 +9,11 @@ from marshmallow import Schema, fields, post_load, validate, validates_schema
 from api.schemas.fields import invalid
 from services.passwords import MAX_LENGTH, MIN_LENGTH
 from services.sessions import ChangePassword, LogIn
-from services.users import SignUp
+from services.users import MAX_EMAIL, USERNAME, SignUp
 
-MAX_EMAIL = 254
 MAX_CODE = 64
 _USERNAME = validate.Regexp(
-    r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,63}\Z", error="Use 3 to 64 letters, digits, dots, dashes and underscores."
+    rf"^{USERNAME.pattern}\Z", error="Use 3 to 64 letters, digits, dots, dashes and underscores."
 )
 
 
