@@ -18,11 +18,12 @@ from api.schemas.auth import (
     UserSchema,
 )
 from api.schemas.envelope import PageQuery
+from api.schemas.profile import ProfileChangesSchema, ProfileSchema
 from middleware.rate_limits import LOGIN
 from services.session_rows import OpenSession
 from services.sessions import ChangePassword, LogIn, TokenPair
 from services.tickets import Ticket
-from services.users import SignUp, User
+from services.users import Profile, SignUp, User
 from utils.pages import Page
 
 blueprint = Blueprint("auth", "Signing up, in and out")
@@ -104,7 +105,15 @@ def issue_stream_ticket() -> Ticket:
 
 
 @blueprint.route("/api/auth/me", permission="profile:read")
-@blueprint.response(200, UserSchema)
-def get_me() -> User:
+@blueprint.response(200, ProfileSchema)
+def get_me() -> Profile:
     """Return the caller."""
     return services.users.get(principal)
+
+
+@blueprint.route("/api/auth/me", method="PATCH", permission="profile:write")
+@blueprint.arguments(ProfileChangesSchema)
+@blueprint.response(200, ProfileSchema)
+def change_profile(changes: dict[str, Any]) -> Profile:
+    """Change what the caller says of themselves; null takes it back."""
+    return services.users.change_profile(principal, origin(), changes)

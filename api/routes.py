@@ -17,6 +17,7 @@ from api import (
     positions,
     risk,
     second_factors,
+    settings,
     stream,
     trading,
 )
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     auth.blueprint,
     api_keys.blueprint,
     second_factors.blueprint,
+    settings.blueprint,
     accounts.blueprint,
     credentials.blueprint,
     portfolio.blueprint,

@@ -33,6 +33,7 @@ from services.statistics import Figures
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
+from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge
@@ -64,6 +65,7 @@ class Services:
     prices: Prices
     configurations: Configurations
     administration: Administration
+    user_settings: UserSettings
     figures: Figures
     audit_log: AuditLog
     health: Health
@@ -109,6 +111,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, Deactivation(database, bridge)),
+        user_settings=UserSettings(database),
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
         health=Health(database, bridge),

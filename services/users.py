@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +24,8 @@ from utils.wire import Message
 ADMIN_USERNAME = "admin"
 USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,63}")
 MAX_EMAIL = 254
+PROFILE = ("display_name", "avatar_url", "locale", "time_zone", "leaderboard_opt_in")
+"""What users say of themselves."""
 
 
 class SignUp(Message, frozen=True, kw_only=True):
@@ -41,6 +44,17 @@ class User(Message, frozen=True, kw_only=True):
     email: str
     is_admin: bool
     created_at: datetime
+
+
+class Profile(User, frozen=True, kw_only=True):
+    """A user with what they say of themselves, and whether their login needs a second factor."""
+
+    display_name: str | None
+    avatar_url: str | None
+    locale: str | None
+    time_zone: str | None
+    leaderboard_opt_in: bool
+    totp_enabled: bool
 
 
 class Users:
@@ -62,19 +76,33 @@ class Users:
             raise Forbidden("Signing up is turned off on this installation.", code="signup_disabled")
         return self._create(command, "user", origin)
 
-    def get(self, principal: Principal) -> User:
+    def get(self, principal: Principal) -> Profile:
         """Return the caller."""
         with self._database.read() as connection:
-            row = connection.execute(select(models.User).where(models.User.id == principal.user_id)).first()
+            query = select(models.User.__table__).where(models.User.id == principal.user_id)
+            row = connection.execute(query).first()
+            totp_enabled = second_factors.is_on(connection, principal.user_id)
         if row is None:
             raise NotFound("You do not exist any more.", code="user_not_found")
-        return User(
+        return Profile(
             id=row.id,
             username=row.username,
             email=row.email,
             is_admin=row.role == "admin",
+            **{name: getattr(row, name) for name in PROFILE},
+            totp_enabled=totp_enabled,
             created_at=row.created_at,
         )
+
+    def change_profile(self, principal: Principal, origin: Origin, changes: dict[str, Any]) -> Profile:
+        """Change fields of the caller's profile, those that `PROFILE` names, and return the caller."""
+        mine = models.User.id == principal.user_id
+        with self._database.write() as session:
+            session.execute(update(models.User).where(mine).values(**changes, updated_at=clock.now()))
+            fields = {"fields": sorted(changes)}
+            who = principal.user_id
+            audit.record(session, origin, "profile.changed", user_id=who, target=who, detail=fields)
+        return self.get(principal)
 
     def ensure_admin(self, username: str = "", password: str = "") -> str | None:
         """Create the first admin when there is none; return the random password when `password` is empty.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.examples.story import API_KEY, BOUGHT, NOON, SESSION, USER
+from api.schemas.settings import EVENTS
 
 _KEY = {
     "id": API_KEY,
@@ -27,6 +28,15 @@ _ADA = {
     "deleted_at": None,
 }
 ADMINISTRATION: dict[str, dict[str, Any]] = {
+    "UserSettings": {
+        "evening": {
+            "theme": "dark",
+            "default_timeframe": "1h",
+            "chart_type": "candles",
+            "indicators": [{"name": "EMA", "parameters": {"length": 21}}],
+            "notifications": {**{name: ["in_app"] for name in EVENTS}, "fills": ["in_app", "email"]},
+        }
+    },
     "Statistics": {
         "small": {
             "users": {"total": 3, "active": 3, "admins": 1, "new": 1, "seen": 2},
