@@ -62,6 +62,7 @@ PARAMETERS = {
     "name": "The name of the file.",
     "order_id": "The id of an order.",
     "outcome": "Whether it was done, or denied.",
+    "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
     "role": "The role of the user.",

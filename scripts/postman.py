@@ -24,7 +24,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "second factor", "close_position")
+LEFT_OUT = ("credentials", "second factor", "close_position", "close_paper_position")
 """Folders and operations."""
 
 PATH_VALUES = {

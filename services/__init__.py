@@ -21,6 +21,7 @@ from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
 from services.orders import Orders
+from services.paper_trading import PaperTrading
 from services.passwords import Passwords
 from services.performance import Performances
 from services.portfolio import Portfolios
@@ -54,6 +55,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
     portfolios: Portfolios
@@ -79,6 +81,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors)
     keys = ApiKeys(database)
     accounts = Accounts(database)
+    orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
+    portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
     return Services(
@@ -98,11 +102,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
             max_accounts=settings.max_accounts,
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
-        orders=Orders(database, bridge, accounts),
+        orders=orders,
+        paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
-        portfolios=Portfolios(bridge, accounts),
-        positions=Positions(bridge, accounts),
+        portfolios=portfolios,
+        positions=positions,
         equity=equity,
         performances=Performances(database, bridge, accounts, equity),
         wealth=Wealth(bridge, accounts),
