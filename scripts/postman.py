@@ -1,8 +1,8 @@
 """Write `docs/postman_collection.json` from the OpenAPI document, in an order in which it runs from top to bottom.
 
 A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Left out are streams,
-which do not end, exchange credentials, which need keys to an exchange, second factors, which need an app, and the
-closing of a position, which needs one.
+which do not end, exchange credentials, which need keys to an exchange, second factors, which need an app, the closing
+of a position, which needs one, and the deletion of the user.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "second factor", "close_position", "close_paper_position")
+LEFT_OUT = ("credentials", "second factor", "close_position", "close_paper_position", "delete_me")
 """Folders and operations."""
 
 PATH_VALUES = {

@@ -16,6 +16,7 @@ from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
 from services.deactivation import Deactivation
+from services.deletion import Deletion
 from services.equity import EquityCurves
 from services.health import Health
 from services.idempotency import Idempotency
@@ -24,6 +25,7 @@ from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
 from services.performance import Performances
+from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
 from services.prices import Prices
@@ -68,6 +70,8 @@ class Services:
     configurations: Configurations
     administration: Administration
     user_settings: UserSettings
+    personal_data: PersonalData
+    deletion: Deletion
     figures: Figures
     audit_log: AuditLog
     health: Health
@@ -77,9 +81,10 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     """Wire the services together."""
     passwords = Passwords(processes=settings.web_workers)
     vault = Vault.of(settings.encryption_keys)
-    second_factors = SecondFactors(database, vault, Confirmation(database, passwords))
+    confirmation = Confirmation(database, passwords)
+    second_factors = SecondFactors(database, vault, confirmation)
     sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors)
-    keys = ApiKeys(database)
+    keys, deactivation = ApiKeys(database), Deactivation(database, bridge)
     accounts = Accounts(database)
     orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
     portfolios = Portfolios(bridge, accounts)
@@ -115,8 +120,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         # streams hold their thread: half of them stays for everything else
         prices=Prices(bridge, slots=settings.web_threads // 2),
         configurations=Configurations(settings, bridge),
-        administration=Administration(database, sessions, keys, Deactivation(database, bridge)),
+        administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
+        personal_data=PersonalData(database),
+        deletion=Deletion(
+            database, bridge, confirmation=confirmation, deactivation=deactivation, sessions=sessions, keys=keys
+        ),
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
         health=Health(database, bridge),

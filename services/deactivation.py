@@ -26,17 +26,20 @@ class Deactivation:
         self._bridge = bridge
 
     def stop_trading(self, actor: Actor, user_id: str) -> None:
-        """Pull the user's kill switch; one that an administrator has pulled already stays as it is.
+        """Pull the user's kill switch, as `pull_switch` does, once they are deactivated.
 
         :raises BridgeError: the engine is away, and the user's open orders stay open.
         """
-        if self._engaged(user_id) not in {None, user_id}:
-            return
-        command = EngageKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True, reason=REASON)
         try:
-            self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+            self.pull_switch(actor, user_id)
         except BridgeError as error:
             raise _unfinished(error, "their open orders are not canceled") from error
+
+    def pull_switch(self, actor: Actor, user_id: str) -> None:
+        """Pull the user's kill switch; one that an administrator has pulled already stays as it is."""
+        if self._engaged(user_id) in {None, user_id}:
+            command = EngageKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True, reason=REASON)
+            self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
 
     def resume_trading(self, actor: Actor, user_id: str) -> None:
         """Release the kill switch, if a deactivation pulled it.

@@ -28,6 +28,7 @@ _ADA = {
     "deleted_at": None,
 }
 ADMINISTRATION: dict[str, dict[str, Any]] = {
+    "Deleted": {"ada": {"user_id": USER}},
     "UserSettings": {
         "evening": {
             "theme": "dark",
