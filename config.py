@@ -1,20 +1,21 @@
-"""Read the settings of one installation from the environment and an optional `.env` file."""
+"""The settings of one installation."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from environment import MIN_SECRET_LENGTH, Reader, SettingsError, dotenv
+
+__all__ = ["Settings", "SettingsError"]
 
 DEMO = "demo"
 """The exchange that every installation has."""
 
-MIN_SECRET_LENGTH = 32
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
 
@@ -24,14 +25,6 @@ KEY_BYTES = 32
 FIRST_KEY_ID = "k1"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(r"[0-9A-Fa-f]{64}")
-_NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
-_SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-
-
-class SettingsError(ValueError):
-    """A setting is missing, malformed or unsafe; the message names the variable and the mend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +33,15 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 5000
+    stream_port: int | None = None
+    streams: int = 15_000
+    streams_per_user: int = 50
     data_dir: Path = Path("var")
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     encryption_keys: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)
     admin_username: str = ""
     admin_password: str = field(default="", repr=False)
     signup_enabled: bool = True
@@ -54,11 +51,13 @@ class Settings:
     demo_replay: str = ""
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
+    max_strategies: int = 50
     equity_sample_seconds: float = 300.0
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
     market_poll_seconds: float = 3.0
+    market_mute_seconds: float = 60.0
     live_trading_enabled: bool = False
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
@@ -81,23 +80,32 @@ class Settings:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
 
+    @property
+    def streamer_socket(self) -> Path:
+        """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "streamer.sock"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Build the settings from `environ` (default: `.env`, then the process environment, which wins).
 
         :raises SettingsError: when a value is malformed or a secret is known, short or empty.
         """
-        env = dict(environ) if environ is not None else {**_dotenv(Path(".env")), **os.environ}
-        reader = _Reader(env)
+        env = dict(environ) if environ is not None else {**dotenv(Path(".env")), **os.environ}
+        reader = Reader(env)
         data_dir = Path(reader.text("DATA_DIR", "var")).absolute()
         settings = cls(
             host=reader.text("HOST", "127.0.0.1"),
             port=reader.integer("PORT", 5000, low=0, high=65535),
+            stream_port=reader.port("STREAM_PORT"),
+            streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
+            streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
+            metrics_token=reader.secret("METRICS_TOKEN", data_dir),
             admin_username=reader.text("ADMIN_USERNAME", ""),
             admin_password=reader.text("ADMIN_PASSWORD", ""),
             signup_enabled=reader.flag("SIGNUP_ENABLED", True),
@@ -107,11 +115,13 @@ class Settings:
             demo_replay=reader.text("DEMO_REPLAY", ""),
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
+            max_strategies=reader.integer("MAX_STRATEGIES", 50, low=1, high=10_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
             market_poll_seconds=reader.number("MARKET_POLL_SECONDS", 3.0, low=0.2, high=300.0),
+            market_mute_seconds=reader.number("MARKET_MUTE_SECONDS", 60.0, low=1.0, high=86400.0),
             live_trading_enabled=reader.flag("LIVE_TRADING_ENABLED", False),
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
@@ -139,6 +149,7 @@ class Settings:
             half an admin, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
+        check_secret("METRICS_TOKEN", self.metrics_token)
         key_ring(self.encryption_keys)
         if DEMO not in self.exchanges:
             raise SettingsError(f"EXCHANGES lacks {DEMO}, on which every new user's paper account trades; add it")
@@ -186,113 +197,3 @@ def key_ring(text: str) -> dict[str, bytes]:
             raise SettingsError(f"{name}: the key {key_id} is there twice")
         ring[key_id] = value
     return ring
-
-
-@dataclass(frozen=True)
-class _Reader:
-    env: Mapping[str, str]
-
-    def text(self, name: str, default: str) -> str:
-        return self.env.get(name, "").strip() or default
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, default)
-        for candidate in allowed:
-            if candidate.lower() == value.lower():
-                return candidate
-        raise SettingsError(f"{name}={value!r} is not one of {', '.join(allowed)}")
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self.text(name, "true" if default else "false").lower()
-        if value in _TRUE:
-            return True
-        if value in _FALSE:
-            return False
-        raise SettingsError(f"{name}={value!r} is not true or false")
-
-    def integer(self, name: str, default: int, *, low: int, high: int) -> int:
-        value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-            raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high}")
-        return int(value)
-
-    def number(self, name: str, default: float, *, low: float, high: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            parsed = float(value)
-        except ValueError:
-            parsed = float("nan")
-        if not low <= parsed <= high:
-            raise SettingsError(f"{name}={value!r} is not a number from {low} to {high}")
-        return parsed
-
-    def names(self, name: str, default: str) -> tuple[str, ...]:
-        found = tuple(
-            dict.fromkeys(part.strip().lower() for part in self.text(name, default).split(",") if part.strip())
-        )
-        for each in found:
-            if not _NAME.fullmatch(each):
-                raise SettingsError(f"{name}: {each!r} is not the name of an exchange")
-        return found
-
-    def symbols(self, name: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(part.strip().upper() for part in self.text(name, "").split(",") if part.strip()))
-        for each in found:
-            if not _SYMBOL.fullmatch(each):
-                raise SettingsError(f"{name}: {each!r} is not a market such as BTC/USDT")
-        return found
-
-    def urls(self, name: str) -> dict[str, str]:
-        """Return the addresses of `a=http://host,b=https://host:port`."""
-        found = {}
-        for part in filter(None, (part.strip() for part in self.text(name, "").split(","))):
-            exchange, _, url = part.partition("=")
-            parts = urlsplit(url.strip())
-            bare = parts.path in {"", "/"} and not parts.query
-            if (
-                not _NAME.fullmatch(exchange.strip())
-                or parts.scheme not in {"http", "https"}
-                or not parts.netloc
-                or not bare
-            ):
-                raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
-            found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
-        return found
-
-    def secret(self, name: str, data_dir: Path, prefix: str = "") -> str:
-        if name in self.env:
-            return self.env[name].strip()
-        return _stored_secret(data_dir / name.lower(), prefix)
-
-
-def _stored_secret(path: Path, prefix: str) -> str:
-    """Read the secret kept in `path`, creating it (mode 0600) on first use; safe against two starters at once."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(prefix + secrets.token_hex(MIN_SECRET_LENGTH))
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text(encoding="ascii").strip()
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    """Parse `KEY=value` lines of a `.env` file; comments, blank lines and an `export ` prefix are allowed."""
-    if not path.is_file():
-        return {}
-    values: dict[str, str] = {}
-    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        line = raw.strip().removeprefix("export ").strip()
-        if not line or line.startswith("#"):
-            continue
-        key, separator, value = line.partition("=")
-        if not separator:
-            raise SettingsError(f"{path}:{number}: expected KEY=value")
-        values[key.strip()] = value.strip().strip("\"'")
-    return values

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 TITLE = "Trading Backend"
-VERSION = "0.1.0"
 DESCRIPTION = """\
 A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
 the operator allows it, with keys of their own to an exchange.
@@ -34,10 +33,18 @@ engaged kill switch the code is `kill_switch`. A preview shows every check.
 the stop of a pair and the stop-loss of a bracket are held by the server until their price comes (`sent_at` is null);
 they trigger only while it runs.
 
+**Strategies** trade on accounts of their own. Add one; `init` funds it from its parent, `start` lets it trade, `stop`
+gives what it holds back; `remove` puts it away, `delete` is for good. One that fails is stopped, with its open orders
+canceled, and says why in `error`. An action that does not go with its state is answered 409 `strategy_<state>`.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
 Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in the way.
+
+**Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
+are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
+ask again with `If-None-Match`, and 304 says that nothing is new.
 
 **Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
@@ -53,6 +60,7 @@ PARAMETERS = {
     "base": "The currency that is traded.",
     "client_order_id": "The id that the client gave the order.",
     "credential_id": "The id of a credential.",
+    "depth": "How many offers on each side.",
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
@@ -67,9 +75,13 @@ PARAMETERS = {
     "request_id": "The id of a request.",
     "role": "The role of the user.",
     "search": "A part of the symbol, in any case.",
+    "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
+    "signal_key_id": "The id of a key.",
     "side": "The side of the order.",
     "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
+    "strategy_name": "The name of a strategy.",
+    "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
     "target": "The id of what was changed.",
@@ -125,6 +137,11 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         },
         "Challenge": {"description": "How to sign in.", "schema": {"type": "string"}},
         "Location": {"description": "Where what was created is found.", "schema": {"type": "string"}},
+        "ETag": {"description": "Names this answer; send it as `If-None-Match`.", "schema": {"type": "string"}},
+        "CacheControl": {
+            "description": "How long the answer may be kept; `no-store`: not at all.",
+            "schema": {"type": "string"},
+        },
     },
 }
 ALWAYS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}

@@ -40,8 +40,9 @@ def export_me() -> Response:
 def delete_me(body: dict[str, str]) -> Deleted:
     """Delete the caller for good: who they were is forgotten, what they traded stays under a pseudonym.
 
-    Open paper orders are canceled; while live orders are open the answer is 409 `orders_open`. What a live account
-    holds at its exchange stays there. The name and the address are free again.
+    Open paper orders are canceled; while live orders are open the answer is 409 `orders_open`, while strategies run it
+    is 409 `strategies_running`. What a live account holds at its exchange stays there. The name and the address are
+    free again.
     """
     return services.deletion.delete(principal, actor(), origin(), body["password"])
 

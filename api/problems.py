@@ -81,6 +81,13 @@ PROBLEMS: dict[int, Problem] = {
         "internal_error",
         "Something went wrong here. The log tells more under this request_id.",
     ),
+    501: Problem(
+        "NotImplemented",
+        "This installation cannot do it, whoever asks.",
+        "streams_need_proxy",
+        "Streams need plain HTTP/1.1 here; let a proxy speak TLS, or set STREAM_PORT.",
+        "/api/stream/prices",
+    ),
     502: Problem("BadGateway", "The engine or the exchange failed.", "engine_fault", "The engine failed."),
     503: Problem(
         "ServiceUnavailable",

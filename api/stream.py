@@ -1,20 +1,17 @@
-"""Streams of server-sent events."""
+"""Streams of server-sent events, and WebSockets."""
 
 from __future__ import annotations
 
-from typing import Any
+from flask import Response
 
-from flask import Response, request
-
-from api import sse
 from api.blueprint import ENGINE, Blueprint
-from api.context import principal, services
-from api.schemas.market import PricesQuery, ResumeHeaders
-from middleware.auth import bearer_token
+from api.handover import hand_over, hand_over_socket
+from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, TicketQuery, resumed
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices
 
-blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off")
+blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off, and WebSockets")
 
-_EXAMPLE = """\
+_PRICES = """\
 retry: 2000
 
 id: 1795175285001
@@ -24,19 +21,77 @@ data: {"symbol":"BTC/USDT","exchange":"demo","price":"60000","bid":"59999.99","a
 
 : heartbeat
 """
-EVENTS = {
-    "description": "Events, as they happen",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
-}
+_CANDLES = """\
+retry: 2000
+
+id: 1795175280000
+event: candle
+data: {"timestamp":1795175280000,"time":"2026-11-20T12:08:00Z","open":"60000","high":"60012.5","low":"59990",\
+"close":"60001","volume":"1.25","closed":false}
+"""
+_ACCOUNT = """\
+retry: 2000
+
+id: 41
+
+id: 42
+event: balance
+data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+"""
 
 
-@blueprint.route("/api/stream/prices", permission="market:read", errors=ENGINE)
+def _events(example: str) -> dict[str, object]:
+    return {
+        "description": "Events, as they happen",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": example}},
+    }
+
+
+_SWITCHED = {"description": "The connection is a WebSocket now"}
+ERRORS = (501, *ENGINE)
+
+
+@blueprint.route("/api/stream/prices", permission="market:read", errors=ERRORS, takes_ticket=True)
 @blueprint.arguments(PricesQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
-@blueprint.doc(responses={200: EVENTS})
-def stream_prices(query: dict[str, Any], headers: dict[str, int]) -> Response:
+@blueprint.doc(responses={200: _events(_PRICES)})
+def stream_prices(query: FollowPrices, headers: dict[str, int]) -> Response:
     """Stream prices: `price` events, and `reset` when some were missed. Resume with `Last-Event-ID` or `since_id`."""
-    since_id = headers.get("last_event_id", query.get("since_id"))
-    sessions, token = services.sessions, bearer_token(request.headers.get("Authorization")) or ""
-    events = services.prices.follow(query["symbols"], since_id, lambda: sessions.principal(token))
-    return sse.answer(events, services.prices.take_slot(principal))
+    return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/api/stream/candles", permission="market:read", errors=ERRORS, takes_ticket=True)
+@blueprint.arguments(CandlesQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_CANDLES)})
+def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
+    """Stream the running candle, and those that close: `candle` events, whose ids are openings (epoch milliseconds)."""
+    return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/api/stream/account", permission="streams:read", errors=ERRORS, takes_ticket=True)
+@blueprint.arguments(AccountsQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_ACCOUNT)})
+def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
+    """Stream what happens to the caller's accounts: `order`, `trade`, `balance` and `position` events.
+
+    Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
+    """
+    return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/ws/market", permission="market:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_market_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channels `prices` and `candles`."""
+    return hand_over_socket("market")
+
+
+@blueprint.route("/ws/account", permission="streams:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_account_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channel `account`."""
+    return hand_over_socket("account")

@@ -20,10 +20,11 @@ from api.schemas.trading import (
     OrderSchema,
     OrderTicketSchema,
 )
-from middleware.errors import body, status_of
+from middleware.errors import body
 from services.orders import Changes, Filters, Wish
 from services.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
+from utils.problems import status_of
 from utils.wire import UNCERTAIN_STATUSES, Order, OrderTicket, Placement, Preview, Trade
 
 blueprint = Blueprint("trading", "Orders and trades")

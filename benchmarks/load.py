@@ -106,6 +106,16 @@ def _rate_in_python(port: int, path: str, token: str, seconds: int, connections:
     return sum(counts) / seconds
 
 
+def latencies(port: int, path: str, token: str = "", *, seconds: int, connections: int) -> Load:
+    """Ask over and over, each client when it was answered; wrk must be installed.
+
+    :raises RuntimeError: when one is not answered with 2xx.
+    """
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency"]
+    command += ["-H", f"Authorization: Bearer {token}"] if token else []
+    return _wrk([*command, f"http://127.0.0.1:{port}{path}"], path)
+
+
 def orders(
     port: int, path: str, tokens: Path, bodies: list[dict[str, str]], connections: int, *, seconds: int = 8
 ) -> Load:
@@ -115,6 +125,10 @@ def orders(
     """
     command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "-s", str(ORDERS_SCRIPT)]
     command += [f"http://127.0.0.1:{port}{path}", "--", str(tokens), *map(json.dumps, bodies)]
+    return _wrk(command, path)
+
+
+def _wrk(command: list[str], path: str) -> Load:
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     if re.search(r"Non-2xx|Socket errors: .*(?:connect|read|write) [1-9]", run.stdout):
         raise RuntimeError(f"{path}: {run.stdout}")

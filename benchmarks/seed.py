@@ -1,4 +1,4 @@
-"""Accounts with open orders in a database, as the engine would have written them."""
+"""Accounts with open orders in a database, as the engine would have written them, and users who are signed in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import insert
 
 import migrations
-from models import Account, Balance, Database, LedgerEntry, Order, User
+from models import Account, Balance, Database, LedgerEntry, Order, Session, User
 from models.records import ledger_row
+from services.tokens import SESSION_LIFETIME, Claims, Tokens
 from utils import clock
 from utils.ids import new_id
 from utils.wire import Actor
@@ -91,3 +92,23 @@ def _order(user: str, account: str, price: Decimal) -> dict[str, Any]:
         "created_at": now,
         "updated_at": now,
     }
+
+
+def sign_in(url: str, secret: str, users: int) -> list[str]:
+    """Make users who are signed in, and return an access token of each."""
+    database, tokens = Database(url, pool_size=1), Tokens(secret)
+    migrations.upgrade(database)
+    now = clock.now()
+    made = [(new_id(), new_id()) for _ in range(users)]
+    sessions = [
+        {"id": session, "user_id": user, "created_at": now, "last_used_at": now, "expires_at": now + SESSION_LIFETIME}
+        for user, session in made
+    ]
+    with database.write() as session:
+        session.connection().execute(insert(User), [_user(user) for user, _ in made])
+        session.connection().execute(insert(Session), sessions)
+    database.close()
+    return [
+        tokens.access(Claims(user_id=user, session_id=session, token_id=new_id()), is_admin=False)
+        for user, session in made
+    ]

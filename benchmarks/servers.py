@@ -8,17 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
-from supervisor.run import is_ready
+import migrations
+from models import Database
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = re.compile(r"Trading Backend ready at http://\S+:(\d+) ")
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
+GUNICORN = (sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py"))
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,48 @@ class Running:
 
     def processor_seconds(self) -> float:
         """Return the processor time that its processes which live now have taken so far."""
-        pids, spent = [self.pid], 0.0
+        return sum(processor_seconds(pid) for pid in self.pids())
+
+    def part(self, module: str) -> int:
+        """Return the id of the process that runs `python -m module`."""
+        for pid in self.pids():
+            if f"-m\0{module}\0" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
+                return pid
+        raise RuntimeError(f"{module} does not run")
+
+    def pids(self) -> list[int]:
+        """Return the ids of all its processes that live now."""
+        pids = [self.pid]
         for pid in pids:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            spent += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             for task in Path(f"/proc/{pid}/task").iterdir():
                 pids += map(int, (task / "children").read_text(encoding="ascii").split())
-        return spent
+        return pids
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory that a process takes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def sockets(pid: int) -> int:
+    """Return how many sockets a process holds. Files do not count: a thread opens the database when it needs it."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(1 for link in links if link.is_symlink() and str(link.readlink()).startswith("socket:"))
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager
@@ -57,18 +95,63 @@ def product(directory: Path, **settings: str) -> Iterator[Running]:
 
 
 @contextmanager
-def bare(directory: Path) -> Iterator[Running]:
+def bare(directory: Path, **settings: str) -> Iterator[Running]:
     """Run the bare Flask app.
 
     :raises RuntimeError: when it does not get ready.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py")]
-    environment = {**_environment(directory), "PORT": str(port)}
-    with _started([*command, "benchmarks.bare:create_app()"], directory, environment) as (process, output, began):
-        while not is_ready("127.0.0.1", port):
+    with _answering([*GUNICORN, "benchmarks.bare:create_app()"], directory, free_port(), settings) as running:
+        yield running
+
+
+@contextmanager
+def web(directory: Path, **settings: str) -> Iterator[Running]:
+    """Run the product's web server alone, on a database of its own; the caller runs an engine, or something like it.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    database = Database(f"sqlite:///{directory / 'var' / 'trading.db'}", pool_size=1)
+    migrations.upgrade(database)
+    database.close()
+    with _answering([*GUNICORN, "app:create_app()"], directory, free_port(), settings, "/health/live") as running:
+        yield running
+
+
+@contextmanager
+def bare_stream(directory: Path) -> Iterator[Running]:
+    """Run the bare writer of streams.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    port = free_port()
+    with _answering([sys.executable, "-m", "benchmarks.bare_stream", str(port)], directory, port) as running:
+        yield running
+
+
+@contextmanager
+def fastapi_stream(directory: Path) -> Iterator[Running]:
+    """Run the stream in FastAPI.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--port", str(port), "--log-level", "warning", "--backlog", "4096"]
+    with _answering([*command, "benchmarks.fastapi_stream:app"], directory, port) as running:
+        yield running
+
+
+@contextmanager
+def _answering(
+    command: list[str],
+    directory: Path,
+    port: int,
+    settings: Mapping[str, str] | None = None,
+    path: str = "/health/ready",
+) -> Iterator[Running]:
+    directory.mkdir(exist_ok=True)
+    environment = {**_environment(directory), "PORT": str(port), **(settings or {})}
+    with _started(command, directory, environment) as (process, output, began):
+        while not _is_there(port, path):
             _still(process, output, began)
         yield Running(port, time.monotonic() - began, process.pid)
 
@@ -89,6 +172,14 @@ def _started(
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _is_there(port: int, path: str) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=1) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 def _still(process: subprocess.Popen[bytes], output: Path, began: float) -> None:

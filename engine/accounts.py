@@ -57,6 +57,8 @@ class Accounts:
         self._triggers = triggers
         self._open: OrderedDict[str, Account] = OrderedDict()
         """In the order of their last use."""
+        self.pinned: set[str] = set()
+        """Accounts that stay in memory when nobody uses them: strategies run on them."""
         self._opening: dict[str, asyncio.Task[Account]] = {}
         self._opening_slots = asyncio.Semaphore(OPENING_AT_ONCE)
         self._reopening: set[asyncio.Task[None]] = set()
@@ -117,6 +119,8 @@ class Accounts:
         """
         closed = 0
         for account in list(self._open.values()):
+            if account.record.id in self.pinned:
+                continue
             allowed = IN_USE_SECONDS if len(self._open) > most else idle_seconds
             if time.monotonic() - account.used_at < allowed:
                 break  # those that follow were used later

@@ -43,6 +43,18 @@ class Booking:
         unit.balance(currency, self._octobot.total(currency), self._valuation.entry_prices.get(currency))
         self.tell([currency], unit)
 
+    async def transfer(self, currency: str, amount: Decimal, value: Decimal | None, unit: Unit) -> None:
+        """Book what comes from, or (below zero) goes to, another account; worth `value`, which it costs there."""
+        before = self._octobot.total(currency)
+        await self._octobot.deposit(currency, amount)
+        if amount > 0:
+            self._valuation.get(currency, amount, before, value)
+        elif amount == -before:
+            self._valuation.entry_prices[currency] = None
+        unit.book(currency, amount, "transfer", value=None if value is None else value.copy_sign(amount))
+        unit.balance(currency, self._octobot.total(currency), self._valuation.entry_prices.get(currency))
+        self.tell([currency], unit)
+
     async def clear(self, unit: Unit) -> None:
         """Book everything that is held away, so that nothing is left of what was."""
         held = [currency for currency in self._octobot.currencies() if self._octobot.total(currency)]

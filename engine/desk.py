@@ -16,6 +16,7 @@ from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
 from engine.live.desk import LiveDesk, settled
+from engine.metrics import Metrics
 from engine.orders import client_order_id_taken, not_open
 from engine.records import Records
 from engine.triggers import Touch, Triggers
@@ -32,10 +33,13 @@ FINAL_REFUSALS = (Refused, Conflict, NotFound)
 class Desk:
     """Carry out commands, one at a time per account."""
 
-    def __init__(self, accounts: Accounts, journal: Journal, records: Records, triggers: Triggers) -> None:
+    def __init__(
+        self, accounts: Accounts, journal: Journal, records: Records, triggers: Triggers, metrics: Metrics
+    ) -> None:
         self._accounts = accounts
         self._journal = journal
         self._records = records
+        self._metrics = metrics
         self.triggers = triggers
         self.keys = Keys(records)
         self.live = LiveDesk(accounts, self._change, records)
@@ -176,6 +180,7 @@ class Desk:
             else:
                 order = await self._reserving(account, client_id, change)
         except FINAL_REFUSALS as refusal:
+            self._metrics.refused(account.record.mode, command.ticket.type)
             await self._record_refusal(command, "order.place", None, refusal, claim)
             raise
         return order if order.mode == "paper" else await self.live.send(order)

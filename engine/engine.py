@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from engine.audit_seals import AuditSeals
 from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
+from engine.demo.market import LocalMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
@@ -39,11 +39,14 @@ from engine.live.opening import LiveAccounts
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.markets import Markets
-from engine.octobot_account import bot_config
+from engine.metrics import Metrics
+from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
+from engine.queries import Queries
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
+from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
 from engine.triggers import Triggers
 from models import Database
@@ -51,10 +54,8 @@ from utils import clock, wire
 from utils.errors import StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
-OCTOBOT_VERSION = version("octobot")
 CHORE_SECONDS = 60.0
 IDLE_PROBE_SECONDS = 5.0
-LAG_PROBE_SECONDS = 0.1
 JOURNAL_BUSY_SECONDS = 2.0
 """How long the journal waits for a locked database: less than a caller waits for its answer."""
 
@@ -70,6 +71,7 @@ class Engine:
       `KillSwitches`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
+    - `Strategies` run on accounts of their own; their orders go through the desk.
     - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
     - The `Server` takes requests from the web workers.
     """
@@ -86,19 +88,20 @@ class Engine:
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
+        self.metrics = Metrics()
         self._account_events = AccountEvents()
-        self._journal = Journal(self._journal_database, self._account_events)
+        self._journal = Journal(self._journal_database, self._account_events, self.metrics)
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
-        self._near = [self.market, *(Market(other, settings.demo_tick_seconds) for other in others)]
+        self._near = [self.market, *(LocalMarket(other, settings.demo_tick_seconds) for other in others)]
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
         gates = Gates(self._records, self._switches, settings.max_open_orders)
         self._live = LiveAccounts(settings, self._records, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
-        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers)
+        self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
@@ -106,11 +109,14 @@ class Engine:
         self.audit_seals = AuditSeals(self._database, timedelta(days=settings.audit_retention_days))
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        self.strategies = Strategies(
+            self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
+        )
         wiring = (self._triggers, self._accounts, self.desk, self._spawn)
         self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
         self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
-        self._lag = 0.0
+        self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self, *, ticking: bool = True) -> None:
@@ -130,13 +136,14 @@ class Engine:
             self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
             if ticking:
                 self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        await self.strategies.load()
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
         with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
         self._spawn(self.funding_clock.run(), "funding")
-        self._spawn(self._measure_lag(), "lag")
+        self._spawn(self.metrics.measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
@@ -154,6 +161,7 @@ class Engine:
     async def stop(self) -> None:
         """Finish what is under way, commit it, and leave OctoBot."""
         await self._server.stop()
+        await self.strategies.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -188,37 +196,13 @@ class Engine:
             wire.ResetAccount: self.account_changes.reset,
             wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
-            wire.GetPortfolio: self._portfolio,
-            wire.GetOpenOrders: self._open_orders,
-            wire.GetTrades: self._trades,
-            wire.GetInstruments: self._instruments,
-            wire.GetTickers: self._tickers,
-            wire.GetCandles: self._candles,
+            **Queries(self._accounts, self._markets).handlers(),
+            **self.strategies.handlers(),
             wire.GetStatus: self._status,
+            wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
             wire.VerifyCredential: Verifier(self._settings).verify,
         }
-
-    async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
-        async with self._accounts.held(query.account) as account:
-            return account.overview()
-
-    async def _open_orders(self, query: wire.GetOpenOrders) -> list[wire.Order]:
-        async with self._accounts.held(query.account) as account:
-            return [account.orders[order_id] for order_id in account.octobot.open_order_ids()]
-
-    async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
-        async with self._accounts.held(query.account) as account:
-            return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
-
-    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return self._markets.get(query.exchange or self.market.exchange).listing()
-
-    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._markets.get(query.exchange).tickers(query.symbols)
-
-    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
         return wire.EngineStatus(
@@ -227,9 +211,12 @@ class Engine:
             started_at=self._started_at,
             accounts_in_memory=len(self._accounts),
             open_orders=len(self._triggers),
-            loop_lag=self._lag,
+            loop_lag=self.metrics.lag,
             feeds=[market.status() for market in self._markets],
         )
+
+    async def _tell_metrics(self, _query: wire.GetMetrics) -> str:
+        return self.metrics.text()
 
     async def _bot_config(self, _query: wire.GetBotConfig) -> wire.BotConfig:
         config = bot_config(self.market.exchange, list(self.market.instruments), "USDT")
@@ -249,7 +236,8 @@ class Engine:
         for symbol in query.symbols or ():
             market.instrument(symbol)
         stream = self._feeds[query.exchange].prices
-        async with aclosing(stream.subscribe(query.symbols, query.since_id, query.heartbeat)) as events:
+        subscription = stream.subscribe(query.symbols, query.since_id, query.heartbeat, history=query.history)
+        async with aclosing(subscription) as events:
             async for event in events:
                 yield None if event is None else wire.encode_event(event)
 
@@ -271,6 +259,7 @@ class Engine:
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)
+        await self.strategies.thin_logs()
 
     async def _close_idle_accounts(self) -> None:
         """Keep the accounts in memory to those that are used."""
@@ -281,12 +270,6 @@ class Engine:
                 await self._accounts.close_idle(idle_seconds=idle_seconds, most=self._settings.accounts_in_memory)
             except StorageUnavailable as error:
                 _log.warning("idle accounts stay in memory for now: %s", error.detail)
-
-    async def _measure_lag(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(LAG_PROBE_SECONDS)
-            self._lag = max(time.monotonic() - before - LAG_PROBE_SECONDS, 0.0)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -302,7 +285,7 @@ class Engine:
     def _open_market(self, source: MarketSource | None) -> Market:
         source = source or self._demo_source()
         register(source, time.time)
-        return Market(source, self._settings.demo_tick_seconds)
+        return LocalMarket(source, self._settings.demo_tick_seconds)
 
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""

@@ -31,7 +31,11 @@ class Feed:
 def exchange_markets(settings: Settings) -> list[Market]:
     """Return the markets of the real exchanges that the installation has; nothing is asked of them yet."""
     return [
-        ExchangeMarket(ExchangeSource(name, settings), settings.market_poll_seconds)
+        ExchangeMarket(
+            ExchangeSource(name, settings),
+            settings.market_poll_seconds,
+            mute_seconds=settings.market_mute_seconds,
+        )
         for name in settings.exchanges
         if name != DEMO
     ]

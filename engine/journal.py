@@ -12,20 +12,24 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from engine.account_events import AccountEvents
+from engine.metrics import Metrics
 from engine.orders import client_order_id_taken
 from engine.statements import Statements
 from engine.unit import Line, Unit
 from models import Database
 from models.database import Transaction
 from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
+from utils.wire import Order
 
 _log = logging.getLogger(__name__)
+Follower = Callable[[list[Order]], None]
 Rows = list[dict[str, Any]]
 MAX_BATCH = 500
 RETRY_AFTER = 1
@@ -41,8 +45,11 @@ LOG_PAUSE = 5.0
 class Journal:
     """Commit units of work in the order in which they are given, and publish their events."""
 
-    def __init__(self, database: Database, account_events: AccountEvents | None = None) -> None:
+    def __init__(
+        self, database: Database, account_events: AccountEvents | None = None, metrics: Metrics | None = None
+    ) -> None:
         self._database = database
+        self._metrics = metrics or Metrics()
         self._write = Statements(database).write
         self._waiting: queue.SimpleQueue[tuple[Unit, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -50,6 +57,8 @@ class Journal:
         self._account_events = account_events or AccountEvents()
         self._unresolved: tuple[Transaction, Rows] | None = None
         self._tidy_again = 0.0
+        self.followers: dict[str, Follower] = {}
+        """By account: who wants to know which of its orders were stored, and how."""
 
     def start(self) -> None:
         """Start the writer thread; to be called on the event loop that will wait for it."""
@@ -61,6 +70,11 @@ class Journal:
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many units wait to be committed."""
+        return self._waiting.qsize()
+
     def submit(self, unit: Unit) -> asyncio.Future[None]:
         """Queue `unit`; the future is done when it is committed.
 
@@ -69,6 +83,9 @@ class Journal:
         if self._loop is None:
             raise RuntimeError("the journal is not started")
         future: asyncio.Future[None] = self._loop.create_future()
+        follower = self.followers.get(unit.line.account_id)
+        if follower is not None and unit.orders:
+            future.add_done_callback(partial(_pass_on, follower, list(unit.orders.values())))
         self._waiting.put((unit, future))
         return future
 
@@ -114,21 +131,32 @@ class Journal:
     def _commit(self, units: list[Unit]) -> list[TradingError | None]:
         """Commit all units in one transaction or, when that fails, each in its own; return what went wrong."""
         # Looked at once: the loop may break a line while its unit is being committed, which is committed all the same.
-        live = {unit: None for unit in units if not unit.line.broken}
+        live = {unit: None for unit in units if not unit.is_broken}
         failure = self._try(list(live)) if live else None
         together = failure is None or isinstance(failure, StorageUnavailable | EngineTimeout) or len(live) == 1
         outcomes = []
         for unit in units:
-            if unit not in live or (not together and unit.line.broken):
+            if unit not in live or (not together and unit.is_broken):
                 outcome: TradingError | None = _refused()
             else:
                 outcome = failure if together else self._try([unit])
             if outcome is not None:
-                unit.line.broken = True
+                for part in unit.parts:
+                    part.line.broken = True
             outcomes.append(outcome)
         return outcomes
 
     def _try(self, units: list[Unit]) -> TradingError | None:
+        """Commit `units` in one transaction; return what went wrong."""
+        began = time.monotonic()
+        failure = self._write_all(units)
+        if failure is None:
+            self._metrics.committed(units, time.monotonic() - began)
+        else:
+            self._metrics.failed()
+        return failure
+
+    def _write_all(self, units: list[Unit]) -> TradingError | None:
         transaction, committing = None, False
         events: Rows = []
         try:
@@ -174,6 +202,11 @@ class Journal:
         if committed:
             self._account_events.publish(events)
         return committed
+
+
+def _pass_on(follower: Follower, orders: list[Order], stored: asyncio.Future[None]) -> None:
+    if not stored.cancelled() and stored.exception() is None:
+        follower(orders)
 
 
 def _unknown_before() -> StorageUnavailable:

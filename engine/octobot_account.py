@@ -12,20 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
+from importlib.metadata import version
 from itertools import count
 from typing import Any, Self
 
 import octobot_trading.api as trading_api
 from octobot_commons.enums import TimeFrames
 from octobot_commons.tree import EventProvider
-from octobot_trading import enums, exchange_data, exchanges, personal_data
+from octobot_trading import enums, exchange_data, personal_data
+from octobot_trading.modes import modes_factory
 from octobot_trading.personal_data.orders import order_util
 
 from engine.orders import Fill
+from engine.paper_trader import Gate, PaperTrader
 from utils import wire
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import Fee
+
+OCTOBOT_VERSION = version("octobot")
 
 _TYPES = enums.TraderOrderType
 _SIDES = {"buy": enums.TradeOrderSide.BUY, "sell": enums.TradeOrderSide.SELL}
@@ -34,22 +38,6 @@ _LIMIT = {"buy": _TYPES.BUY_LIMIT, "sell": _TYPES.SELL_LIMIT}
 
 # OctoBot draws two ids for every order, from the system each time (see `utils.ids`), and uses neither here.
 order_util.generate_order_id = new_id
-
-
-class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
-    """OctoBot's simulator, which also remembers the order it closed last."""
-
-    def __init__(self, config: dict[str, Any], exchange_manager: Any) -> None:
-        super().__init__(config, exchange_manager)
-        self.last_fill: Fill | None = None
-
-    def convert_order_to_trade(self, order: Any) -> Any:
-        """Note the fill; OctoBot calls this once for every order it closes, right after it moved the portfolio."""
-        trade = super().convert_order_to_trade(order)
-        if order.filled_quantity:
-            trade.trade_id = new_id()
-            self.last_fill = _fill_of(trade)
-        return trade
 
 
 def bot_config(
@@ -124,6 +112,22 @@ class OctoBotAccount:
         # OctoBot never does: what a strategy or a late event made there would stay for good
         EventProvider.instance().remove_event_tree(self._manager.bot_id)
 
+    async def start_mode(self, kind: type, settings: dict[str, Any], gate: Gate) -> Any:
+        """Let a trading mode run on the account, its orders passing `gate`, and return it."""
+        self._trader.gate = gate
+        manager = self._manager
+        manager.trading_modes = await modes_factory.create_trading_modes(
+            manager.config, manager, kind, manager.bot_id, {kind.__name__: settings}
+        )
+        return manager.trading_modes[0]
+
+    async def stop_mode(self) -> None:
+        """Let no trading mode run on the account any more; open orders stay."""
+        modes, self._manager.trading_modes = self._manager.trading_modes, []
+        for mode in modes:
+            await mode.stop()
+        self._trader.gate = None
+
     def free(self, currency: str) -> Decimal:
         """Return what of `currency` is not locked by open orders."""
         return self._asset(currency, "available")
@@ -194,7 +198,7 @@ class OctoBotAccount:
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a held order and release its lock."""
-        await self._trader.cancel_order(self._orders.pop(order_id))
+        await self._trader.drop(self._orders.pop(order_id))
 
     async def _reprice(self, order: Any, price: Decimal) -> None:
         if order.order_type in _LIMIT.values():
@@ -216,7 +220,7 @@ class OctoBotAccount:
         )
         # By default each order logs under a name of its own, and Python keeps every logger's name for good.
         created.logger_name = type(created).__name__
-        return await self._trader.create_order(created, raise_all_creation_error=True)
+        return await self._trader.hold(created)
 
     def _take_fill(self) -> Fill:
         fill, self._trader.last_fill = self._trader.last_fill, None
@@ -262,8 +266,3 @@ def _has_order(orders_manager: Any, order_id: str | None, exchange_order_id: str
     if order_id is None:
         return bool(type(orders_manager).has_order(orders_manager, None, exchange_order_id))
     return order_id in orders_manager.orders
-
-
-def _fill_of(trade: Any) -> Fill:
-    fee = Fee(currency=trade.fee["currency"], cost=trade.fee["cost"])
-    return Fill(trade.trade_id, trade.executed_price, trade.executed_quantity, fee)

@@ -33,18 +33,21 @@ class PriceStream:
                 subscriber.offer(price.symbol, event)
 
     async def subscribe(
-        self, symbols: list[str] | None, since_id: int | None, heartbeat: float
+        self, symbols: list[str] | None, since_id: int | None, heartbeat: float, *, history: bool = False
     ) -> AsyncGenerator[StreamEvent | None]:
         """Yield what was missed since `since_id` (or a snapshot), then events as they come; None when all is quiet.
 
-        A `reset` event comes first when the buffer no longer reaches back to `since_id`. A subscriber that is slow
-        gets the newest price of each symbol instead of every one.
+        A `reset` event comes first when the buffer no longer reaches back to `since_id`. With `history` all that is
+        kept comes first. A subscriber that is slow gets the newest price of each symbol instead of every one.
         """
         wanted = None if symbols is None else frozenset(symbols)
         subscriber = _Subscriber(wanted)
         self._subscribers.add(subscriber)
         try:
-            for event in self._backlog(wanted, since_id):
+            backlog = _only(list(self._buffer), wanted) if history else self._backlog(wanted, since_id)
+            if not backlog:
+                yield None  # the first frame comes at once
+            for event in backlog:
                 yield event
             while True:
                 try:

@@ -75,6 +75,13 @@ class SpotAccount(Account):
         """Book a deposit that is worth `value`."""
         await self._booking.deposit(currency, amount, value, unit)
 
+    async def transfer(self, currency: str, amount: Decimal, value: Decimal | None, unit: Unit) -> None:
+        """Book what comes from another account of the owner, or goes there when `amount` is below zero.
+
+        :param value: what it is worth, above zero both ways; None when no market tells.
+        """
+        await self._booking.transfer(currency, amount, value, unit)
+
     async def clear(self, unit: Unit) -> None:
         """Book everything away; there are no open orders any more."""
         await self._booking.clear(unit)

@@ -22,11 +22,15 @@ from models import (
     Order,
     Position,
     RiskLimits,
+    SignalKey,
+    Strategy,
+    StrategyLogEntry,
     Trade,
 )
 from utils import clock
 
 _TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
+_STRATEGY_LOG = insert(StrategyLogEntry)
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
 
 
@@ -49,6 +53,7 @@ class Statements:
 
     def write(self, connection: Connection, units: list[Unit]) -> list[dict[str, Any]]:
         """Write `units` in their order and return the rows of their events, those of a user by ascending ids."""
+        units = [part for unit in units for part in unit.parts]
         orders: dict[str, dict[str, Any]] = {}
         balances: dict[tuple[str, str], dict[str, Any]] = {}
         positions: dict[tuple[str, str], dict[str, Any]] = {}
@@ -68,6 +73,8 @@ class Statements:
             samples += unit.samples
             if unit.account:
                 _settle(connection, unit.account)
+            if unit.strategy:
+                _settle_strategy(connection, unit.strategy)
         events = self._number(connection, units)
         for statement, rows in (
             (self._orders, list(orders.values())),
@@ -80,6 +87,7 @@ class Statements:
             (_KEYS, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
+            (_STRATEGY_LOG, [row for unit in units for row in unit.strategy_log]),
         ):
             if rows:
                 connection.execute(statement, rows)
@@ -123,3 +131,15 @@ def _replacing(statement: Any, table: Any, kept: Set[str] = frozenset()) -> Any:
 def _settle(connection: Connection, columns: dict[str, Any]) -> None:
     changes = {name: value for name, value in columns.items() if name != "id"}
     connection.execute(update(Account).where(Account.id == columns["id"]).values(**changes))
+
+
+def _settle_strategy(connection: Connection, columns: dict[str, Any]) -> None:
+    """Change the columns of a strategy, or forget it with all that hangs on it."""
+    mine = columns["id"]
+    if columns.get("state", "") is None:
+        connection.execute(delete(StrategyLogEntry).where(StrategyLogEntry.strategy_id == mine))
+        connection.execute(delete(SignalKey).where(SignalKey.strategy_id == mine))
+        connection.execute(delete(Strategy).where(Strategy.id == mine))
+    else:
+        changes = {name: value for name, value in columns.items() if name != "id"}
+        connection.execute(update(Strategy).where(Strategy.id == mine).values(**changes))

@@ -35,18 +35,22 @@ class Line:
     statuses: dict[str, wire.OrderStatus] = field(default_factory=dict)
     ended: dict[str, wire.OrderStatus] = field(default_factory=dict)
 
-    def move(self, order: wire.Order) -> None:
-        """Note the order's new status. :raises ForbiddenMove: when its last one does not lead there."""
+    def move(self, order: wire.Order) -> bool:
+        """Note the order's status and tell whether it is another one.
+
+        :raises ForbiddenMove: when its last one does not lead there.
+        """
         before = self.statuses.get(order.id) or self.ended.get(order.id, "pending_new")
         if not wire.may_move(before, order.status):
             raise ForbiddenMove(f"order {order.id} cannot move from {before} to {order.status}")
         if order.status not in wire.FINAL_STATUSES:
             self.statuses[order.id] = order.status
-            return
+            return order.status != before
         self.statuses.pop(order.id, None)
         self.ended[order.id] = order.status
         if len(self.ended) > REMEMBERED_ENDS:
             del self.ended[next(iter(self.ended))]
+        return True
 
 
 @dataclass(eq=False)
@@ -55,6 +59,8 @@ class Unit:
 
     line: Line
     orders: dict[str, wire.Order] = field(default_factory=dict)
+    moves: list[wire.Order] = field(default_factory=list)
+    """The orders that came to another status, once for each."""
     trades: list[wire.Trade] = field(default_factory=list)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     balances: list[dict[str, Any]] = field(default_factory=list)
@@ -68,16 +74,33 @@ class Unit:
     """Kill switches; those whose `engaged_at` is None are released."""
     account: dict[str, Any] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    strategy: dict[str, Any] = field(default_factory=dict)
+    """Columns of a strategy to change, its `id` among them; it is forgotten when its `state` is None."""
+    strategy_log: list[dict[str, Any]] = field(default_factory=list)
+    partner: Unit | None = None
+    """The unit of another account that is committed together with this one, or not at all."""
+
+    @property
+    def parts(self) -> list[Unit]:
+        """Return the unit and its partner."""
+        return [self] if self.partner is None else [self, self.partner]
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether an earlier unit of an account that takes part could not be committed."""
+        return any(part.line.broken for part in self.parts)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
         changes = (self.orders, self.ledger, self.audit, self.keys, self.balances, self.account)
-        return not any((*changes, self.limits, self.switches, self.positions))
+        changes_of_rules = (self.limits, self.switches, self.positions, self.strategy, self.strategy_log)
+        return not any((*changes, *changes_of_rules))
 
     def order(self, order: wire.Order, *, tell: bool = True) -> None:
         """Store the order's new state and tell its owner of it. :raises ForbiddenMove: when it cannot come to that."""
-        self.line.move(order)
+        if self.line.move(order):
+            self.moves.append(order)
         self.orders[order.id] = order
         if tell:
             self._event("order", order)
@@ -140,6 +163,15 @@ class Unit:
         """Note what the account is worth after this unit, and what was deposited until then."""
         row = {"account_id": self.line.account_id, "at": clock.now(), "value": value, "deposited": deposited}
         self.samples.append(row)
+
+    def strategy_event(self, strategy: wire.Strategy) -> None:
+        """Tell the owner the strategy's new state."""
+        self._event("strategy", strategy)
+
+    def log(self, strategy_id: str, level: str, message: str) -> None:
+        """Add what a strategy has to say to its log."""
+        row = {"id": new_id(), "strategy_id": strategy_id, "level": level, "created_at": clock.now()}
+        self.strategy_log.append({**row, "message": message[:512]})
 
     def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
         """Tell the owner the balances that changed."""

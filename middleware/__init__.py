@@ -6,13 +6,14 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from middleware import auth, body, cors, errors, headers, permissions, rate_limits, request_id, request_log
+from middleware import auth, body, cors, errors, headers, metrics, permissions, rate_limits, request_id, request_log
 
 
 def install(app: Flask, settings: Settings) -> None:
     """Put the middleware around `app`. Before a view it runs in this order, after it the other way round."""
     request_id.install(app)
     request_log.install(app)
+    metrics.install(app)
     headers.install(app)
     body.install(app)
     cors.install(app, settings)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from middleware.context import services
-from middleware.permissions import PUBLIC, required
-from services.principals import Principal
+from middleware.permissions import PUBLIC, required, takes_ticket
+from utils.bearer import bearer_token
 from utils.errors import TradingError, Unauthenticated
 
 API_KEY = "X-API-Key"
+SCRAPERS = "metrics:read"
+"""The permission of routes that also take the token for metrics."""
+
+
+def is_websocket() -> bool:
+    """Tell whether the request opens a WebSocket."""
+    return request.url_rule is not None and request.url_rule.websocket
 
 
 def install(app: Flask) -> None:
@@ -20,28 +27,17 @@ def install(app: Flask) -> None:
         if required() in {None, PUBLIC}:
             return
         try:
-            g.principal = _principal()
+            token, key = bearer_token(request.headers.get("Authorization")), request.headers.get(API_KEY)
+            if key is not None:
+                if token is not None:
+                    raise Unauthenticated(f"Send either a token or {API_KEY}, not both.", code="token_invalid")
+                g.principal = services.api_keys.principal(key)
+            elif token is not None and required() == SCRAPERS:
+                g.principal = services.metrics.scraper(token) or services.sessions.principal(token)
+            elif token is not None:
+                g.principal = services.sessions.principal(token)
+                g.expires_at = services.sessions.expires_at(token)
+            elif takes_ticket() and "ticket" in request.args:
+                g.principal = services.tickets.redeem(request.args["ticket"], for_websocket=is_websocket())
         except TradingError as error:
             g.auth_error = error
-
-
-def _principal() -> Principal | None:
-    token, key = bearer_token(request.headers.get("Authorization")), request.headers.get(API_KEY)
-    if key is None:
-        return services.sessions.principal(token) if token is not None else None
-    if token is not None:
-        raise Unauthenticated(f"Send either an access token or {API_KEY}, not both.", code="token_invalid")
-    return services.api_keys.principal(key)
-
-
-def bearer_token(header: str | None) -> str | None:
-    """Return the token of an `Authorization` header, None without a header.
-
-    :raises Unauthenticated: `token_invalid` when the header is of another scheme or shape.
-    """
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token or not token.isascii() or " " in token:
-        raise Unauthenticated("Use the header Authorization: Bearer <token>.", code="token_invalid")
-    return token

@@ -47,7 +47,8 @@ class Drained:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the app, then read the rest of the body."""
         length = environ.get("CONTENT_LENGTH") or ""
-        chunked = bool(environ.get("wsgi.input_terminated"))
+        # without either header there is no body
+        chunked = bool(environ.get("wsgi.input_terminated")) and "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and not length.isdigit():
             return self._app(environ, start_response)
         body = _Counted(environ["wsgi.input"], int(length) if length.isdigit() else None)

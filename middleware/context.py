@@ -10,10 +10,14 @@ from werkzeug.local import LocalProxy
 from services import Services
 from services.audit import Origin
 from services.principals import Principal
+from utils.origins import Origins
 from utils.wire import Actor
 
 SERVICES = "trading-services"
 """Key of the services in `app.extensions`."""
+
+ORIGINS = "trading-origins"
+"""Key of the allowed origins in `app.extensions`."""
 
 MAX_USER_AGENT = 256
 
@@ -26,6 +30,10 @@ def _principal() -> Principal:
     return cast(Principal, g.principal)
 
 
+def _origins() -> Origins:
+    return cast(Origins, current_app.extensions[ORIGINS])
+
+
 services: Services = LocalProxy(_services)  # type: ignore[assignment]
 """The services of the present app."""
 
@@ -33,9 +41,18 @@ principal: Principal = LocalProxy(_principal)  # type: ignore[assignment]
 """The caller; only on routes that are not public."""
 
 
+origins: Origins = LocalProxy(_origins)  # type: ignore[assignment]
+"""Which pages may read the present app's answers."""
+
+
 def caller() -> Principal | None:
     """Return the caller, None when nobody is signed in."""
     return cast(Principal | None, g.get("principal"))
+
+
+def credential_expires_at() -> float | None:
+    """Return when the caller's credential expires (Unix seconds), None when it lasts as long as their session."""
+    return cast(float | None, g.get("expires_at"))
 
 
 def request_id() -> str:

@@ -12,32 +12,14 @@ from werkzeug.exceptions import HTTPException
 
 from middleware.body import MAX_BODY
 from middleware.context import request_id
-from utils import errors, json, problems
+from utils import json, problems
 from utils.errors import FieldError, TradingError
+from utils.problems import status_of
+
+__all__ = ["MIMETYPE", "body", "install", "problem", "status_of"]
 
 MIMETYPE = problems.MIMETYPE
-CHALLENGE = 'Bearer realm="trading"'
-_NO_TOKEN = {"token_missing", "invalid_credentials"}
 _logger = logging.getLogger(__name__)
-
-STATUSES: dict[type[TradingError], int] = {
-    errors.Malformed: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Refused: 422,
-    errors.EngineFault: 502,
-    errors.Overloaded: 503,
-    errors.StorageUnavailable: 503,
-    errors.NotReady: 503,
-    errors.EngineUnavailable: 503,
-    errors.EngineTimeout: 504,
-    errors.ExchangeUnavailable: 503,
-    errors.BridgeError: 502,
-    TradingError: 500,
-}
-"""The status of each domain error; a class that is not here has the one of its nearest ancestor."""
 
 HTTP_ERRORS = {
     400: ("malformed_request", "The request could not be read."),
@@ -49,20 +31,12 @@ HTTP_ERRORS = {
 }
 """Code and detail of what Flask itself refuses."""
 
-RETRY_AFTER = 2
-"""Seconds to wait when a part behind the API fails and its error does not know how long."""
-
 
 def install(app: Flask) -> None:
     """Answer every exception with a problem."""
     app.register_error_handler(TradingError, _domain_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
-
-
-def status_of(error: TradingError) -> int:
-    """Return the HTTP status that tells of `error`."""
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def problem(
@@ -80,10 +54,7 @@ def problem(
     :param retry_after: seconds after which the same request may succeed.
     """
     response = Response(json.dumps(body(status, code, detail, fields=fields)), status, mimetype=MIMETYPE)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = CHALLENGE if code in _NO_TOKEN else f'{CHALLENGE}, error="invalid_token"'
+    response.headers.update(problems.headers_of(status, code, retry_after))
     return response
 
 
@@ -94,7 +65,7 @@ def body(status: int, code: str, detail: str, *, fields: tuple[FieldError, ...] 
 
 def _domain_error(error: TradingError) -> Response:
     status = status_of(error)
-    retry_after = RETRY_AFTER if error.retry_after is None and status > 500 else error.retry_after
+    retry_after = problems.retry_after_of(error, status)
     return problem(status, error.code, error.detail, fields=error.errors, retry_after=retry_after)
 
 

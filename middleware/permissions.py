@@ -33,6 +33,11 @@ def required() -> str | None:
     return getattr(view, "permission", "undeclared")
 
 
+def takes_ticket() -> bool:
+    """Tell whether a ticket is as good as a token for the route that is being called."""
+    return bool(getattr(current_app.view_functions.get(request.endpoint or ""), "takes_ticket", False))
+
+
 def install(app: Flask) -> None:
     """Let nobody reach a view without its permission."""
 

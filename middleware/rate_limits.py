@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
 import time
+from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limit, Limiter
 from limits.storage import RedisStorage, Storage
 
 from config import Settings
 from middleware.context import caller, principal, services
+from middleware.leases import Leases, Standing
 from middleware.limit_storage import GuardedStorage, SQLiteStorage
 from utils import json
 from utils.errors import TradingError
 
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
+ALERTS_PER_MINUTE = 60
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
@@ -25,7 +29,38 @@ UNLIMITED = "unlimited"
 LOGIN = "login"
 """The `limit` of routes that check a password."""
 
+ALERT = "alert"
+"""The `limit` of routes that whoever has a key in the path may call."""
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class LeasingLimiter(Limiter):
+    """Count the hits of users ahead, while they are far from their limit; all others, and logins, singly."""
+
+    def __init__(self, leases: Leases, **options: Any) -> None:
+        super().__init__(**options)
+        self._leases = leases
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        user, g.hits = caller(), 1
+        if user is None or _limit() is not None or request.method == "OPTIONS":
+            super()._check_request_limit(callable_name, in_middleware)
+            return
+        g.standing = self._leases.use(user.user_id)
+        if g.standing is None:
+            g.hits = self._leases.size(user.user_id)
+            super()._check_request_limit(callable_name, in_middleware)
+            standing = self.standing()
+            if standing is not None:
+                g.standing = self._leases.keep(user.user_id, g.hits, standing)
+
+    def standing(self) -> Standing | None:
+        """Return where the caller of the present request stands with the tightest limit it was counted for."""
+        tightest = min(self.current_limits, key=lambda one: one.remaining, default=None)
+        if tightest is None:
+            return None
+        return Standing(tightest.limit.amount, tightest.remaining, tightest.window.reset_time)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -33,33 +68,38 @@ def install(app: Flask, settings: Settings) -> None:
     if not settings.rate_limit_enabled:
         return
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {"inner": _storage(settings), "closed": _is_write}
-    logins = f"{LOGINS_PER_MINUTE}/minute"
-    limiter = Limiter(
+    users, logins = f"{settings.rate_limit_per_minute}/minute", f"{LOGINS_PER_MINUTE}/minute"
+    limiter = LeasingLimiter(
+        Leases(),
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
+        on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
-            ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
+            ApplicationLimit(users, key_function=_user, exempt_when=_is_anonymous, cost=lambda: g.hits),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
         ],
         default_limits=[
             Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
+            Limit(f"{ALERTS_PER_MINUTE}/minute", key_function=_key, scope=ALERT, shared=True, exempt_when=_is_no_alert),
             Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
         ],
     )
     limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
     limiter.init_app(app)
+    # what it does at the end of a request is not used: headers of its own, and emptying what goes with the request
+    app.after_request_funcs[None].pop()
+    app.teardown_request_funcs[None].pop()
 
     @app.after_request
     def tell(response: Response) -> Response:
-        tightest = min(limiter.current_limits, key=lambda one: one.remaining, default=None)
-        if tightest is not None:
-            response.headers["X-RateLimit-Limit"] = str(tightest.limit.amount)
-            response.headers["X-RateLimit-Remaining"] = str(tightest.remaining)
-            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.window.reset_time))
+        standing = g.get("standing") or limiter.standing()
+        if standing is not None:
+            response.headers.add("X-RateLimit-Limit", str(standing.amount))
+            response.headers.add("X-RateLimit-Remaining", str(standing.remaining))
+            response.headers.add("X-RateLimit-Reset", str(math.ceil(standing.reset)))
             if response.status_code == 429:
-                wait = math.ceil(tightest.window.reset_time - time.time())
-                response.headers["Retry-After"] = str(max(wait, 1))
+                response.headers["Retry-After"] = str(max(math.ceil(standing.reset - time.time()), 1))
         return response
 
 
@@ -87,6 +127,15 @@ def _is_signed_in() -> bool:
 
 def _is_no_login() -> bool:
     return _limit() != LOGIN
+
+
+def _is_no_alert() -> bool:
+    return _limit() != ALERT
+
+
+def _key() -> str:
+    # a digest: counters are kept in a file
+    return f"key:{hashlib.sha256(request.path.encode()).hexdigest()}"
 
 
 def _names_nobody() -> bool:

@@ -8,6 +8,7 @@ from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
+from models.strategies import SignalKey, Strategy, StrategyLogEntry
 from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
     "RiskLimits",
     "SecondFactor",
     "Session",
+    "SignalKey",
+    "Strategy",
+    "StrategyLogEntry",
     "StreamTicket",
     "Trade",
     "User",

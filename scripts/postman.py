@@ -24,8 +24,25 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "second factor", "close_position", "close_paper_position", "delete_me")
+LEFT_OUT = (
+    "credentials",
+    "second factor",
+    "close_position",
+    "close_paper_position",
+    "delete_me",
+    "open_market_socket",
+    "open_account_socket",
+)
 """Folders and operations."""
+
+FOLDERS = {"signals": "strategies"}
+"""Tags whose requests belong to the story of another."""
+STORY = (
+    ("add_strategy", "init_strategy", "start_strategy", "make_signal_key", "receive_alert"),
+    ("edit_strategy", "stop_strategy", "delete_signal_key", "remove_strategy", "list_removed_strategies"),
+    ("restore_strategy", "delete_strategy"),
+)
+"""Operations whose order matters: the first before all others of their folder, the rest after them."""
 
 PATH_VALUES = {
     "account_id": "{{openedId}}",
@@ -34,6 +51,9 @@ PATH_VALUES = {
     "name": "init.js",
     "order_id": "{{orderId}}",
     "session_id": "{{sessionId}}",
+    "signal_key": "{{signalKey}}",
+    "signal_key_id": "{{signalKeyId}}",
+    "strategy_name": "{{strategyName}}",
     "symbol": "BTC-USDT",
     "user_id": "{{userId}}",
 }
@@ -48,7 +68,7 @@ QUERY_VALUES = {
     "account": "{{accountId}}",
 }
 HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
-BODIES: dict[str, dict[str, str]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},
     "ChangePassword": {"current_password": "{{password}}", "new_password": "{{password}}"},
@@ -58,6 +78,15 @@ BODIES: dict[str, dict[str, str]] = {
     "NewAccount": {"name": "Futures {{$guid}}", "mode": "paper", "exchange": "demo", "type": "futures"},
     "Rename": {"name": "Perpetuals {{$guid}}"},
     "LeverageChange": {"account": "{{openedId}}", "leverage": "10"},
+    "NewStrategy": {
+        "name": "signal-{{$guid}}",
+        "strategy_class": "signal",
+        "portfolio_name": "BTC/USDT",
+        "funding": "50",
+    },
+    "StrategyChanges": {"settings": {"share_percent": "50"}},
+    "Restore": {"strategy_name": "{{strategyName}}"},
+    "Alert": {"action": "buy", "symbol": "BTCUSDT", "quote_amount": "20"},
     "KillSwitchOrder": {"scope": "user", "reason": "Trying it out"},
 }
 """What is sent instead of the document's examples: a run has a user and prices of its own."""
@@ -91,6 +120,8 @@ KEEP = {
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},
+    "add_strategy": {"strategyName": "answer.name"},
+    "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
@@ -110,7 +141,8 @@ def generate() -> str:
         if operation["operationId"] in LAST:
             last.append((LAST.index(operation["operationId"]), item))
         else:
-            folders.setdefault(operation["tags"][0], []).append(item)
+            tag = operation["tags"][0]
+            folders.setdefault(FOLDERS.get(tag, tag), []).append(item)
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
     names = sorted(folders, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     collection = {
@@ -148,11 +180,22 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         and _STREAM not in operation["responses"].get("200", {}).get("content", {})
     ]
 
-    def key(one: tuple[str, str, dict[str, Any]]) -> tuple[bool, int, bool]:
+    def key(one: tuple[str, str, dict[str, Any]]) -> tuple[int, bool, int, bool]:
         path, method, operation = one
-        return "_alias" in operation["operationId"], _METHODS.index(method), method == "delete" and "{" not in path
+        name, is_alias = operation["operationId"], "_alias" in operation["operationId"]
+        deletes_all = method == "delete" and "{" not in path
+        return _place(name.partition("_alias")[0]), is_alias, _METHODS.index(method), deletes_all
 
     yield from sorted(found, key=key)
+
+
+def _place(operation: str) -> int:
+    """Return where in the story an operation stands; those that are not in it come between its two parts."""
+    opening, *rest = STORY
+    if operation in opening:
+        return opening.index(operation) - len(opening)
+    later = [each for part in rest for each in part]
+    return later.index(operation) + 1 if operation in later else 0
 
 
 def _item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:

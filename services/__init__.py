@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from config import Settings
@@ -18,9 +19,11 @@ from services.credentials import Credentials
 from services.deactivation import Deactivation
 from services.deletion import Deletion
 from services.equity import EquityCurves
+from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
+from services.metrics import Metrics
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -28,18 +31,23 @@ from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prices import Prices
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
+from services.signals import Signals
 from services.statistics import Figures
+from services.strategies import Strategies
+from services.strategy_additions import StrategyAdditions
+from services.strategy_holdings import StrategyHoldings
+from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
-from utils.octobot_bridge import OctoBotBridge
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
 
@@ -65,8 +73,13 @@ class Services:
     equity: EquityCurves
     performances: Performances
     wealth: Wealth
+    strategies: Strategies
+    strategy_additions: StrategyAdditions
+    strategy_holdings: StrategyHoldings
+    signals: Signals
     market: Market
-    prices: Prices
+    streams: Streams
+    streamer: StreamerChannel
     configurations: Configurations
     administration: Administration
     user_settings: UserSettings
@@ -74,11 +87,44 @@ class Services:
     deletion: Deletion
     figures: Figures
     audit_log: AuditLog
+    gateway: Gateway
     health: Health
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamServices:
+    """The use cases that the streamer needs."""
+
+    sessions: Sessions
+    tickets: Tickets
+    streams: Streams
+    market: Market
+    account_events: AccountEvents
+    close: Callable[[], None]
+
+
+def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
+    """Wire the services of the streamer together, for at most `threads` questions at a time."""
+    database = Database(settings.database_url, pool_size=threads)
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    passwords = Passwords(processes=1)
+    second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    return StreamServices(
+        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
+        tickets=Tickets(database),
+        streams=Streams(bridge, Accounts(database)),
+        market=Market(bridge),
+        account_events=AccountEvents(database),
+        close=database.close,
+    )
 
 
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
+    streamer = StreamerChannel(settings.streamer_socket)
+    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     vault = Vault.of(settings.encryption_keys)
     confirmation = Confirmation(database, passwords)
@@ -90,6 +136,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
+    performances = Performances(database, bridge, accounts, equity)
+    strategies = Strategies(database, bridge, performances)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -114,11 +162,17 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         portfolios=portfolios,
         positions=positions,
         equity=equity,
-        performances=Performances(database, bridge, accounts, equity),
+        performances=performances,
         wealth=Wealth(bridge, accounts),
+        strategies=strategies,
+        strategy_additions=StrategyAdditions(
+            database, bridge, accounts, idempotency, max_strategies=settings.max_strategies
+        ),
+        strategy_holdings=StrategyHoldings(database, bridge, strategies),
+        signals=Signals(database, bridge, strategies),
         market=Market(bridge),
-        # streams hold their thread: half of them stays for everything else
-        prices=Prices(bridge, slots=settings.web_threads // 2),
+        streams=Streams(bridge, accounts),
+        streamer=streamer,
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
@@ -128,5 +182,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
-        health=Health(database, bridge),
+        gateway=Gateway(bridge),
+        health=Health(database, bridge, streamer),
+        metrics=metrics,
     )

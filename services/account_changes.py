@@ -20,7 +20,7 @@ from utils import clock, ids
 from utils.errors import Conflict, FieldError, Forbidden, NotFound, Refused
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, ArchiveAccount, Deposit, DepositFunds, Message, Mode, ResetAccount
+from utils.wire import FUNDED_STATES, Actor, ArchiveAccount, Deposit, DepositFunds, Message, Mode, ResetAccount
 
 OPEN = "POST /api/accounts"
 OWN_KINDS = frozenset({"main", "extra"})
@@ -103,11 +103,13 @@ class AccountChanges:
     def archive(self, principal: Principal, actor: Actor, account_id: str) -> Account:
         """Cancel the account's open orders and let it trade no more.
 
-        :raises Conflict: `main_account`, `account_managed`, or `orders_open` when an order could not be canceled.
+        :raises Conflict: `main_account`, `account_managed`, `account_in_use` while a strategy holds money of it, or
+            `orders_open` when an order could not be canceled.
         """
         account = self._own(principal, account_id)
         if account.kind == "main":
             raise Conflict("The main account stays; reset it instead.", code="main_account")
+        self._check_no_parent(account)
         self._bridge.archive_account(ArchiveAccount(actor=actor, account=account.id))
         return self._read(principal, account_id)
 
@@ -148,6 +150,14 @@ class AccountChanges:
             DepositFunds(actor=actor, account=account.id, currency=currency, amount=amount, idempotency_key=key)
         )
 
+    def _check_no_parent(self, account: Account) -> None:
+        row = models.Strategy
+        query = select(row.name).where(row.parent_id == account.id, row.state.in_(FUNDED_STATES)).limit(1)
+        with self._database.read() as connection:
+            name = connection.execute(query).scalar()
+        if name is not None:
+            raise Conflict(f"The strategy {name} holds money of this account; stop it first.", code="account_in_use")
+
     def _own(self, principal: Principal, account_id: str) -> Account:
         account = self._accounts.owned(principal, account_id)
         if account.kind not in OWN_KINDS:
@@ -169,7 +179,7 @@ class AccountChanges:
     def _check_room(self, session: Session, principal: Principal) -> None:
         # the lock lets one opening of a user through at a time
         session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
-        mine = (_ROW.user_id == principal.user_id, _ROW.status == "active")
+        mine = (_ROW.user_id == principal.user_id, _ROW.status == "active", _ROW.kind.in_(OWN_KINDS))
         if session.execute(select(func.count()).select_from(_ROW).where(*mine)).scalar_one() >= self._max_accounts:
             detail = f"You have {self._max_accounts} accounts, as many as this installation allows; archive one."
             raise Conflict(detail, code="too_many_accounts")

@@ -16,7 +16,7 @@ import models
 from models import Database
 from services.principals import Principal
 from utils import clock, ids
-from utils.errors import NotFound
+from utils.errors import Conflict, NotFound
 from utils.pages import Cursor, Page
 from utils.wire import Message, Mode
 
@@ -107,6 +107,13 @@ class Accounts:
             raise not_found()
         return _account(row)
 
+    def check_owner(self, user_id: str, account_id: str) -> None:
+        """Make sure that an account is this user's. :raises NotFound: `account_not_found`."""
+        query = select(models.Account.id).where(models.Account.id == account_id, models.Account.user_id == user_id)
+        with self._database.read() as connection:
+            if connection.execute(query).first() is None:
+                raise not_found()
+
     def forget(self, principal: Principal, account_id: str) -> None:
         """Look the account up anew next time."""
         with self._lock:
@@ -132,6 +139,13 @@ class Accounts:
             if len(self._found) >= CACHE_SIZE:
                 self._found.clear()
             self._found[key] = (time.monotonic() + CACHE_SECONDS, account)
+        return account
+
+    def tradable(self, principal: Principal, account_id: str | None = None) -> Account:
+        """Return an account as `owned` does, unless a strategy trades on it. :raises Conflict: `account_managed`."""
+        account = self.owned(principal, account_id)
+        if account.kind == "strategy":
+            raise Conflict("A strategy trades on this account.", code="account_managed")
         return account
 
 

@@ -62,7 +62,7 @@ class Deletion:
         settings, sessions, keys and exchange keys are forgotten at once, and the name and address are free again.
 
         :raises Refused: `wrong_password`. :raises NotFound: `user_not_found`.
-        :raises Conflict: `orders_open` while live orders are open; `last_admin`, or `user_deleted`.
+        :raises Conflict: `orders_open` while live orders are open, `strategies_running`, `last_admin`, `user_deleted`.
         :raises BridgeError: the engine is away; the user is still there.
         """
         whom = user_id or principal.user_id
@@ -93,13 +93,17 @@ class Deletion:
 
 
 def _check(session: Session, user_id: str, *conditions: Any) -> None:
-    """Refuse the deletion of the last administrator, and of a user with open orders that meet the conditions."""
+    """Refuse to delete the last administrator, and who has running strategies or open orders as the conditions say."""
     lock(session, user_id)
     keep_an_admin(session, user_id)
     order = models.Order
     query = select(order.id).where(order.user_id == user_id, order.closed_at.is_(None), *conditions).limit(1)
     if session.execute(query).first() is not None:
         raise Conflict("There are open orders; cancel them first.", code="orders_open")
+    strategy = models.Strategy
+    running = select(strategy.id).where(strategy.user_id == user_id, strategy.state == "running").limit(1)
+    if session.execute(running).first() is not None:
+        raise Conflict("There are running strategies; stop them first.", code="strategies_running")
 
 
 def _forget(session: Session, user_id: str) -> None:
@@ -109,6 +113,8 @@ def _forget(session: Session, user_id: str) -> None:
     session.execute(
         update(models.Account).where(models.Account.user_id == user_id).values(name="Account", credential_id=None)
     )
+    strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
+    session.execute(delete(models.SignalKey).where(models.SignalKey.strategy_id.in_(strategies)))
     for owned in (models.Session, models.Credential, models.UserSettings, models.IdempotencyKey):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import migrations
 from config import DEMO
 from models import Database
-from utils.errors import BridgeError, FieldError, NotReady, StorageUnavailable
+from utils.errors import BridgeError, FieldError, NotReady, StorageUnavailable, StreamerUnavailable
 from utils.octobot_bridge import OctoBotBridge
+from utils.streamer_channel import StreamerChannel
 from utils.wire import Message
 
 ENGINE_SECONDS = 1.0
@@ -21,21 +22,23 @@ class Readiness(Message, frozen=True, kw_only=True):
     database: str = "ready"
     engine: str = "ready"
     feeds: str = "ready"
+    streamer: str = "ready"
 
 
 class Health:
     """Look at the parts a request may need."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge, streamer: StreamerChannel) -> None:
         self._database = database
         self._bridge = bridge.within(ENGINE_SECONDS)
+        self._streamer = streamer
 
     def check(self) -> Readiness:
         """Return the readiness of every part.
 
         :raises NotReady: naming each part that is not ready in `errors`.
         """
-        faults = [*self._database_faults(), *self._engine_faults()]
+        faults = [*self._database_faults(), *self._engine_faults(), *self._streamer_faults()]
         if faults:
             names = ", ".join(fault.field for fault in faults)
             raise NotReady(f"Not ready: {names}.", errors=tuple(faults), retry_after=RETRY_AFTER)
@@ -60,3 +63,10 @@ class Health:
             # a real exchange may be away for hours: what does not need it goes on, so this is no reason to be stopped
             if feed.exchange == DEMO and not feed.connected
         ]
+
+    def _streamer_faults(self) -> list[FieldError]:
+        try:
+            self._streamer.status()
+        except StreamerUnavailable as error:
+            return [FieldError(field="streamer", code=error.code, message=error.detail)]
+        return []

@@ -16,7 +16,7 @@ from models.base import UtcDateTime
 from models.records import order_of, orders_of, trades_of
 from services.accounts import Accounts
 from services.principals import Principal
-from utils.errors import EngineTimeout, Fault, NotFound, Refused
+from utils.errors import Conflict, EngineTimeout, Fault, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.pages import DEFAULT_LIMIT, Cursor, Page
 from utils.ties import adopted_name
@@ -105,7 +105,7 @@ class Orders:
         :raises NotFound: when the account is not the caller's. :raises Refused: with the rule it breaks.
         :raises EngineTimeout: when the outcome is unknown.
         """
-        owned = self._accounts.owned(principal, account)
+        owned = self._accounts.tradable(principal, account)
         try:
             return self._bridge.place_order(
                 PlaceOrder(actor=actor, account=owned.id, ticket=ticket, idempotency_key=key)
@@ -130,8 +130,8 @@ class Orders:
         try:
             if wish.refusal is not None:
                 raise wish.refusal
-            return BatchItem(account=self._accounts.owned(principal, wish.account).id, ticket=wish.ticket)
-        except (Refused, NotFound) as error:
+            return BatchItem(account=self._accounts.tradable(principal, wish.account).id, ticket=wish.ticket)
+        except (Refused, NotFound, Conflict) as error:
             return BatchItem(fault=Fault.of(error))
 
     def preview(self, principal: Principal, account: str | None, ticket: OrderTicket) -> Preview:
@@ -141,11 +141,11 @@ class Orders:
 
     def edit(self, principal: Principal, actor: Actor, order_id: str, changes: Changes) -> Order:
         """Change an open order of the caller. :raises NotFound: when they have none of this id."""
-        account = self._account_of(principal, order_id)
+        account = self._accounts.tradable(principal, self._account_of(principal, order_id))
         return self._bridge.edit_order(
             EditOrder(
                 actor=actor,
-                account=account,
+                account=account.id,
                 order_id=order_id,
                 amount=changes.amount,
                 price=changes.price,

@@ -27,6 +27,7 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Order,
     models.Trade,
     models.Event,
+    models.Strategy,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -36,7 +37,8 @@ _OF_ACCOUNT: tuple[type[Base], ...] = (
     models.EquitySample,
     models.RiskLimits,
 )
-SECTIONS: tuple[type[Base], ...] = (models.User, *_OF_USER, *_OF_ACCOUNT, models.KillSwitch)
+_OF_STRATEGY: tuple[type[Base], ...] = (models.StrategyLogEntry, models.SignalKey)
+SECTIONS: tuple[type[Base], ...] = (models.User, *_OF_USER, *_OF_ACCOUNT, *_OF_STRATEGY, models.KillSwitch)
 """The tables of an export, by their names."""
 
 LEFT_OUT: tuple[type[Base], ...] = (
@@ -50,7 +52,9 @@ LEFT_OUT: tuple[type[Base], ...] = (
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""
 
-SECRET = frozenset({"password_hash", "username_key", "email_key", "digest", "sealed", "key_id", "number", "seal"})
+SECRET = frozenset(
+    {"password_hash", "username_key", "email_key", "digest", "key_hash", "sealed", "key_id", "number", "seal"}
+)
 """Columns that are secrets, or mean nothing to anybody else."""
 
 
@@ -101,4 +105,7 @@ def _belongs(table: type[Base], user_id: str) -> ColumnElement[bool]:
     if table in _OF_ACCOUNT:
         theirs = select(models.Account.id).where(models.Account.user_id == user_id)
         return columns.account_id.in_(theirs)
+    if table in _OF_STRATEGY:
+        strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
+        return columns.strategy_id.in_(strategies)
     return columns.user_id == user_id

@@ -29,7 +29,7 @@ class Positions:
         :raises NotFound: when the account is not the caller's, or there is no such position.
         :raises EngineTimeout: when the outcome is unknown.
         """
-        owned = self._accounts.owned(principal, account)
+        owned = self._accounts.tradable(principal, account)
         command = ClosePosition(actor=actor, account=owned.id, symbol=symbol, idempotency_key=key)
         try:
             return self._bridge.close_position(command)

@@ -18,7 +18,10 @@ _USER = frozenset(
         "portfolio:read",
         "orders:read",
         "orders:write",
+        "strategies:read",
+        "strategies:write",
         "market:read",
+        "gateway:read",
         "streams:read",
     }
 )
@@ -32,9 +35,11 @@ ROLES: dict[str, frozenset[str]] = {
         "users:read",
         "users:write",
         "logs:read",
+        "metrics:read",
         "audit:read",
         "statistics:read",
     },
+    "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
 
@@ -52,7 +57,7 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write"},
+    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write"},
     "admin": ROLES["admin"] - _USER,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""
@@ -90,3 +95,7 @@ def _permissions(role: str, scopes: frozenset[str] | None, is_read_only: bool) -
     if scopes is not None:
         held &= frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
     return _reads(held) if is_read_only else held
+
+
+SCRAPER = Principal(user_id="scraper", username="scraper", role="scraper", session_id="scraper")
+"""Whoever holds the token for metrics; no user."""

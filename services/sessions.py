@@ -208,6 +208,10 @@ class Sessions:
         self._callers[key] = (began, caller)
         return caller
 
+    def expires_at(self, access_token: str) -> float:
+        """Return until when `access_token` is taken (Unix seconds). :raises Unauthenticated: `token_invalid`."""
+        return self._tokens.expires_at(access_token)
+
     def ended(self, session_ids: Iterable[str]) -> set[str]:
         """Return which of many sessions and API keys are over: revoked, expired, unknown, or of an inactive user."""
         query = session_rows.ended(self._database.texts("sessions"), clock.now())

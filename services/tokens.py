@@ -63,16 +63,23 @@ class Tokens:
 
         :raises Unauthenticated: `token_expired` when it was genuine once, else `token_invalid`.
         """
+        expires, claims = self._read(token, kind)
+        if expires + LEEWAY.total_seconds() <= time.time():
+            raise _expired()
+        return claims
+
+    def expires_at(self, access_token: str) -> float:
+        """Return until when a genuine access token is taken (Unix seconds). :raises Unauthenticated: see `read`."""
+        return self._read(access_token, "access")[0] + LEEWAY.total_seconds()
+
+    def _read(self, token: str, kind: Kind) -> tuple[int, Claims]:
         kept = self._genuine.get((kind, token))
         if kept is None:
             kept = self._verify(token, kind)
             if len(self._genuine) >= CACHE_SIZE:
                 self._genuine.clear()
             self._genuine[kind, token] = kept
-        expires, claims = kept
-        if expires + LEEWAY.total_seconds() <= time.time():
-            raise _expired()
-        return claims
+        return kept
 
     def _verify(self, token: str, kind: Kind) -> tuple[int, Claims]:
         """Return when the token expires (Unix seconds), and its claims."""

@@ -10,7 +10,7 @@ MAX_GATHERED = 64 * 1024
 """Larger bodies are read by the threads for slow requests, not gathered in memory."""
 
 _END = b"\r\n\r\n"
-_BODY = re.compile(rb"\r\n(content-length:[ \t]*([0-9]+)|transfer-encoding:|expect:|upgrade:)", re.IGNORECASE)
+_BODY = re.compile(rb"\r\n(content-length:[ \t]*([0-9]+)|transfer-encoding:|expect:|upgrade:[ \t]*h2c)", re.IGNORECASE)
 
 
 class Progress(Enum):

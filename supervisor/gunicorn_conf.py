@@ -13,12 +13,15 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from config import Settings
-from utils import drain, lifeline, logs
+from utils import drain, lifeline, logs, shared_metrics
 
 ORPHAN_SECONDS = 3.0
 """How long requests may still take when the supervisor is gone."""
 
 settings = Settings.from_env()
+
+METRICS = settings.data_dir / "metrics"
+"""Where the workers keep their counts."""
 
 bind = [f"{settings.host}:{settings.port}"]
 backlog = 2048
@@ -60,6 +63,16 @@ class RoutedLogger(Logger):  # type: ignore[misc]
 
 
 logger_class = RoutedLogger
+
+
+def on_starting(_arbiter: Any) -> None:
+    """Count from zero."""
+    shared_metrics.clear(METRICS)
+
+
+def post_fork(_arbiter: Any, _worker: Any) -> None:
+    """Let the workers' counts be added up."""
+    shared_metrics.join(METRICS)
 
 
 def when_ready(_arbiter: Any) -> None:

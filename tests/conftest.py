@@ -22,6 +22,7 @@ from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
 from tests.openapi_client import ValidatingClient
 from tests.settings import ENCRYPTION_KEYS
+from tests.streamer_host import streamer_that_is_ready
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 # every answer in the suite is held against the OpenAPI document
@@ -84,3 +85,10 @@ def other(app: Flask, database: Database) -> SignedIn:
 @pytest.fixture
 def admin(app: Flask, database: Database) -> SignedIn:
     return sign_in(app, database, role="admin")
+
+
+@pytest.fixture
+def streamer(settings: Settings) -> Iterator[None]:
+    """A streamer that says it is ready, and takes nobody."""
+    with streamer_that_is_ready(settings.streamer_socket):
+        yield

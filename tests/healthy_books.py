@@ -56,6 +56,7 @@ def write(database: Database, owner: SignedIn) -> dict[str, str]:
         realized_pnl=Decimal(0),
         updated_at=MORNING,
     )
+    accounts["strategy"] = _strategy(database, owner)
     _events(database, owner)
     key = {"user_id": owner.id, "request_hash": "", "created_at": MORNING}
     _add(database, models.IdempotencyKey, key="of-an-order", order_id="bought", **key)
@@ -80,6 +81,32 @@ def _spot(database: Database, owner: SignedIn) -> None:
     pair = {"side": "sell", "group_id": "pair", "amount": Decimal("0.05")}
     add_order(database, owner, id="pair-limit", price=Decimal(50_000), **pair)
     add_order(database, owner, id="pair-stop", type="stop", price=None, stop_price=Decimal(30_000), **pair)
+
+
+def _strategy(database: Database, owner: SignedIn) -> str:
+    """Write a strategy that has given back what it got."""
+    account = add_account(database, owner)
+    for mine, amount in ((account, "100"), (owner.account_id, "-100"), (owner.account_id, "100"), (account, "-100")):
+        _book(database, mine, "USDT", amount, "transfer")
+    _add(database, models.Balance, account_id=account, currency="USDT", total=Decimal(0))
+    _add(
+        database,
+        models.Strategy,
+        id=new_id(),
+        user_id=owner.id,
+        name="grid",
+        account_id=account,
+        parent_id=owner.account_id,
+        strategy_class="grid",
+        portfolio_name="BTC/USDT",
+        settings="{}",
+        funding=Decimal(100),
+        state="stopped",
+        run=1,
+        created_at=MORNING,
+        updated_at=MORNING,
+    )
+    return account
 
 
 def _filled(database: Database, owner: SignedIn, name: str, *, amount: str, cost: str, fee: str, **values: Any) -> None:

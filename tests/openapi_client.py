@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -73,11 +74,12 @@ def _operation(app: Flask, response: TestResponse, method: str) -> tuple[str, st
 
 
 def _rule(app: Flask, response: TestResponse, method: str) -> Rule | None:
-    try:
-        rule, _ = app.url_map.bind("localhost").match(response.request.path, method, return_rule=True)
-    except HTTPException:
-        return None
-    return rule
+    urls = app.url_map.bind("localhost")
+    for is_websocket in (False, True):
+        with suppress(HTTPException):
+            rule, _ = urls.match(response.request.path, method, return_rule=True, websocket=is_websocket)
+            return rule
+    return None
 
 
 def _is_of_a_test(app: Flask, response: TestResponse, method: str) -> bool:

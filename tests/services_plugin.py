@@ -30,6 +30,7 @@ SERVICES: dict[str, Callable[[], str | None]] = {
     "postgresql": lambda: _variable("TEST_POSTGRESQL_URL"),
     "redis": lambda: _variable("TEST_REDIS_URL"),
     "chromium": _chromium,
+    "nginx": lambda: _programs("nginx"),
     "node": lambda: _programs("node", "npm"),
 }
 """Marker → a function that returns why the service is absent, or None."""

@@ -7,9 +7,12 @@
     ├── Forbidden            known, but without the permission
     ├── NotFound             does not exist, or belongs to somebody else
     ├── Conflict             exists, but in another state
+    ├── TooMany              the caller has used up their share
     ├── Overloaded           a bounded resource is used up for the moment
     ├── StorageUnavailable   the database did not take the change
     ├── NotReady             a part of this installation does not work
+    ├── StreamerUnavailable  the streamer cannot be reached; nothing was done
+    ├── Unsupported          this installation cannot do it, whoever asks
     └── BridgeError          the way to OctoBot
         ├── EngineUnavailable   nothing was done; try again after `retry_after` seconds
         ├── EngineTimeout       no answer in time: the outcome is unknown
@@ -108,6 +111,24 @@ class NotReady(TradingError):
     """A part of this installation does not work yet, or not any more; `errors` names it."""
 
     code = "not_ready"
+
+
+class TooMany(TradingError):
+    """The caller has as many of something as one user may have; nothing was done."""
+
+    code = "too_many"
+
+
+class StreamerUnavailable(TradingError):
+    """The streamer cannot be reached; nothing was done."""
+
+    code = "streamer_unavailable"
+
+
+class Unsupported(TradingError):
+    """This installation cannot do it, whoever asks."""
+
+    code = "unsupported"
 
 
 class BridgeError(TradingError):

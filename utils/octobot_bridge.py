@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from utils.unix_transport import UnixTransport
@@ -15,12 +15,14 @@ from utils.wire import (
     BotConfig,
     CancelOrder,
     CancelOrders,
-    Candle,
+    CandleSeries,
+    CheckStrategy,
     ClosePosition,
     CredentialCheck,
     Deposit,
     DepositFunds,
     EditOrder,
+    EditStrategy,
     EngageKillSwitch,
     EngineStatus,
     Equity,
@@ -28,15 +30,25 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMarketTrades,
+    GetMetrics,
     GetOpenOrders,
+    GetOptionChain,
+    GetOrderBook,
     GetPortfolio,
     GetStatus,
+    GetStrategyClasses,
     GetTickers,
     GetTrades,
     Instrument,
     KillSwitchState,
     Leverage,
+    Listing,
+    MarketTrades,
+    MoveStrategy,
+    OptionChain,
     Order,
+    OrderBook,
     Placement,
     PlaceOrder,
     PlaceOrders,
@@ -46,8 +58,12 @@ from utils.wire import (
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
+    SendAlert,
     SetLeverage,
     SetRiskLimits,
+    Strategy,
+    StrategyClass,
+    StrategyDraft,
     StreamEvent,
     Subscribe,
     SubscribeAccountEvents,
@@ -85,13 +101,20 @@ class OctoBotBridge:
     All methods raise what `Transport.call` raises.
     """
 
-    def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
+    def __init__(
+        self, transport: Transport, timeout: float = 5.0, observe: Callable[[str, float], None] | None = None
+    ) -> None:
         self._transport = transport
         self._timeout = timeout
+        self._observe = observe
 
     def within(self, timeout: float) -> OctoBotBridge:
         """Return a bridge to the same engine whose calls have a deadline of `timeout` seconds."""
-        return OctoBotBridge(self._transport, timeout)
+        return OctoBotBridge(self._transport, timeout, self._observe)
+
+    def observed(self, observe: Callable[[str, float], None]) -> OctoBotBridge:
+        """Return the same bridge; `observe` is told the kind of each request and how many seconds its call took."""
+        return OctoBotBridge(self._transport, self._timeout, observe)
 
     def place_order(self, command: PlaceOrder) -> Order:
         """Place an order; answers after it is committed.
@@ -158,6 +181,26 @@ class OctoBotBridge:
         """Let an account trade no more. :raises Conflict: an order could not be canceled."""
         return self._call(command)
 
+    def strategy_classes(self) -> list[StrategyClass]:
+        """Return what strategies can be."""
+        return self._call(GetStrategyClasses())
+
+    def check_strategy(self, query: CheckStrategy) -> StrategyDraft:
+        """Return a strategy with all its settings. :raises Refused: it does not fit. :raises NotFound: no market."""
+        return self._call(query)
+
+    def move_strategy(self, command: MoveStrategy) -> Strategy:
+        """Bring a strategy into another state. :raises Conflict: it is in one that the action does not go with."""
+        return self._call(command)
+
+    def edit_strategy(self, command: EditStrategy) -> Strategy:
+        """Change a strategy's settings. :raises Refused: `invalid_settings`."""
+        return self._call(command)
+
+    def send_alert(self, command: SendAlert) -> list[Order]:
+        """Let a strategy act on an alert. :raises Conflict: it does not run. :raises Refused: the order is."""
+        return self._call(command)
+
     def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
         """Return what accounts are worth, in their order; one whose exchange is away says so."""
         return self._call(GetEquity(accounts=accounts, currency=currency))
@@ -174,9 +217,13 @@ class OctoBotBridge:
         """Return the trades that OctoBot made for the account since it came into memory, oldest first."""
         return self._call(GetTrades(account=account))
 
-    def instruments(self, exchange: str | None = None) -> list[Instrument]:
-        """Return the markets and their rules. :raises NotFound: unknown exchange."""
+    def listing(self, exchange: str | None = None) -> Listing:
+        """Return the markets of an exchange, or of all, and when they were read. :raises NotFound: unknown exchange."""
         return self._call(GetInstruments(exchange=exchange))
+
+    def instruments(self, exchange: str | None = None) -> list[Instrument]:
+        """Return the markets of an exchange, or of all, and their rules. :raises NotFound: unknown exchange."""
+        return self.listing(exchange).instruments
 
     def tickers(self, exchange: str, symbols: list[str] | None = None) -> list[Ticker]:
         """Return the tickers. :raises NotFound: unknown exchange or symbol."""
@@ -186,8 +233,20 @@ class OctoBotBridge:
         """Return one ticker. :raises NotFound: unknown exchange or symbol."""
         return self.tickers(exchange, [symbol])[0]
 
-    def candles(self, query: GetCandles) -> list[Candle]:
+    def candles(self, query: GetCandles) -> CandleSeries:
         """Return candles, ascending. :raises NotFound: unknown exchange or symbol. :raises Refused: time frame."""
+        return self._call(query)
+
+    def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return the best offers. :raises NotFound: unknown exchange or symbol."""
+        return self._call(query)
+
+    def market_trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return the latest trades of a market. :raises NotFound: unknown exchange or symbol."""
+        return self._call(query)
+
+    def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Return the options on a market. :raises NotFound: unknown market or expiry, or there are no options."""
         return self._call(query)
 
     def verify_credential(self, query: VerifyCredential) -> CredentialCheck:
@@ -197,6 +256,10 @@ class OctoBotBridge:
     def status(self) -> EngineStatus:
         """Return how the engine is."""
         return self._call(GetStatus())
+
+    def metrics(self) -> str:
+        """Return what the engine counts and measures, in Prometheus' text format."""
+        return self._call(GetMetrics())
 
     def bot_config(self) -> BotConfig:
         """Return the configuration OctoBot runs with, without secrets."""
@@ -211,4 +274,10 @@ class OctoBotBridge:
         return self._transport.stream(query)
 
     def _call(self, request: AnyRequest) -> Any:
-        return self._transport.call(request, time.time() + self._timeout)
+        if self._observe is None:
+            return self._transport.call(request, time.time() + self._timeout)
+        began = time.perf_counter()
+        try:
+            return self._transport.call(request, time.time() + self._timeout)
+        finally:
+            self._observe(type(request).__name__, time.perf_counter() - began)

@@ -8,6 +8,7 @@ from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
 from api.examples.market import MARKET
 from api.examples.story import BALANCE, ORDER, POSITION
+from api.examples.strategies import STRATEGIES
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
@@ -19,5 +20,12 @@ _PAPER: dict[str, dict[str, Any]] = {
     "PaperPosition": {"bought": {**POSITION, "id": "BTC-USDT"}},
     "Wallet": {"bought": {**BALANCE, "available": "8898.35", "locked": "500.75"}},
 }
-EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **ADMINISTRATION, **TRADING, **_PAPER, **MARKET}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    **ACCOUNTS,
+    **ADMINISTRATION,
+    **TRADING,
+    **_PAPER,
+    **STRATEGIES,
+    **MARKET,
+}
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""

@@ -17,3 +17,4 @@ class ReadinessSchema(Schema):
     database = fields.String(required=True, metadata={"example": "ready"})
     engine = fields.String(required=True, metadata={"example": "ready"})
     feeds = fields.String(required=True, metadata={"example": "ready"})
+    streamer = fields.String(required=True, metadata={"example": "ready"})

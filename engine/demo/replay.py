@@ -64,7 +64,8 @@ class ReplayMarket(Tape):
     def _market_time(self, at: float) -> float:
         return min(max(self._start + (at - self._started_at) * self._speed, self._start), self._end)
 
-    def _as_of(self, at: float) -> float:
+    def made_at(self, at: float) -> float:
+        """Return when the price known at `at` was made."""
         return min(at, self._started_at + (self._end - self._start) / self._speed)
 
     def _level(self, symbol: str, time: float) -> int:  # noqa: ARG002

@@ -14,10 +14,12 @@ import numpy as np
 
 from engine.demo import noise, perpetual
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, candles, merge, window
-from engine.demo.source import EXCHANGE, Level, MarketTrade, OrderBook, Quote
+from engine.demo.source import EXCHANGE, Quote
+from engine.folding import fold
+from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.money import HUNDRED
-from utils.wire import TIMEFRAMES, Candle, Instrument, Ticker
+from utils.wire import TIMEFRAMES, Candle, Instrument, Level, MarketTrade, OptionChain, OrderBook, Ticker
 
 DAY = 86_400
 _CENT = Decimal("0.01")
@@ -55,7 +57,7 @@ class Tape(ABC):
         """Return the market's time at the wall's."""
 
     @abstractmethod
-    def _as_of(self, at: float) -> float:
+    def made_at(self, at: float) -> float:
         """Return when the price known at `at` was made; earlier than `at` only when the tape has run out."""
 
     @abstractmethod
@@ -80,6 +82,10 @@ class Tape(ABC):
         """Return the listed markets and their rules."""
         return [listing.instrument for listing in self._listings.values()]
 
+    def market_time(self, at: float) -> float:
+        """Return the market's time at the wall's."""
+        return self._market_time(at)
+
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price at `at`."""
         tick = self._listing(symbol).instrument.price_tick
@@ -98,7 +104,7 @@ class Tape(ABC):
         day = np.concatenate((self._closed(symbol, self._frame, first, running), live), axis=1)
         opening, last = int(day[OPEN, 0]), int(day[CLOSE, -1])
         half = _half_spread(last)
-        as_of = self._as_of(at)
+        as_of = self.made_at(at)
         return Ticker(
             symbol=symbol,
             exchange=self.exchange,
@@ -134,6 +140,8 @@ class Tape(ABC):
     ) -> list[Candle]:
         """Return candles known at `at`; see `MarketSource.candles`."""
         listing = self._listing(symbol)
+        if timeframe in timeframes.CALENDAR:
+            return self._folded(symbol, timeframe, limit=limit, since=since, until=until, at=at)
         seconds = self._seconds(timeframe)
         step = seconds * 1000
         time = self._market_time(at)
@@ -160,7 +168,7 @@ class Tape(ABC):
         listing = self._listing(symbol)
         tick = listing.instrument.price_tick
         level = self._level(symbol, self._market_time(at))
-        as_of = self._as_of(at)
+        as_of = self.made_at(at)
         half = _half_spread(level)
         words = noise.bits(listing.chance, noise.Purpose.BOOK, int(as_of), 2 * depth)
         lots = (1 + words % np.uint64(2 * listing.usual)).tolist()
@@ -170,12 +178,19 @@ class Tape(ABC):
             tuple(Level(price * tick, amount * listing.lot) for price, amount in zip(side, amounts, strict=False))
             for side, amounts in zip(prices, (lots[:depth], lots[depth:]), strict=True)
         )
-        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(as_of, UTC))
+        return OrderBook(
+            symbol=symbol,
+            exchange=self.exchange,
+            bids=bids,
+            asks=asks,
+            as_of=datetime.fromtimestamp(as_of, UTC),
+            stale=as_of < at,
+        )
 
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
         """Return the trades of the last `limit` seconds, oldest first."""
         listing = self._listing(symbol)
-        last = int(self._as_of(at))
+        last = int(self.made_at(at))
         answer: list[MarketTrade] = []
         first = max(last - limit + 1, ceil(self._opened))
         before = self._level(symbol, self._market_time(first - 1))
@@ -186,14 +201,36 @@ class Tape(ABC):
                 trade = MarketTrade(
                     id=str(second),
                     symbol=symbol,
+                    exchange=self.exchange,
                     price=level * listing.instrument.price_tick,
                     amount=lots * listing.lot,
                     side="buy" if level >= before else "sell",
-                    at=datetime.fromtimestamp(second, UTC),
+                    created_at=datetime.fromtimestamp(second, UTC),
                 )
                 answer.append(trade)
             before = level
         return answer
+
+    def option_chain(self, symbol: str, at: float) -> OptionChain:  # noqa: ARG002
+        """Refuse: a tape has no options of its own. :raises NotFound: `no_options`."""
+        self._listing(symbol)
+        raise NotFound(f"There are no options on {symbol}.", code="no_options")
+
+    def _folded(
+        self, symbol: str, timeframe: str, *, limit: int, since: int | None, until: int | None, at: float
+    ) -> list[Candle]:
+        """Return whole weeks or months, and the running one, made of days."""
+        now = int(self._market_time(at) * 1000)
+        begin = timeframes.first_from(timeframe, self._first * 1000)
+        asked = timeframes.window(
+            timeframe, limit=limit, since=None if since is None else max(since, begin), until=until, now=now
+        )
+        first, stop = max(asked.first, begin), timeframes.shifted(timeframe, asked.last, 1)
+        days = max(stop - first, 0) // timeframes.DAY_MS
+        found = self.candles(symbol, "1d", limit=days, since=first, until=stop - 1, at=at) if days else []
+        folded = fold(found, timeframe, now)
+        # a recording that has run out leaves its last candle unfinished for ever: told are those that are whole
+        return folded if not found or not found[-1].closed else [candle for candle in folded if candle.closed]
 
     def _listing(self, symbol: str) -> Listing:
         listing = self._listings.get(symbol)

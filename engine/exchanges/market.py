@@ -12,51 +12,103 @@ from msgspec.structs import replace
 
 from engine.demo.source import Quote
 from engine.exchanges import paper
+from engine.exchanges.pulse import Pulse
+from engine.exchanges.reads import is_settled
 from engine.exchanges.source import ExchangeSource
-from engine.market import Market
+from engine.market import Market, chosen, moment
+from utils import timeframes
 from utils.errors import EngineUnavailable, ExchangeUnavailable
-from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Ticker
+from utils.wire import (
+    CandleSeries,
+    FeedError,
+    FeedState,
+    FeedStatus,
+    GetCandles,
+    GetMarketTrades,
+    GetOptionChain,
+    GetOrderBook,
+    Instrument,
+    Listing,
+    MarketTrades,
+    OptionChain,
+    OrderBook,
+    Ticker,
+)
 
 _log = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS = 60.0
 MISSED_POLLS = 5
 """Prices that missed as many polls are stale, but not before `STALE_SECONDS`."""
 STALE_SECONDS = 10.0
+MUTE_SECONDS = 60.0
+FAILURES_BEFORE_RECONNECT = 3
 
 
 class ExchangeMarket(Market):
-    """Poll a source; what it could not be asked for stays as it was, and is called stale after a while."""
+    """Poll a source; what it could not be asked for stays as it was, and is called stale after a while.
 
-    def __init__(self, source: ExchangeSource, poll_seconds: float, clock: Callable[[], float] = time.time) -> None:
+    Prices are stale too while the exchange is mute: it answers, but shows no sign of life (see `Pulse`). A mute
+    exchange and one that keeps failing are connected to anew, after waits that grow.
+    """
+
+    def __init__(
+        self,
+        source: ExchangeSource,
+        poll_seconds: float,
+        clock: Callable[[], float] = time.time,
+        mute_seconds: float = MUTE_SECONDS,
+    ) -> None:
         super().__init__(source, poll_seconds, clock)
         self.octobot_name = paper.register(source)
         self._polled = source
         self._failures = 0
         self._stale_after = max(MISSED_POLLS * poll_seconds, STALE_SECONDS)
+        self._pulse = Pulse(max(mute_seconds, self._stale_after))
+        self._renewals = 0
+        """How often in a row the connection was made anew without any good."""
+        self._renew_at = 0.0
+        self._reconnects = 0
+        self._last_error: FeedError | None = None
 
     @property
     def is_stale(self) -> bool:
-        """Tell whether the prices are too old to trade at."""
+        """Tell whether the prices are too old to trade at: not read, or read without a sign of life."""
+        return self._is_late or self._pulse.is_mute(self._clock())
+
+    @property
+    def _is_late(self) -> bool:
         return self._ticked_at is None or self._clock() - self._ticked_at > self._stale_after
+
+    @property
+    def state(self) -> FeedState:
+        """Return how the feed is."""
+        if self._is_late:
+            return "connecting" if self._ticked_at is None and self._failures == 0 else "disconnected"
+        return "mute" if self.is_stale else "connected"
 
     def instrument(self, symbol: str) -> Instrument:
         """Return a market's rules. :raises NotFound: unknown symbol. :raises EngineUnavailable: never connected."""
         self._check_known()
         return super().instrument(symbol)
 
-    def listing(self) -> list[Instrument]:
-        """Return all markets. :raises EngineUnavailable: never connected."""
+    def listing(self) -> Listing:
+        """Return all markets; stale while they cannot be read anew. :raises EngineUnavailable: never connected."""
         self._check_known()
-        return super().listing()
+        found = list(self.instruments.values())
+        return Listing(instruments=found, as_of=moment(self._polled.listed_at), stale=self._is_late)
 
     def fresh_quote(self, symbol: str) -> Quote:
         """Return the last quote. :raises EngineUnavailable: `no_market_price` or `stale_market_price`."""
         quote = self.quote(symbol)
         self._polled.ticker(symbol, self._clock())
-        if self.is_stale:
-            detail = f"The prices of {self.exchange} are too old to trade at; it cannot be reached."
+        if self._is_stale(symbol):
+            why = "it cannot be reached" if self._is_late else "it answers, but they do not move"
+            detail = f"The prices of {self.exchange} are too old to trade at; {why}."
             raise EngineUnavailable(detail, code="stale_market_price", retry_after=5)
         return quote
+
+    def _is_stale(self, symbol: str) -> bool:
+        return self.is_stale or self._pulse.is_dead(symbol, self._clock())
 
     def tickers(self, symbols: list[str] | None) -> list[Ticker]:
         """Return tickers of `symbols`, or of all markets that have prices. :raises EngineUnavailable: no price."""
@@ -64,23 +116,82 @@ class ExchangeMarket(Market):
         chosen = self.quotes if symbols is None else [self.instrument(symbol).symbol for symbol in symbols]
         known = set(self.quotes)
         tickers = [self._polled.ticker(symbol, 0) for symbol in chosen if symbols is not None or symbol in known]
-        return [replace(ticker, stale=self.is_stale) for ticker in tickers]
+        return [self._dated(ticker) for ticker in tickers]
 
-    def candles(self, query: GetCandles) -> list[Candle]:
-        """Return candles, which the exchange is asked for; blocks. :raises NotFound: unknown symbol."""
+    def _dated(self, ticker: Ticker) -> Ticker:
+        """Return a ticker as it is told: one that is stale is as old as the market's last sign of life."""
+        if not self._is_stale(ticker.symbol):
+            return ticker
+        alive_at = self._pulse.alive_at(ticker.symbol)
+        as_of = ticker.as_of if alive_at is None else moment(alive_at)
+        return replace(ticker, stale=True, as_of=min(as_of, ticker.as_of))
+
+    async def candles(self, query: GetCandles) -> CandleSeries:
+        """Return candles; `more` may be true once too often, when the exchange's first one was the last that came."""
         self.instrument(query.symbol)
-        return self._polled.candles(
-            query.symbol,
-            query.timeframe,
-            limit=query.limit,
-            since=query.since,
-            until=query.until,
-            at=self._clock(),
+        answer = await self._polled.ask(self._polled.reads.candles(query))
+        found, now = answer.value, int(answer.at * 1000)
+        older = len(found) == query.limit
+        end = now if query.until is None else min(query.until, now)
+        newer = bool(found) and timeframes.shifted(query.timeframe, found[-1].timestamp, 1) <= end
+        settled = bool(found) and is_settled(query, answer.at)
+        return CandleSeries(
+            candles=found,
+            more=older if query.since is None else newer,
+            settled=settled,
+            as_of=moment(answer.at),
+            stale=answer.stale or (not settled and self._is_stale(query.symbol)),
         )
+
+    async def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return the best offers."""
+        self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.order_book(query.symbol))
+        bids, asks = answer.value
+        return OrderBook(
+            symbol=query.symbol,
+            exchange=self.exchange,
+            bids=tuple(bids[: query.depth]),
+            asks=tuple(asks[: query.depth]),
+            as_of=moment(answer.at),
+            stale=answer.stale or self._is_stale(query.symbol),
+        )
+
+    async def trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return the latest trades."""
+        self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.trades(query.symbol))
+        stale = answer.stale or self._is_stale(query.symbol)
+        return MarketTrades(trades=answer.value[: query.limit], as_of=moment(answer.at), stale=stale)
+
+    async def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Return the options on the base currency of a market."""
+        instrument = self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.option_chain(instrument.base))
+        chain = OptionChain(
+            symbol=query.symbol,
+            exchange=self.exchange,
+            expiries=answer.value,
+            as_of=moment(answer.at),
+            stale=answer.stale or self.is_stale,
+        )
+        return chosen(chain, query)
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is; not connected while its prices are stale."""
-        return replace(super().status(), connected=not self.is_stale)
+        now = self._clock()
+        return replace(
+            super().status(),
+            connected=not self.is_stale,
+            state=self.state,
+            price_age=self._pulse.price_age(now),
+            symbol_ages=self._pulse.ages(now),
+            mute_symbols=list(self.instruments) if self.state == "mute" else self._pulse.dead(self.instruments, now),
+            latency=self._polled.latency,
+            reconnects=self._reconnects,
+            last_error=self._last_error,
+            rate_budget=self._polled.rate_budget(),
+        )
 
     async def run(self) -> None:
         """Poll until cancelled; after failures wait longer each time, as long as the exchange asks at least."""
@@ -89,6 +200,7 @@ class ExchangeMarket(Market):
             started = time.monotonic()
             try:
                 await self.tick()
+                self._listen_for_life()
             except ExchangeUnavailable as error:
                 delay = self._after_failure(error)
             await asyncio.sleep(max(delay - (time.monotonic() - started), 0))
@@ -99,6 +211,7 @@ class ExchangeMarket(Market):
         if self._failures:
             _log.info("%s answers again", self.exchange)
         self._failures = 0
+        self._pulse.note(self._polled.signs, now)
         self.instruments = {each.symbol: each for each in self._polled.instruments()}
         await self._tell([self._polled.quote(symbol, now) for symbol in self._polled.priced], now)
 
@@ -108,12 +221,40 @@ class ExchangeMarket(Market):
 
     def _after_failure(self, error: ExchangeUnavailable) -> float:
         self._failures += 1
+        self._note(error.code, error.detail)
         if self._failures == 1:
             _log.warning("the prices of %s stand still: %s", self.exchange, error.detail)
-        backoff = float(min(self._tick_seconds * 2 ** min(self._failures, 10), LONGEST_WAIT_SECONDS))
+        if self._failures % FAILURES_BEFORE_RECONNECT == 0:
+            self._renew()
         # what the exchange asked for is no less, or it asks for more
         asked = float(error.retry_after or 0) if error.code == "exchange_rate_limited" else 0.0
-        return asked + backoff * random.uniform(0.5, 1.0)  # noqa: S311 - to spread requests, not to hide them
+        return asked + self._backoff(self._failures)
+
+    def _listen_for_life(self) -> None:
+        """Connect anew while the exchange is mute, after waits that grow."""
+        if not self._pulse.is_mute(self._clock()):
+            if self._renewals:
+                _log.info("the prices of %s move again", self.exchange)
+            self._renewals = 0
+            return
+        if self._renewals == 0:
+            self._note("feed_mute", f"{self.exchange} answers, but its prices do not move.")
+            _log.warning("%s is mute: it answers, but its prices do not move", self.exchange)
+        if time.monotonic() >= self._renew_at:
+            self._renewals += 1
+            self._renew_at = time.monotonic() + self._backoff(self._renewals)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._reconnects += 1
+        self._polled.renew()
+
+    def _backoff(self, tries: int) -> float:
+        wait = float(min(self._tick_seconds * 2 ** min(tries, 10), LONGEST_WAIT_SECONDS))
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - to spread requests, not to hide them
+
+    def _note(self, code: str, detail: str) -> None:
+        self._last_error = FeedError(code=code, detail=detail, at=moment(self._clock()))
 
     def _check_known(self) -> None:
         if not self.instruments:

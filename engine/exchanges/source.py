@@ -14,21 +14,20 @@ import ccxt
 import msgspec
 
 from config import Settings
-from engine.demo.source import Level, MarketTrade, OrderBook, Quote
+from engine.demo.source import Quote
 from engine.exchanges import attempt
-from engine.exchanges.candles import Candles
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
+from engine.exchanges.pulse import Sign
+from engine.exchanges.reads import Reads
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.money import ZERO
-from utils.wire import Candle, Instrument, Ticker
+from utils.wire import Instrument, RateBudget, Ticker
 
 Result = TypeVar("Result")
 POLL_SECONDS = 10.0
 """How long a poll may take; the first one, which reads all markets, four times as long."""
-READ_SECONDS = 4.0
-"""How long candles, books and trades may take: less than whoever asks for them waits."""
 RELOAD_SECONDS = 3600.0
 """How often the markets and their rules are read anew."""
 MOST_MARKETS = 100
@@ -39,7 +38,7 @@ _DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
 class ExchangeSource:
     """Ask one exchange. What was followed once stays: somebody may hold it. Instruments outlive the process in a file.
 
-    Reading prices never waits: they are those of the last `poll`. Candles, books and trades are asked for, and block.
+    Reading prices never waits: they are those of the last `poll`. Candles, books, trades and options are asked for.
     """
 
     def __init__(self, exchange: str, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -49,15 +48,20 @@ class ExchangeSource:
         self._file = settings.data_dir / "markets" / f"{exchange}.json"
         self._instruments: dict[str, Instrument] = {each.symbol: each for each in self._remembered()}
         self._tickers: dict[str, Ticker] = {}
+        self.signs: dict[str, Sign] = {}
+        """What the last poll showed of each market."""
+        self.latency: float | None = None
+        """How long reading the prices took in the last poll, in seconds."""
         self._followed: list[str] = []
         self._loaded_at: float | None = None
+        self._listed_at = self._file.stat().st_mtime if self._instruments else clock()
         self._client: Any = None
-        self._candles = Candles(exchange)
+        self.reads = Reads(exchange, settings, clock, self._connected)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"market of {exchange}")
         self._thread.start()
 
-    # ---------------------------------------------------------------------------------------- a `MarketSource`
+    # ---------------------------------------------------------------------------------------- a `PriceSource`
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -69,9 +73,18 @@ class ExchangeSource:
         """Return the markets that the last poll found a price of."""
         return tuple(self._tickers)
 
+    @property
+    def listed_at(self) -> float:
+        """Return when the instruments were read (Unix seconds); before the first time, when they were remembered."""
+        return self._listed_at
+
     def instruments(self) -> list[Instrument]:
         """Return their rules; none before the exchange was reached for the first time ever."""
         return list(self._instruments.values())
+
+    def market_time(self, at: float) -> float:
+        """Return `at`: the exchange lives in our time."""
+        return at
 
     def quote(self, symbol: str, at: float) -> Quote:
         """Return the price of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
@@ -88,29 +101,9 @@ class ExchangeSource:
             detail = f"There is no price for {symbol} on {self.exchange} now."
             raise EngineUnavailable(detail, code="no_market_price", retry_after=5) from None
 
-    def candles(
-        self,
-        symbol: str,
-        timeframe: str,
-        *,
-        limit: int,
-        since: int | None = None,
-        until: int | None = None,
-        at: float,
-    ) -> list[Candle]:
-        """Return candles as `MarketSource.candles` does; blocks. :raises ExchangeUnavailable: it does not answer."""
-        return self._read(
-            self._candles.read(self._connected(), symbol, timeframe, limit=limit, since=since, until=until, at=at)
-        )
-
-    def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
-        """Return the best offers now; blocks. :raises ExchangeUnavailable: it does not answer."""
-        book = self._read(self._connected().fetch_order_book(symbol))
-        bids, asks = (
-            tuple(Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side][:depth])
-            for side in ("bids", "asks")
-        )
-        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
+    def made_at(self, at: float) -> float:
+        """Return `at`: an exchange goes on; `Pulse` tells whether it is alive."""
+        return at
 
     def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
         """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
@@ -120,19 +113,11 @@ class ExchangeSource:
         """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
         return self.index_price(symbol, at)
 
-    def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:  # noqa: ARG002
-        """Return the latest trades, oldest first; blocks. :raises ExchangeUnavailable: it does not answer."""
-        return [
-            MarketTrade(
-                id=str(trade["id"]),
-                symbol=symbol,
-                price=_exact(trade["price"]),
-                amount=_exact(trade["amount"]),
-                side=trade["side"],
-                at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
-            )
-            for trade in self._read(self._connected().fetch_trades(symbol, limit=limit))[-limit:]
-        ]
+    # ---------------------------------------------------------------------------------------------- questions
+
+    async def ask(self, question: Coroutine[Any, Any, Result]) -> Result:
+        """Let `question`, one of `reads`, be answered on the exchange's thread."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(question, self._loop))
 
     # ------------------------------------------------------------------------------------------------ polling
 
@@ -143,13 +128,25 @@ class ExchangeSource:
 
         :raises ExchangeUnavailable: no answer; the prices stay as they were.
         """
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._poll(), self._loop))
+        return await self.ask(self._poll())
+
+    def renew(self) -> None:
+        """Let the next poll connect anew and read the markets again; what is there stays until that has worked."""
+        self._loaded_at = None
+
+    def rate_budget(self) -> RateBudget | None:
+        """Return how often the exchange may be asked, None before it was."""
+        return None if self._client is None else budget(self._client)
 
     async def close(self) -> None:
         """Close the connections and the thread."""
-        if self._client is not None:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
+        await self.ask(self._leave())
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _leave(self) -> None:
+        await self.reads.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def _poll(self) -> float:
         due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
@@ -158,7 +155,7 @@ class ExchangeSource:
                 async with asyncio.timeout(POLL_SECONDS * 4 if due else POLL_SECONDS):
                     if due:
                         await self._load()
-                    now = self._clock()
+                    now, started = self._clock(), time.monotonic()
                     found = await self._fetch()
                 check_readable()
                 tickers = [self._ticker(symbol, found[symbol], now) for symbol in self._followed if symbol in found]
@@ -166,13 +163,22 @@ class ExchangeSource:
                 if isinstance(error, ccxt.BadSymbol):
                     self._loaded_at = None  # a market has gone: read them anew
                 raise unavailable(self.exchange, error, noted.retry_after) from None
+        self.latency = time.monotonic() - started
         self._tickers = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
+        self.signs = {symbol: _sign(found[symbol]) for symbol in self._tickers}
         return now
 
     async def _load(self) -> None:
-        if self._client is None:
-            self._client = connect(self.exchange, self._settings)
-        await self._client.load_markets(True)
+        """Connect, always anew: a connection, or an answer that is kept on its way, may be what is wrong."""
+        client = connect(self.exchange, self._settings)
+        try:
+            await client.load_markets()
+        except BaseException:
+            await client.close()
+            raise
+        before, self._client = self._client, client
+        if before is not None:
+            await before.close()
         offered = {each.symbol: each for each in instruments(self._client)}
         chosen = list(self._settings.market_symbols) or await self._most_traded(offered)
         self._followed = [symbol for symbol in dict.fromkeys([*chosen, *self._instruments]) if symbol in offered]
@@ -180,7 +186,7 @@ class ExchangeSource:
         if known != self._instruments:
             self._instruments = known
             self._remember()
-        self._loaded_at = time.monotonic()
+        self._loaded_at, self._listed_at = time.monotonic(), self._clock()
 
     async def _most_traded(self, offered: dict[str, Instrument]) -> list[str]:
         if self._followed or not self._client.has.get("fetchTickers"):
@@ -220,22 +226,9 @@ class ExchangeSource:
         )
 
     def _connected(self) -> Any:
-        if self._loaded_at is None or self._client is None:
+        if self._client is None:
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
         return self._client
-
-    def _read(self, question: Coroutine[Any, Any, Result]) -> Result:
-        """Ask on the exchange's thread and wait. :raises ExchangeUnavailable: no answer in time."""
-
-        async def ask() -> Result:
-            with attempt.noting() as noted:
-                try:
-                    async with asyncio.timeout(READ_SECONDS):
-                        return await question
-                except (ccxt.BaseError, TimeoutError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-                    raise unavailable(self.exchange, error, noted.retry_after) from None
-
-        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(READ_SECONDS + 1)
 
     def _remembered(self) -> list[Instrument]:
         try:
@@ -248,6 +241,28 @@ class ExchangeSource:
         fresh = self._file.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(self.instruments()))
         fresh.replace(self._file)
+
+
+def budget(client: Any) -> RateBudget:
+    """Return what a client knows of how often its exchange may be asked."""
+    headers = {name.lower(): value for name, value in (client.last_response_headers or {}).items()}
+    limit = _count(headers, "gw-ratelimit-limit", "x-ratelimit-limit", "ratelimit-limit")
+    left = _count(headers, "gw-ratelimit-remaining", "x-ratelimit-remaining", "ratelimit-remaining")
+    used = _count(headers, "x-mbx-used-weight-1m")
+    if used is None and limit is not None and left is not None:
+        used = limit - left
+    return RateBudget(interval=float(client.rateLimit) / 1000, used=used, limit=limit)
+
+
+def _count(headers: dict[str, str], *names: str) -> int | None:
+    return next((int(headers[name]) for name in names if headers.get(name, "").isdigit()), None)
+
+
+def _sign(found: dict[str, Any]) -> Sign:
+    return Sign(
+        found.get("timestamp"),
+        tuple(found.get(name) for name in ("last", "bid", "ask", "high", "low", "baseVolume")),
+    )
 
 
 def _exact(number: Any) -> Decimal:

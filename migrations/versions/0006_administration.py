@@ -11,7 +11,7 @@ from alembic import op
 from models.base import UtcDateTime
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

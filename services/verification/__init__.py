@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 
 from models import Database
-from services.verification import audit, events, money, orders
+from services.verification import audit, events, money, orders, strategies
 from services.verification.difference import Difference
 from services.verification.memory import compare
 from utils.octobot_bridge import OctoBotBridge
@@ -36,6 +36,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Difference]], ...] = (
     events.moves,
     events.keys,
     audit.chain,
+    strategies.transfers,
+    strategies.leftovers,
 )
 
 

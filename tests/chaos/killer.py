@@ -94,6 +94,7 @@ def _part(pid: int) -> str:
     except OSError:
         return ""
     line = b" ".join(words)
-    if b"engine" in words:
-        return "engine"
+    for word, kind in ((b"engine", "engine"), (b"streaming", "streamer")):
+        if word in words:
+            return kind
     return "web" if b"gunicorn" in line else "other"

@@ -27,16 +27,27 @@ def product_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def product(
-    new_database: Factory, tmp_path_factory: pytest.TempPathFactory, product_settings: dict[str, str]
-) -> Iterator[Server]:
-    """`python app.py` on a free port, with the demo exchange."""
+def product_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the product has its files."""
     directory = tmp_path_factory.mktemp("product")
     (directory / "var").mkdir(mode=0o700)
-    database = new_database(directory / "var")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def product_url(new_database: Factory, product_directory: Path) -> str:
+    """Where the product has its database."""
+    database = new_database(product_directory / "var")
     url = database.engine.url.render_as_string(hide_password=False)
     database.close()
-    server = Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **product_settings)
+    return url
+
+
+@pytest.fixture(scope="module")
+def product(product_directory: Path, product_url: str, product_settings: dict[str, str]) -> Iterator[Server]:
+    """`python app.py` on a free port, with the demo exchange."""
+    settings = {"DEMO_TICK_SECONDS": "0.2", **product_settings}
+    server = Server(product_directory, command=None, DATABASE_URL=product_url, **settings)
     try:
         yield server.wait_ready(60)
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.e2e.browser import chromium
 from tests.e2e.running import Server
 from tests.openapi_client import operations
 
@@ -19,9 +19,8 @@ pytestmark = pytest.mark.chromium
 
 def browse(address: str, profile: Path) -> tuple[str, str]:
     """Return what the page at `address` looks like when its scripts have run, and what they complained about."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     command = [
-        *(browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+        *(chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
         *(f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--window-size=1280,2000"),
         *("--enable-logging=stderr", "--log-level=0", "--dump-dom", address),
     ]

@@ -25,10 +25,11 @@ from supervisor import run
 from utils.errors import StorageUnavailable
 
 def parts(*arguments):
-    engine, web = real(*arguments)
+    streamer, engine, web = real(*arguments)
+    streamer._command[1:] = ["stand_in_streamer.py"]
     engine._command[1:] = ["stand_in_engine.py", *sys.argv[1:]]
     web._command[-1] = "stand_in_app:create_app()"
-    return [engine, web]
+    return [streamer, engine, web]
 
 real, run.parts = run.parts, parts
 prepare = types.ModuleType("supervisor.prepare")
@@ -59,6 +60,19 @@ if "stubborn" in sys.argv:
     threading.Event().wait()
 with open("order.txt", "a") as order:
     order.write("engine\\n")
+"""
+
+STREAMER = """
+import signal, threading
+from utils import lifeline
+
+stop = threading.Event()
+if lifeline.watch(stop.set):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+stop.wait()
+with open("order.txt", "a") as order:
+    order.write("streamer\\n")
 """
 
 APP = """
@@ -92,8 +106,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def _start(*arguments: str, name: str = "one", ready: bool = True, **settings: str) -> Server:
         directory = tmp_path / name
         directory.mkdir(exist_ok=True)
-        for file, text in (("driver.py", DRIVER), ("stand_in_engine.py", ENGINE), ("stand_in_app.py", APP)):
-            (directory / file).write_text(text)
+        files = {"driver": DRIVER, "stand_in_streamer": STREAMER, "stand_in_engine": ENGINE, "stand_in_app": APP}
+        for file, text in files.items():
+            (directory / f"{file}.py").write_text(text)
         servers.append(Server(directory, command=[sys.executable, "driver.py", *arguments], **settings))
         return servers[-1].wait_ready() if ready else servers[-1]
 
@@ -159,7 +174,7 @@ def test_signal_drains_in_order_without_dropping_a_request(start: Start, number:
     assert server.wait(10) == 0
     asking.join(1)
     assert len(answers) == 1
-    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine"]
+    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine", "streamer"]
     assert f"Stopping ({number.name})" in server.output
     assert server.pids() == set()
 
@@ -196,7 +211,7 @@ def test_signal_to_every_process_at_once_still_drains_in_order(start: Start, num
     for pid in server.pids():  # what a service manager does to a control group
         os.kill(pid, number)
     assert server.wait(10) == 0
-    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine"]
+    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine", "streamer"]
     assert "starting it again" not in server.output
     assert server.pids() == set()
 

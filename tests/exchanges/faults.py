@@ -7,6 +7,8 @@ permissions, fees), `market` (public) or `any`. The kinds:
 - `error`: HTTP `status`, after the request was carried out (`accept`) or instead of it; with `code` the exchange's own
   error body, otherwise a proxy's HTML page;
 - `garbage`: carried out (`accept`), then 200 with a page that is no JSON;
+- `stuck`: not carried out, then the answer that the same request last had, as from a cache on the way that is never
+  renewed (one that was never answered is carried out);
 - `truncated`: carried out (`accept`), then the right answer, cut in its middle;
 - `stall`: carried out (`accept`), then the right answer after `seconds`; when not accepted, cut after them;
 - `hang`: carried out (`accept`), no answer ever;
@@ -28,7 +30,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Group = Literal["place", "cancel", "query", "balance", "account", "market"]
-FaultKind = Literal["refuse", "error", "garbage", "truncated", "stall", "hang", "late", "limit", "ban"]
+FaultKind = Literal["refuse", "error", "garbage", "stuck", "truncated", "stall", "hang", "late", "limit", "ban"]
 
 
 @dataclass(frozen=True)

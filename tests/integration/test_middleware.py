@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,7 @@ class Feeds:
         raise NotImplementedError
 
 
+@pytest.mark.usefixtures("streamer")
 class TestHealth:
     def test_live_needs_nothing(self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Database, "read", None)
@@ -248,6 +250,12 @@ class TestHealth:
         body = assert_problem(answer, 503, "not_ready")
         assert fields(body) == {("engine", "engine_unavailable")}
         assert answer.headers["Retry-After"] == "2"
+
+    def test_a_streamer_that_is_away_is_named(self, settings: Settings, database: Database, tmp_path: Path) -> None:
+        away = replace(settings, data_dir=tmp_path / "elsewhere")
+        app = create_app(away, bridge=OctoBotBridge(Feeds(connected=True)), database=database)
+        body = assert_problem(app.test_client().get("/health/ready"), 503, "not_ready")
+        assert fields(body) == {("streamer", "streamer_unavailable")}
 
     def test_a_database_without_tables_or_that_is_away_is_named(self, settings: Settings, tmp_path: Path) -> None:
         sqlite3.connect(tmp_path / "empty.db").close()

@@ -68,6 +68,9 @@ FAULTS = {
     ' payload = \'{"id": "bought", "status": "accepted"}\' WHERE id = 2',
     "idempotency_key": "UPDATE idempotency_keys SET order_id = 'none' WHERE key = 'of-an-order'",
     "idempotency_key of somebody": f"UPDATE idempotency_keys SET user_id = '{SOMEBODY}' WHERE key = 'of-an-order'",
+    "transfer": "UPDATE ledger_entries SET amount = '100.1' WHERE kind = 'transfer' AND amount = '100'",
+    "strategy_money": "UPDATE balances SET total = '1' WHERE account_id = (SELECT account_id FROM strategies)",
+    "strategy_orders": "UPDATE orders SET account_id = (SELECT account_id FROM strategies) WHERE id = 'rests'",
     "idempotency_key of nothing": "UPDATE idempotency_keys SET answer = NULL",
 }
 """By the check that must find it (its first word)."""

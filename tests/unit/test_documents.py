@@ -23,7 +23,7 @@ def _as_in_the_environment(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(value)
-    return "" if value is dataclasses.MISSING else str(value)
+    return "" if value in {dataclasses.MISSING, None} else str(value)
 
 
 def test_the_readmes_table_has_exactly_the_settings_and_their_defaults() -> None:

@@ -7,21 +7,22 @@ from typing import Any
 
 from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
-from utils.wire.base import Message, Request
+from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
-from utils.wire.market import Candle, Instrument, Ticker
-from utils.wire.risk import KillSwitchState, RiskLimits, SwitchScope
-from utils.wire.status import BotConfig, EngineStatus
+from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
+from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
+from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
+from utils.wire.strategies import (
+    CheckStrategy,
+    EditStrategy,
+    GetStrategyClasses,
+    MoveStrategy,
+    SendAlert,
+    Strategy,
+    StrategyClass,
+    StrategyDraft,
+)
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
-
-
-class Actor(Message, frozen=True, kw_only=True):
-    """Who asks, for the audit log: the user, with which API key if any, and where the request came from."""
-
-    user_id: str
-    ip: str | None = None
-    request_id: str | None = None
-    key_id: str | None = None
 
 
 class OcoLeg(Message, frozen=True, kw_only=True):
@@ -50,17 +51,6 @@ class OrderTicket(Message, frozen=True, kw_only=True):
     stop_loss: ExitLeg | None = None
 
 
-class Command(Request, frozen=True, kw_only=True):
-    """Base of the requests that change something; `actor` goes to the audit log.
-
-    With `idempotency_key` a repetition is answered with the first one's outcome.
-    """
-
-    actor: Actor
-    account: str
-    idempotency_key: str | None = None
-
-
 class PlaceOrder(Command, frozen=True, kw_only=True):
     """Place an order."""
 
@@ -87,31 +77,6 @@ class PlaceOrders(Command, frozen=True, kw_only=True):
 
     account: str = ""
     orders: list[BatchItem]
-
-
-class SetRiskLimits(Command, frozen=True, kw_only=True):
-    """Replace the limits of an account."""
-
-    limits: RiskLimits
-
-
-class EngageKillSwitch(Command, frozen=True, kw_only=True):
-    """Refuse new orders of `target` (an account, a user; empty: the installation) and cancel those that are open."""
-
-    account: str = ""
-    scope: SwitchScope
-    target: str
-    as_admin: bool = False
-    reason: str | None = None
-
-
-class ReleaseKillSwitch(Command, frozen=True, kw_only=True):
-    """Take orders again; what an admin engaged, only an admin releases."""
-
-    account: str = ""
-    scope: SwitchScope
-    target: str
-    as_admin: bool = False
 
 
 class PreviewOrder(Request, frozen=True, kw_only=True):
@@ -201,47 +166,17 @@ class GetTrades(Request, frozen=True, kw_only=True):
     account: str
 
 
-class GetInstruments(Request, frozen=True, kw_only=True):
-    """List the markets of an exchange (None: of all)."""
-
-    exchange: str | None = None
-
-
-class GetTickers(Request, frozen=True, kw_only=True):
-    """Read tickers, of `symbols` or of every market."""
-
-    exchange: str
-    symbols: list[str] | None = None
-
-
-class GetCandles(Request, frozen=True, kw_only=True):
-    """Read at most `limit` candles, ascending; the newest ones unless `since` (epoch ms, inclusive) is given."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    limit: int
-    since: int | None = None
-    until: int | None = None
-
-
-class GetStatus(Request, frozen=True, kw_only=True):
-    """Ask how the engine is."""
-
-
-class GetBotConfig(Request, frozen=True, kw_only=True):
-    """Read the configuration OctoBot runs with."""
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
-    `symbols` None means every market. The engine sends an empty frame every `heartbeat` seconds of silence.
+    `symbols` None means every market; with `history` all that is kept comes first. The first frame comes at once, and
+    an empty one when there is nothing to tell, as after every `heartbeat` seconds of silence.
     """
 
     exchange: str
     symbols: list[str] | None = None
     since_id: int | None = None
+    history: bool = False
     heartbeat: float = 15.0
 
 
@@ -275,14 +210,18 @@ AnyRequest = (
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
+    | GetStrategyClasses
+    | CheckStrategy
+    | MoveStrategy
+    | EditStrategy
+    | SendAlert
     | GetEquity
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
-    | GetInstruments
-    | GetTickers
-    | GetCandles
+    | MarketRequest
     | GetStatus
+    | GetMetrics
     | GetBotConfig
     | VerifyCredential
     | Subscribe
@@ -304,14 +243,18 @@ ANSWERS: dict[type[Request], Any] = {
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
+    GetStrategyClasses: list[StrategyClass],
+    CheckStrategy: StrategyDraft,
+    MoveStrategy: Strategy,
+    EditStrategy: Strategy,
+    SendAlert: list[Order],
     GetEquity: list[Equity],
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
-    GetInstruments: list[Instrument],
-    GetTickers: list[Ticker],
-    GetCandles: list[Candle],
+    **MARKET_ANSWERS,
     GetStatus: EngineStatus,
+    GetMetrics: str,
     GetBotConfig: BotConfig,
     VerifyCredential: CredentialCheck,
 }

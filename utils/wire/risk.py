@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from utils.wire.base import Message
+from utils.wire.base import Command, Message
 
 SwitchScope = Literal["account", "user", "installation"]
 
@@ -50,3 +50,28 @@ class KillSwitchState(Message, frozen=True, kw_only=True):
     engaged_at: datetime | None
     canceled: list[str]
     open: list[str]
+
+
+class SetRiskLimits(Command, frozen=True, kw_only=True):
+    """Replace the limits of an account."""
+
+    limits: RiskLimits
+
+
+class EngageKillSwitch(Command, frozen=True, kw_only=True):
+    """Refuse new orders of `target` (an account, a user; empty: the installation) and cancel those that are open."""
+
+    account: str = ""
+    scope: SwitchScope
+    target: str
+    as_admin: bool = False
+    reason: str | None = None
+
+
+class ReleaseKillSwitch(Command, frozen=True, kw_only=True):
+    """Take orders again; what an admin engaged, only an admin releases."""
+
+    account: str = ""
+    scope: SwitchScope
+    target: str
+    as_admin: bool = False

@@ -1,11 +1,11 @@
-"""What the engine says of itself."""
+"""What the engine says of itself, and how it is asked."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from utils.wire.base import Message
+from utils.wire.base import Message, Request
 from utils.wire.market import FeedStatus
 
 
@@ -26,3 +26,15 @@ class BotConfig(Message, frozen=True, kw_only=True):
 
     octobot_version: str
     config: dict[str, Any]
+
+
+class GetStatus(Request, frozen=True, kw_only=True):
+    """Ask how the engine is."""
+
+
+class GetMetrics(Request, frozen=True, kw_only=True):
+    """Read what the engine counts and measures, in Prometheus' text format."""
+
+
+class GetBotConfig(Request, frozen=True, kw_only=True):
+    """Read the configuration OctoBot runs with."""

@@ -1,4 +1,7 @@
-"""The price stream over HTTP: framing, resuming, its bound, and how it ends."""
+"""The price stream over HTTP: framing, resuming, its bound, and how it ends.
+
+No gunicorn is here: the web server passes on what the streamer writes. See `tests/integration/streaming` for the doors.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api import sse
-from app import create_app
 from config import Settings
-from models import Database
 from services.audit import SYSTEM
-from services.prices import PULSE_SECONDS
-from services.principals import Principal
+from streaming import hub, streamer
+from streaming.streamer import SESSION_SECONDS
 from tests.factories import SignedIn, services_of
 from tests.problems import assert_problem, fields
-from utils import drain
-from utils.errors import EngineUnavailable, Overloaded
+from tests.streamer_host import EngineSocket, StreamerHost, until
+from utils.errors import EngineUnavailable
 from utils.fake_engine import FakeEngine
-from utils.octobot_bridge import OctoBotBridge
 
 PATH = "/api/stream/prices"
 Open = Callable[..., TestResponse]
@@ -34,19 +33,29 @@ Open = Callable[..., TestResponse]
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return replace(settings, web_threads=8)
+    return replace(settings, streams=4, streams_per_user=2)
 
 
 @pytest.fixture
-def fast(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look around every 50 ms, and send a heartbeat when nothing was written for 100 ms."""
-    monkeypatch.setattr(services_of(app).prices, "_pulse", 0.05)
-    monkeypatch.setattr(sse, "PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.1)
+def socket(settings: Settings, engine: FakeEngine) -> Iterator[EngineSocket]:
+    """The engine, where the streamer looks for it."""
+    socket = EngineSocket(settings, engine)
+    socket.start()
+    yield socket
+    socket.close()
+
+
+@pytest.fixture(autouse=True)
+def host(settings: Settings, socket: EngineSocket, monkeypatch: pytest.MonkeyPatch) -> Iterator[StreamerHost]:
+    """The streamer; it looks ten times a second which sessions have ended."""
+    monkeypatch.setattr(streamer, "SESSION_SECONDS", 0.1)
+    host = StreamerHost(settings).start().wait_until_it_follows()
+    yield host
+    host.close()
 
 
 @pytest.fixture
-def open_stream(client: FlaskClient, user: SignedIn) -> Iterator[Open]:
+def open_stream(client: FlaskClient, user: SignedIn, host: StreamerHost) -> Iterator[Open]:
     """Start a stream; every one is closed after the test."""
     opened: list[TestResponse] = []
 
@@ -63,10 +72,11 @@ def open_stream(client: FlaskClient, user: SignedIn) -> Iterator[Open]:
 
 def blocks(response: TestResponse) -> Iterator[dict[str, str]]:
     """Read the stream as a browser does: one dictionary per block; comments under the empty name."""
+    unread = ""
     for chunk in response.response:
-        text = chunk.decode() if isinstance(chunk, bytes) else chunk
-        assert text.endswith("\n\n")
-        for block in text.removesuffix("\n\n").split("\n\n"):
+        unread += chunk.decode() if isinstance(chunk, bytes) else chunk
+        *whole, unread = unread.split("\n\n")
+        for block in whole:
             pairs = [line.partition(": ") for line in block.split("\n")]
             yield {name.removesuffix(":"): value for name, _, value in pairs}
 
@@ -79,6 +89,10 @@ def events(response: TestResponse, count: int) -> list[dict[str, str]]:
         if "event" in block:
             found.append(block)
     return found
+
+
+def events_of(response: TestResponse) -> Iterator[dict[str, str]]:
+    return (block for block in blocks(response) if "event" in block)
 
 
 def price_of(event: dict[str, str]) -> str:
@@ -133,41 +147,37 @@ def test_a_gap_is_told_as_a_reset(open_stream: Open) -> None:
     assert (price["event"], price_of(price)) == ("price", "50000")
 
 
-def test_silence_is_filled_with_comments(fast: None, open_stream: Open) -> None:
+def test_silence_is_filled_with_comments(open_stream: Open, host: StreamerHost) -> None:
     response = open_stream()
     events(response, 1)
     stream = blocks(response)
-    started = time.monotonic()
-    assert [next(stream), next(stream)] == [{"": "heartbeat"}, {"": "heartbeat"}]
-    assert 0.05 < time.monotonic() - started < 2
+    for _ in range(2):
+        for _ in range(hub.HEARTBEAT_SECONDS["sse"]):
+            host.call(lambda: host.streamer.hub.tick(0, 0))
+        assert next(stream) == {"": "heartbeat"}
 
 
-def test_the_usual_pulse_keeps_the_promised_times() -> None:
-    """A heartbeat at least every 15 s and a look at the session at least every 5 s, whatever events do in between."""
-    assert sse.HEARTBEAT_SECONDS == 15
-    assert 2 * PULSE_SECONDS <= 5
+def test_the_promised_times_are_kept() -> None:
+    """A heartbeat at least every 15 s and a look at the session at least every 5 s."""
+    assert hub.HEARTBEAT_SECONDS == {"sse": 15, "websocket": 20}
+    assert 2 * SESSION_SECONDS <= 5
 
 
-def test_the_engine_may_go_away_and_come_back(fast: None, open_stream: Open, engine: FakeEngine) -> None:
+def test_the_engine_may_go_away_and_come_back(open_stream: Open, engine: FakeEngine, socket: EngineSocket) -> None:
     response = open_stream()
-    events(response, 1)
+    stream = events_of(response)
+    assert price_of(next(stream)) == "50000"
     engine.set_price("BTC/USDT", Decimal(51_000))
-    engine.fail_with(EngineUnavailable("The engine went away.", retry_after=2))
-    stream = blocks(response)
-    seen = [next(stream) for _ in range(3)]
-    assert {"": "heartbeat"} in seen
+    assert price_of(next(stream)) == "51000"
+    socket.go_away()
     engine.set_price("BTC/USDT", Decimal(52_000))
-    engine.fail_with(None)
-    rest = [price_of(block) for block in seen if "event" in block]
-    while len(rest) < 2:
-        block = next(stream)
-        if "event" in block:
-            assert block["event"] == "price"
-            rest.append(price_of(block))
-    assert rest == ["51000", "52000"]
+    socket.come_back()
+    assert price_of(next(stream)) == "52000"
+    engine.set_price("BTC/USDT", Decimal(53_000))
+    assert price_of(next(stream)) == "53000"
 
 
-def test_a_stream_ends_with_its_session(fast: None, open_stream: Open, app: Flask, user: SignedIn) -> None:
+def test_a_stream_ends_with_its_session(open_stream: Open, app: Flask, user: SignedIn) -> None:
     response = open_stream()
     events(response, 1)
     services_of(app).sessions.log_out(user.principal, SYSTEM)
@@ -177,7 +187,7 @@ def test_a_stream_ends_with_its_session(fast: None, open_stream: Open, app: Flas
 
 
 def test_a_stream_that_is_busy_ends_with_its_session_too(
-    fast: None, open_stream: Open, app: Flask, user: SignedIn, engine: FakeEngine
+    open_stream: Open, app: Flask, user: SignedIn, engine: FakeEngine
 ) -> None:
     response = open_stream()
     events(response, 1)
@@ -201,23 +211,24 @@ def test_a_stream_that_is_busy_ends_with_its_session_too(
         mover.join()
 
 
-def test_streams_end_when_the_process_does(fast: None, open_stream: Open) -> None:
-    response = open_stream()
-    events(response, 1)
-    drain.stopping.set()
-    try:
-        assert list(blocks(response)) == []
-    finally:
-        drain.stopping.clear()
+def test_at_the_end_of_the_streamer_clients_are_told_when_to_come_back(open_stream: Open, host: StreamerHost) -> None:
+    stream = blocks(open_stream())
+    assert next(stream) == {"retry": "2000"}
+    assert next(stream)["event"] == "price"
+    host.stop()
+    [last] = list(stream)
+    assert 500 <= int(last["retry"]) <= 4000
+    assert_problem(open_stream(), 503, "streamer_unavailable")
+    host.start()
 
 
 # ------------------------------------------------------------------------------------------------ the bound
 
 
-def test_streams_never_take_all_threads(
-    open_stream: Open, client: FlaskClient, user: SignedIn, other: SignedIn, admin: SignedIn
+def test_streams_are_bounded(
+    open_stream: Open, client: FlaskClient, user: SignedIn, other: SignedIn, admin: SignedIn, host: StreamerHost
 ) -> None:
-    first, *_, last = [open_stream(caller=each) for each in (user, user, other, other)]  # half of eight threads
+    first, *_, last = [open_stream(caller=each) for each in (user, user, other, other)]
     assert (first.status_code, last.status_code) == (200, 200)
     refused = open_stream(caller=admin)
     assert_problem(refused, 503, "streams_exhausted")
@@ -225,17 +236,18 @@ def test_streams_never_take_all_threads(
     assert client.get("/api/market/tickers", headers=user.headers).status_code == 200
     events(first, 1)
     first.close()  # the client goes away in the middle
-    third = open_stream()
-    assert third.status_code == 200
     last.close()  # and one that never read anything
-    assert open_stream(caller=other).status_code == 200
+    until(lambda: len(host.streamer.hub.clients) == 2)
+    assert open_stream(caller=user).status_code == 200
+    assert open_stream(caller=admin).status_code == 200
     assert open_stream(caller=admin).status_code == 503
+    assert host.call(host.streamer.status).refusals == {"streams_exhausted": 2}
 
 
 def test_nobody_takes_the_streams_of_others(open_stream: Open, other: SignedIn) -> None:
     assert [open_stream().status_code for _ in range(2)] == [200, 200]
     refused = open_stream()
-    assert_problem(refused, 503, "too_many_streams")
+    assert_problem(refused, 429, "too_many_streams")
     assert int(refused.headers["Retry-After"]) > 0
     assert open_stream(caller=other).status_code == 200
 
@@ -243,7 +255,7 @@ def test_nobody_takes_the_streams_of_others(open_stream: Open, other: SignedIn) 
 def test_refused_streams_take_no_slot(open_stream: Open) -> None:
     for _ in range(5):
         assert_problem(open_stream("?symbols=XXX-USDT"), 404, "unknown_symbol")
-    assert [open_stream().status_code for _ in range(3)] == [200, 200, 503]
+    assert [open_stream().status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_an_engine_that_is_away_takes_no_slot(open_stream: Open, engine: FakeEngine) -> None:
@@ -269,13 +281,3 @@ def test_bad_queries(open_stream: Open, query: str, header: str | None, field: s
     headers = {} if header is None else {"Last_Event_ID": header}
     problem = assert_problem(open_stream(query, **headers), 422, "validation_failed")
     assert {name for name, _ in fields(problem)} == {field}
-
-
-def test_the_app_gives_streams_half_its_threads(settings: Settings, bridge: OctoBotBridge, database: Database) -> None:
-    app = create_app(replace(settings, web_threads=6), bridge=bridge, database=database)
-    prices = services_of(app).prices
-    callers = [Principal(user_id=name, username=name, role="user", session_id=name) for name in "abcd"]
-    for caller in callers[:3]:
-        prices.take_slot(caller)
-    with pytest.raises(Overloaded):
-        prices.take_slot(callers[3])

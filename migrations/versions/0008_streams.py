@@ -1,6 +1,6 @@
 """Let account events be forgotten, and give out tickets for streams.
 
-Revision: 0003
+Revision: 0008
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0003"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,36 @@
+"""The orders of a strategy as they are stored: all that are open, and the newest of each level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.strategies.view import Own, own_order
+from utils.wire import Order
+
+
+class OrderBook:
+    """Follow a strategy's orders by what they are for; an order counts once it is committed."""
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        self._open: dict[str, Own] = {}
+        self._newest: dict[str, Own] = {}
+        self.update(orders)
+
+    def update(self, orders: Iterable[Order]) -> None:
+        """Take note of what became of orders."""
+        for order in orders:
+            own = own_order(order)
+            if own is None:
+                continue
+            if own.is_open:
+                self._open[order.id] = own
+            else:
+                self._open.pop(order.id, None)
+            newest = self._newest.get(own.level)
+            if newest is None or newest.order.id <= order.id:  # ids sort by the time they were made
+                self._newest[own.level] = own
+
+    def orders(self) -> list[Own]:
+        """Return them in the order in which they were made."""
+        known = {own.order.id: own for own in (*self._open.values(), *self._newest.values())}
+        return [known[order_id] for order_id in sorted(known)]

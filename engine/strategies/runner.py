@@ -1,0 +1,299 @@
+"""One strategy at work: it is woken, sees its present, and what it wants goes through OctoBot to the desk.
+
+Whatever wakes it (its start, a candle that closed, an order of its own that ended, an alert, a failed attempt) leads to
+the same: one turn, in which it looks at everything anew. So nothing is lost when a wake-up is, and a strategy that was
+killed in the midst of placing its orders goes on with those that are missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.account import Account
+from engine.accounts import Accounts
+from engine.desk import Desk
+from engine.journal import Journal
+from engine.market import Market
+from engine.octobot_account import OctoBotAccount
+from engine.strategies.book import OrderBook
+from engine.strategies.mode import StrategyMode, Turn, ticket_of
+from engine.strategies.records import StrategyRecord, StrategyRecords
+from engine.strategies.settings import Settings
+from engine.strategies.store import Store
+from engine.strategies.thinking import StrategyFault
+from engine.strategies.view import ALERTS, Place, Remember, Say, View, alert_generation, order_name
+from utils import wire
+from utils.errors import (
+    Conflict,
+    EngineTimeout,
+    EngineUnavailable,
+    ExchangeUnavailable,
+    NotFound,
+    NotReady,
+    Overloaded,
+    Refused,
+    StorageUnavailable,
+    TradingError,
+)
+from utils.wire import Alert, Candle, Order
+
+_log = logging.getLogger(__name__)
+PASSING = (StorageUnavailable, EngineUnavailable, EngineTimeout, ExchangeUnavailable, NotReady, Overloaded)
+"""Errors that say nothing of the strategy: it tries again."""
+ENDING = frozenset({"kill_switch", "account_archived"})
+"""Refusals of an order after which every other one would be refused, too."""
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+TURN_SECONDS = 60.0
+"""How long a turn may take; when OctoBot has lost it, the strategy begins anew."""
+Failed = Callable[[StrategyRecord, TradingError], None]
+
+
+class Runner:
+    """Run one strategy until it is stopped or fails. It is the gate and the hand of its trading mode."""
+
+    def __init__(
+        self,
+        record: StrategyRecord,
+        kind: type[StrategyMode],
+        settings: Settings,
+        *,
+        accounts: Accounts,
+        desk: Desk,
+        journal: Journal,
+        market: Market,
+        records: StrategyRecords,
+        store: Store,
+        failed: Failed,
+    ) -> None:
+        self.record = record
+        self._kind = kind
+        self._settings = settings
+        self._accounts = accounts
+        self._desk = desk
+        self._journal = journal
+        self._market = market
+        self._records = records
+        self._store = store
+        self._failed = failed
+        self._actor = wire.Actor(user_id=record.user_id)
+        self._woken = asyncio.Event()
+        self.turning = asyncio.Lock()
+        """Held while it looks and acts."""
+        self._turn: Turn | None = None
+        self._mode: Any = None
+        self._octobot: OctoBotAccount | None = None
+        self._book = OrderBook(())
+        self._failures = 0
+        self._said: str | None = None
+        self._placed: list[Order] = []
+        self._is_over = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def timeframe(self) -> str | None:
+        """Return the time frame of the candles that wake it."""
+        window = self._kind.window(self._settings)
+        return None if window is None else window.timeframe
+
+    @property
+    def takes_alerts(self) -> bool:
+        """Tell whether it is of a class that acts on alerts."""
+        return self._kind.TAKES_ALERTS
+
+    def start(self) -> None:
+        """Begin."""
+        self._journal.followers[self.record.account_id] = self._follow
+        self._task = asyncio.create_task(self._run(), name=f"strategy {self.record.name}")
+        self.wake()
+
+    def wake(self) -> None:
+        """Let it look at its present, as soon as it can."""
+        self._woken.set()
+
+    async def alert(self, alert: Alert) -> list[Order]:
+        """Let it act on an alert, and return the orders that came of it; those of the first time when it has an id.
+
+        :raises Refused: it was refused. :raises Conflict: it does not run any more.
+        """
+        if alert.id is not None:
+            name = order_name(self.record.name, ALERTS, alert_generation(alert))
+            known = await asyncio.to_thread(self._records.named, self.record.account_id, name)
+            if known is not None:
+                return [known]
+        async with self.turning:
+            if self._is_over:
+                raise Conflict("The strategy is not running.", code="strategy_not_running")
+            self._placed = []
+            try:
+                await self._look(alert)
+            except (*PASSING, Refused, Conflict, NotFound):
+                raise
+            except Exception as error:
+                self._fail(error)
+                raise Conflict("The strategy has failed.", code="strategy_not_running") from error
+            return self._placed
+
+    async def change(self, record: StrategyRecord, settings: Settings) -> None:
+        """Go on with other settings, which are stored already; `turning` is held."""
+        self.record, self._settings = record, settings
+        if self._mode is not None:
+            await self._mode.reload_config(self._mode.bot_id, trading_config=dict(record.settings))
+        self.wake()
+
+    async def stop(self) -> None:
+        """End; a step that is under way ends first, and no other begins."""
+        self._is_over = True
+        if self._turn is not None:
+            self._turn.is_over = True
+        self.wake()
+        if self._task is not None and self._task is not asyncio.current_task():
+            await asyncio.wait([self._task])
+        async with self.turning:
+            self._journal.followers.pop(self.record.account_id, None)
+            if self._octobot is not None:
+                await self._octobot.stop_mode()
+                self._octobot = self._mode = None
+
+    # ------------------------------------------------------------------------------------------ its trading mode's gate
+
+    async def create(self, order: Any) -> None:
+        """Place an order that the trading mode has created."""
+        command = wire.PlaceOrder(actor=self._actor, account=self.record.account_id, ticket=ticket_of(order))
+        # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
+        placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
+        self._book.update([placed])
+        self._placed.append(placed)
+
+    async def cancel(self, order: Any) -> None:
+        """Cancel an order of the account; one that has ended meanwhile is fine."""
+        command = wire.CancelOrder(actor=self._actor, account=self.record.account_id, order_id=order.order_id)
+        try:
+            canceled = await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
+        except (Conflict, NotFound):
+            return
+        self._book.update([canceled])
+
+    # ------------------------------------------------------------------------------------------ its trading mode's hand
+
+    def name(self, step: Place) -> str:
+        """Return the client order id of a step."""
+        return order_name(self.record.name, step.level, step.generation)
+
+    async def refused(self, step: Place, error: TradingError) -> None:
+        """Take note that an order was refused. :raises TradingError: the strategy cannot go on so."""
+        if error.code == "duplicate_client_order_id":
+            return  # done before, perhaps in another life
+        if not isinstance(error, Refused | Conflict | NotFound) or error.code in ENDING:
+            raise error
+        detail = f"{step.side} {step.symbol} ({step.level}) was refused: {error.detail}"
+        if step.vital:
+            raise StrategyFault(detail, code=error.code)
+        if self._turn is not None and self._turn.view.alert is not None:
+            raise error  # whoever sent the alert hears it
+        await self.say(Say(detail, "warning"))
+
+    async def remember(self, step: Remember) -> None:
+        """Store what the strategy asks to be kept."""
+        self.record = replace(self.record, memory=step.memory)
+        await self._store.remember(self.record)
+
+    async def say(self, step: Say) -> None:
+        """Add to the strategy's log, but for what it has just said."""
+        if step.message != self._said:
+            self._said = step.message
+            await self._store.log(self.record, step.level, step.message)
+
+    # ------------------------------------------------------------------------------------------------ at work
+
+    def _follow(self, orders: list[Order]) -> None:
+        self._book.update(orders)
+        if any(order.status in wire.FINAL_STATUSES for order in orders):
+            self.wake()
+
+    async def _run(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if self._is_over:
+                return
+            try:
+                async with self.turning:
+                    await self._look(None)
+                self._failures = 0
+            except PASSING as error:
+                self._try_again(error)
+            except Exception as error:
+                self._fail(error)
+                return
+
+    def _fail(self, error: Exception) -> None:
+        self._is_over = True
+        fault = error if isinstance(error, TradingError) else StrategyFault(f"{type(error).__name__}: {error}")
+        _log.warning("strategy %s failed: %s", self.record.name, fault.detail, exc_info=error)
+        self._failed(self.record, fault)
+
+    def _try_again(self, error: TradingError) -> None:
+        if self._failures == 0:
+            _log.warning("strategy %s has to wait: %s", self.record.name, error.detail)
+        delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        asyncio.get_running_loop().call_later(delay, self.wake)
+
+    async def _look(self, alert: Alert | None) -> None:
+        """Let the strategy take one turn; `turning` is held."""
+        account = await self._accounts.get(self.record.account_id)
+        mode = await self._attach(account)
+        turn = self._turn = Turn(self._settings, await self._view(alert), self)
+        turn.is_over = self._is_over
+        mode.turn = turn
+        try:
+            await mode.producers[0].trigger(trigger_source="runner")
+            await asyncio.wait_for(turn.done, TURN_SECONDS)
+        except TimeoutError:
+            self._octobot = None
+            raise EngineTimeout("OctoBot has lost a turn of the strategy.") from None
+        finally:
+            self._turn = None
+
+    async def _attach(self, account: Account) -> Any:
+        """Return the trading mode on the account, which may have been opened anew since the last turn."""
+        octobot = account.octobot
+        if self._mode is None or self._octobot is not octobot:
+            orders = await asyncio.to_thread(self._records.orders, self.record.account_id)
+            self._book = OrderBook(orders)
+            self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self)
+            self._octobot = octobot
+        return self._mode
+
+    async def _view(self, alert: Alert | None) -> View:
+        markets = {symbol: self._market.instrument(symbol) for symbol in self.record.symbols}
+        prices = {symbol: self._market.fresh_quote(symbol).price for symbol in markets}
+        candles = {symbol: await self._candles(symbol) for symbol in markets}
+        currencies = {each for market in markets.values() for each in (market.base, market.quote)}
+        async with self._accounts.held(self.record.account_id) as account:
+            return View(
+                run=self.record.run,
+                memory=self.record.memory,
+                markets=markets,
+                prices=prices,
+                candles=candles,
+                free={currency: account.octobot.free(currency) for currency in currencies},
+                totals={currency: account.octobot.total(currency) for currency in currencies},
+                own=self._book.orders(),
+                alert=alert,
+            )
+
+    async def _candles(self, symbol: str) -> list[Candle]:
+        window = self._kind.window(self._settings)
+        if window is None:
+            return []
+        query = wire.GetCandles(
+            exchange=self._market.exchange, symbol=symbol, timeframe=window.timeframe, limit=window.count + 1
+        )
+        candles = (await self._market.candles(query)).candles
+        return [candle for candle in candles if candle.closed][-window.count :]

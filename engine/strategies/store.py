@@ -1,0 +1,69 @@
+"""What is stored of strategies while they run: their states, what they remember, and their logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from engine.journal import Journal
+from engine.strategies.records import StrategyRecord
+from engine.unit import Line, Unit
+from utils import clock
+from utils.errors import TradingError
+from utils.wire import StrategyState
+
+
+class Store:
+    """Write through the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def remember(self, record: StrategyRecord) -> None:
+        """Store what a strategy remembers."""
+        unit = _unit(record)
+        unit.strategy = {"id": record.id, "memory": msgspec.json.encode(record.memory).decode()}
+        await self._journal.submit(unit)
+
+    async def log(self, record: StrategyRecord, level: str, message: str) -> None:
+        """Add to a strategy's log."""
+        unit = _unit(record)
+        unit.log(record.id, level, message)
+        await self._journal.submit(unit)
+
+
+def moved(
+    record: StrategyRecord, state: StrategyState, error: TradingError | None = None, **changes: Any
+) -> StrategyRecord:
+    """Return a strategy in another state."""
+    return replace(
+        record,
+        state=state,
+        error_code=None if error is None else error.code,
+        error=None if error is None else error.detail[:512],
+        updated_at=clock.now(),
+        **changes,
+    )
+
+
+def put(record: StrategyRecord, unit: Unit) -> None:
+    """Let `unit` store the strategy, and tell its owner."""
+    unit.strategy = {
+        "id": record.id,
+        "settings": msgspec.json.encode(record.settings).decode(),
+        "memory": msgspec.json.encode(record.memory).decode(),
+        "funding": record.funding,
+        "state": record.state,
+        "run": record.run,
+        "error_code": record.error_code,
+        "error": record.error,
+        "updated_at": record.updated_at,
+    }
+    unit.strategy_event(record.message())
+
+
+def _unit(record: StrategyRecord) -> Unit:
+    # not the account's own line: what is written here is not reckoned on top of its changes
+    return Unit(Line(record.account_id, record.user_id))

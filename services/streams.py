@@ -1,0 +1,91 @@
+"""Streams: what clients may follow, the same whichever way they ask for it."""
+
+from __future__ import annotations
+
+import re
+
+from services.accounts import Accounts
+from services.market import symbol_of, timeframe_of
+from utils.errors import FieldError, Refused
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, OpenSocket, Wish
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import GetCandles
+
+MAX_SYMBOLS = 100
+SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,31}")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+MARKET = "market:read"
+ACCOUNTS = "streams:read"
+
+
+def permission_for(wish: Wish | OpenSocket) -> str:
+    """Return what a caller must hold for `wish`."""
+    if isinstance(wish, OpenSocket):
+        return MARKET if wish.kind == "market" else ACCOUNTS
+    return ACCOUNTS if isinstance(wish, FollowAccounts) else MARKET
+
+
+class Streams:
+    """Tell whether there is what somebody wants to follow, and whether it is theirs."""
+
+    def __init__(self, bridge: OctoBotBridge, accounts: Accounts) -> None:
+        self._bridge = bridge
+        self._accounts = accounts
+
+    def check(self, user_id: str, wish: Wish) -> None:
+        """Let a user, who has the permission, follow `wish`, or refuse it.
+
+        :raises NotFound: unknown exchange, symbol or account. :raises Refused: the exchange has no such candles.
+        :raises EngineUnavailable: it cannot be told now.
+        """
+        if isinstance(wish, FollowPrices):
+            self._bridge.tickers(wish.exchange, wish.symbols)
+        elif isinstance(wish, FollowCandles):
+            self._bridge.candles(
+                GetCandles(exchange=wish.exchange, symbol=wish.symbol, timeframe=wish.timeframe, limit=2)
+            )
+        elif wish.account is not None:
+            self._accounts.check_owner(user_id, wish.account)
+
+
+def price_wish(exchange: str, symbols: list[str] | None, since_id: int | None = None) -> FollowPrices:
+    """Return the wish for prices. :raises Refused: a name is malformed, or there are too many."""
+    if symbols is not None and len(symbols) > MAX_SYMBOLS:
+        raise _refused("symbols", "too_many", f"Name at most {MAX_SYMBOLS} symbols.")
+    named = None if symbols is None else list(dict.fromkeys(_symbol(each, "symbols") for each in symbols))
+    return FollowPrices(exchange=_exchange(exchange), symbols=named, since_id=since_id)
+
+
+def candle_wish(exchange: str, symbol: str, timeframe: str, since_id: int | None = None) -> FollowCandles:
+    """Return the wish for candles. :raises Refused: a name is malformed, or there is no such time frame."""
+    return FollowCandles(
+        exchange=_exchange(exchange),
+        symbol=_symbol(symbol, "symbol"),
+        timeframe=timeframe_of(timeframe),
+        since_id=since_id,
+    )
+
+
+def account_wish(account: str | None, since_id: int | None = None) -> FollowAccounts:
+    """Return the wish for account events. :raises Refused: the id is malformed."""
+    if account is not None and not _IDENTIFIER.fullmatch(account):
+        raise _refused("account", "invalid", "This is no id of an account.")
+    return FollowAccounts(account=account, since_id=since_id)
+
+
+def _symbol(text: str, field: str) -> str:
+    if not SYMBOL.fullmatch(text.strip()):
+        raise _refused(field, "invalid_symbol", "A symbol looks like BTC/USDT.")
+    return symbol_of(text)
+
+
+def _exchange(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise _refused("exchange", "invalid", "Use 1 to 32 letters, digits, dots, dashes and underscores.")
+    return text
+
+
+def _refused(field: str, code: str, message: str) -> Refused:
+    return Refused(message, errors=(FieldError(field=field, code=code, message=message),))

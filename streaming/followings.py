@@ -1,0 +1,33 @@
+"""From a wish to the following that fulfils it."""
+
+from __future__ import annotations
+
+from streaming.accounts import AccountFollowing
+from streaming.candles import CandleFollowing
+from streaming.client import Client, Following
+from streaming.feeds import Feeds
+from streaming.prices import PriceFollowing
+from utils.follow import FollowCandles, FollowPrices, Wish
+
+Key = tuple[str, ...]
+EVERYTHING = "*"
+"""Stands for all markets of an exchange."""
+
+
+def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
+    """Return what `client` follows, as far as it has come."""
+    if isinstance(wish, FollowPrices):
+        symbols = None if wish.symbols is None else frozenset(wish.symbols)
+        return PriceFollowing(feeds.prices[wish.exchange], client, symbols, wish.since_id)
+    if isinstance(wish, FollowCandles):
+        return CandleFollowing(feeds.candles, client, (wish.exchange, wish.symbol, wish.timeframe), wish.since_id)
+    return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
+
+
+def key_of(wish: Wish) -> Key:
+    """Return what tells this wish from the others of one client; the channel comes first."""
+    if isinstance(wish, FollowPrices):
+        return ("prices", wish.exchange, *(wish.symbols or [EVERYTHING]))
+    if isinstance(wish, FollowCandles):
+        return ("candles", wish.exchange, wish.symbol, wish.timeframe)
+    return ("account",)

@@ -1,0 +1,118 @@
+"""nginx as `deploy/nginx.conf` has it, but for its ports and paths."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.e2e.running import ROOT, wait_for
+
+CONFIGURATION = ROOT / "deploy" / "nginx.conf"
+
+
+class Nginx:
+    """TLS on a free port in front of the web server and the streamer."""
+
+    def __init__(self, directory: Path, *, web_port: int, stream_port: int) -> None:
+        directory.mkdir()
+        self.directory = directory
+        self.certificate = directory / "fullchain.pem"
+        _certify(self.certificate, directory / "privkey.pem")
+        self.plain_port, self.port = free_port(), free_port()
+        self._file = directory / "nginx.conf"
+        self._file.write_text(self._substituted(web_port, stream_port))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def logs(self) -> str:
+        """Return all that nginx has logged."""
+        return "".join(path.read_text() for path in self.directory.glob("*.log"))
+
+    def start(self) -> Nginx:
+        command = [shutil.which("nginx") or "nginx", "-e", str(self.directory / "start.log"), "-c", str(self._file)]
+        self.process = subprocess.Popen([*command, "-g", "daemon off;"])
+        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 10)
+        assert self.process.poll() is None, self.logs
+        return self
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def _substituted(self, web_port: int, stream_port: int) -> str:
+        text = CONFIGURATION.read_text()
+        own = str(self.directory)
+        substitutes = {
+            # the directories of tests are their user's alone
+            "user www-data;\n": "user root;\n" if os.geteuid() == 0 else "",
+            "pid /run/nginx.pid;": f"pid {own}/nginx.pid;",
+            "/var/log/nginx/": f"{own}/",
+            "/etc/ssl/trading-backend/": f"{own}/",
+            "127.0.0.1:5000": f"127.0.0.1:{web_port}",
+            "127.0.0.1:5001": f"127.0.0.1:{stream_port}",
+            "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
+            "listen 443 ": f"listen 127.0.0.1:{self.port} ",
+            # where the distribution keeps bodies, only root may write
+            "http {\n": "http {\n" + "".join(f"    {name}_temp_path {own}/{name};\n" for name in _TEMPORARY),
+            # a test has one address
+            "        listen [::]:80;\n": "",
+            "        listen [::]:443 ssl http2 backlog=4096;\n": "",
+        }
+        for written, put in substitutes.items():
+            assert written in text, f"{CONFIGURATION.name} lacks {written!r}"
+            text = text.replace(written, put)
+        return text
+
+
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _certify(certificate: Path, private_key: Path) -> None:
+    """Make a key, and a certificate for this machine that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private_key.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )

@@ -1,0 +1,111 @@
+"""Clients of streams: one that reads server-sent events, and one that speaks over a WebSocket."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.e2e.running import wait_for
+
+
+class EventReader:
+    """Read a stream on a thread until it ends; `events` are id, name and data."""
+
+    def __init__(self, http: httpx.Client, path: str, *, last_id: int | None = None, **query: str) -> None:
+        self.events: list[tuple[int, str, Any]] = []
+        self.headers: httpx.Headers = httpx.Headers()
+        self.status = 0
+        self.ended = threading.Event()
+        self.last_id = last_id
+        self._http, self._path, self._query = http, path, query
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def ids(self) -> list[int]:
+        return [number for number, _, _ in self.events]
+
+    def wait_open(self) -> EventReader:
+        """Wait until the stream says from where on it tells everything."""
+        wait_for(lambda: self.ended.is_set() or (self.status == 200 and self.last_id is not None), 10)
+        assert self.status == 200, self.status
+        return self
+
+    def _read(self) -> None:
+        headers = {} if self.last_id is None else {"Last-Event-ID": str(self.last_id)}
+        try:
+            with self._http.stream("GET", self._path, params=self._query, headers=headers, timeout=30) as answer:
+                self.headers, self.status = answer.headers, answer.status_code
+                fields: dict[str, str] = {}
+                for line in answer.iter_lines():
+                    if line:
+                        name, _, value = line.partition(":")
+                        fields[name] = value.strip()
+                        continue
+                    self._take(fields)
+                    fields = {}
+        except httpx.HTTPError:
+            pass
+        finally:
+            self.ended.set()
+
+    def _take(self, fields: dict[str, str]) -> None:
+        if "id" in fields:
+            self.last_id = int(fields["id"])
+        if "data" in fields:
+            self.events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+
+
+class Socket:
+    """A WebSocket whose messages are collected on a thread."""
+
+    def __init__(
+        self,
+        address: str,
+        headers: dict[str, str] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        origin: Any = None,
+    ) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.ended = threading.Event()
+        self.code: int | None = None
+        self.connection = connect(address, additional_headers=headers, ssl=tls, origin=origin, open_timeout=10)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def say(self, **action: Any) -> None:
+        self.connection.send(json.dumps(action))
+
+    def of(self, *types: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] in types]
+
+    def wait_for(self, kind: str, seconds: float = 10) -> dict[str, Any]:
+        found: list[dict[str, Any]] = wait_for(lambda: self.of(kind), seconds)
+        return found[0]
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _read(self) -> None:
+        try:
+            for message in self.connection:
+                self.messages.append(json.loads(message))
+        except ConnectionClosed:
+            pass
+        finally:
+            self.code = self.connection.close_code
+            self.ended.set()
+
+
+def seconds_until(condition: Callable[[], object], most: float) -> float:
+    """Return after how many seconds `condition` held."""
+    began = time.monotonic()
+    wait_for(condition, most)
+    return time.monotonic() - began

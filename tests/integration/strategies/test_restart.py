@@ -1,0 +1,104 @@
+"""Running strategies run again after a restart, and after a kill, without doubling an order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+import models
+from config import Settings
+from models import Database
+from tests import books
+from tests.factories import SignedIn
+from tests.integration.strategies.killable import KillableEngine
+from tests.integration.strategies.owner import Owner, eventually
+from utils.octobot_bridge import OctoBotBridge
+
+LINES = 40
+GRID_NAMES = sorted(["big:coins:1-0", *(f"big:{side}{line}:1-0" for side in ("down", "up") for line in range(1, 41))])
+
+
+def test_a_restart_changes_nothing(ada: Owner) -> None:
+    ada.running()
+    ada.running("dca", strategy_class="dca", settings={"timeframe": "1d", "order_value": "20"}, funding="100")
+    eventually(lambda: len(ada.open_names()) == 6)
+    eventually(lambda: len(ada.orders("dca")) == 1)
+    before = [*ada.orders(), *ada.orders("dca")]
+    ada.host.stop()
+    ada.host.start()
+    ada.price(50_000)
+    assert ada.get()["state"] == ada.get("dca")["state"] == "running"
+    ada.price(49_400)
+    eventually(lambda: "mine:down1:1-1" in ada.open_names())
+    after = {order["id"]: order for order in [*ada.orders(), *ada.orders("dca")]}
+    assert len(after) == len(before) + 1
+    assert [after[order["id"]]["client_order_id"] for order in before] == [each["client_order_id"] for each in before]
+    assert not ada.differences()
+
+
+def test_what_filled_while_nobody_looked_is_followed(ada: Owner) -> None:
+    ada.running()
+    eventually(lambda: len(ada.open_names()) == 6)
+    ada.host.stop()
+    ada.market.set_price("BTC/USDT", ada.market._prices["BTC/USDT"] - 1_100)
+    ada.host.start()
+    ada.host.tick()
+    wanted = {"mine:down1:1-1", "mine:down2:1-1", "mine:down3:1-0", "mine:up1:1-0", "mine:up2:1-0", "mine:up3:1-0"}
+    eventually(lambda: set(ada.open_names()) == wanted, str(ada.open_names()))
+    assert not ada.differences()
+
+
+def test_accounts_of_running_strategies_stay_in_memory(ada: Owner) -> None:
+    account = ada.running()["account"]
+    eventually(lambda: len(ada.open_names()) == 6)
+    accounts = ada.host.engine._accounts
+    for each in accounts._open.values():
+        each.used_at -= 1_000
+    ada.host.run(accounts.close_idle(idle_seconds=1, most=100))
+    assert accounts.in_memory() == [account]
+    ada.ok("POST", "mine/stop")
+    for each in accounts._open.values():
+        each.used_at -= 1_000
+    ada.host.run(accounts.close_idle(idle_seconds=1, most=100))
+    assert accounts.in_memory() == []
+
+
+@pytest.fixture
+def engine(settings: Settings, tmp_path: Path) -> Iterator[KillableEngine]:
+    started = KillableEngine(settings, tmp_path / "engine.log", DEMO_TICK_SECONDS="0.05")
+    yield started
+    started.close()
+
+
+class TestKills:
+    @pytest.fixture
+    def bridge(self, engine: KillableEngine) -> OctoBotBridge:
+        return engine.bridge
+
+    def test_in_the_midst_of_placing_a_grid(
+        self, engine: KillableEngine, client: FlaskClient, user: SignedIn, database: Database
+    ) -> None:
+        ada = Owner(client, user, None, None, database)  # type: ignore[arg-type]
+        ada.running("big", settings={"levels": LINES, "spacing_percent": "1"}, funding="9000")
+
+        def count() -> int:
+            with database.read() as connection:
+                return connection.execute(select(func.count()).select_from(models.Order)).scalar_one()
+
+        killed_at = []
+        for least in (1, 20, 45, 70):
+            eventually(lambda least=least: count() >= least)  # type: ignore[misc]
+            engine.kill()
+            killed_at.append(count())
+        assert any(1 <= placed < len(GRID_NAMES) for placed in killed_at), killed_at
+        eventually(lambda: count() >= len(GRID_NAMES))
+        placed = Counter(order["client_order_id"] for order in ada.orders("big"))
+        assert sorted(placed) == GRID_NAMES
+        assert set(placed.values()) == {1}
+        assert ada.get("big")["state"] == "running"
+        assert not books.differences(database, engine.bridge)
