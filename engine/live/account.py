@@ -54,9 +54,8 @@ class LiveAccount(HoldingAccount):
         self._differences = Differences(self.timing.lag)
         self._foreign: dict[str, Decimal] = {}
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
-        for order in record.orders:
-            self.orders[order.id] = order
-            self.line.statuses[order.id] = order.status
+        self.orders.update((order.id, order) for order in record.orders)
+        self.line.statuses.update((order.id, order.status) for order in record.orders)
         octobot.orders = self.orders
         self._reckon()
 
@@ -91,6 +90,7 @@ class LiveAccount(HoldingAccount):
         unit.settle(deposited=deposited)
         unit.sample(deposited, deposited)
         self._reckon()
+        self._booking.tell(list(held), unit)
 
     # ------------------------------------------------------------------------------------------- commands
 

@@ -27,6 +27,8 @@ class LiveBooking(Booking):
         super().__init__(octobot, market, valuation)
         octobot.trades = self.trades
         self.totals = totals
+        self._untold: dict[str, None] = {}
+        """Currencies that have moved since the owner was last told; a fee may be in any."""
 
     def total(self, currency: str) -> Decimal:
         """Return the sum of the ledger of `currency`."""
@@ -76,6 +78,11 @@ class LiveBooking(Booking):
         unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
         return worth
 
+    def tell(self, currencies: list[str], unit: Unit) -> None:
+        """Tell the owner what the account has of `currencies` now, and of all others that have moved."""
+        super().tell(list(dict.fromkeys([*currencies, *self._untold])), unit)
+        self._untold.clear()
+
     def _move(
         self,
         currency: str,
@@ -88,6 +95,7 @@ class LiveBooking(Booking):
     ) -> None:
         unit.book(currency, amount, kind, trade, worth)
         self.totals[currency] = self.total(currency) + amount
+        self._untold[currency] = None
 
 
 def _sum(so_far: Fee | None, fee: Fee | None) -> Fee | None:

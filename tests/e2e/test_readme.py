@@ -102,6 +102,15 @@ def test_second_account_as_pasted(server: Server) -> None:
     assert (engaged["data"]["engaged"], released["data"]["engaged"]) == (True, False)
 
 
+def test_streams_as_pasted(server: Server) -> None:
+    told = re.findall(r"^id: (\d+)\nevent: (\w+)\ndata: (.*)$", paste(server.address).stdout, re.M)
+    told = [(int(number), kind, json.loads(data)) for number, kind, data in told if kind != "price"]
+    assert [number for number, _, _ in told] == list(range(1, len(told) + 1))
+    # what she began with, and what she bought first
+    assert [kind for _, kind, _ in told[:4]] == ["balance", "order", "trade", "balance"]
+    assert told[1][2]["status"] == "filled"
+
+
 def test_tour_pasted_again_places_the_first_order_no_second_time(server: Server) -> None:
     paste(server.address)
     refused, _, bought, again, _, _, history, *_ = answers(paste(server.address).stdout)

@@ -18,7 +18,7 @@ from engine.live.timing import Timing
 from engine.live.trader import client_id
 from models import Database
 from models.records import order_of
-from tests.books import differences
+from tests.books import differences, untold
 from tests.engine_host import EngineHost
 from tests.exchanges.server import Loopback
 from tests.manual_market import ManualMarket
@@ -209,7 +209,7 @@ class House:
 
     def disagreements(self) -> list[str]:
         """Return every way in which SQL and the exchange differ: lost, doubled, ghosts, phantoms, fills, balances."""
-        found = differences(self.database)
+        found = differences(self.database) + untold(self.database)
         ours = {client_id(order): order for order in self.orders()}
         theirs: dict[str, list[Any]] = {}
         for each in self.exchange.book.orders(OWNER):
