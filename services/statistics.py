@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, case, cast, func, select
 from sqlalchemy.orm import aliased
 
@@ -24,7 +25,7 @@ from utils import clock, ids
 from utils.errors import BridgeError
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import EngineStatus, Message, Mode
+from utils.wire import Message, Mode
 
 SECONDS = 10.0
 ENGINE_SECONDS = 1.0
@@ -72,6 +73,27 @@ class Profits(Message, frozen=True, kw_only=True):
     buckets: list[Bucket]
 
 
+class FeedState(Message, frozen=True, kw_only=True):
+    """How the prices of an exchange come in; `tick_age` is in seconds, None before the first."""
+
+    exchange: str
+    connected: bool
+    symbols: int
+    tick_age: float | None
+
+
+class EngineState(Message, frozen=True, kw_only=True):
+    """How the engine is; `loop_lag` is how late its event loop last ran, in seconds."""
+
+    pid: int
+    octobot_version: str
+    started_at: datetime
+    accounts_in_memory: int
+    open_orders: int
+    loop_lag: float
+    feeds: list[FeedState]
+
+
 class Statistics(Message, frozen=True, kw_only=True):
     """The installation now; `engine` is None while it is away."""
 
@@ -79,7 +101,7 @@ class Statistics(Message, frozen=True, kw_only=True):
     paper: Activity
     live: Activity
     profits: dict[Mode, Profits]
-    engine: EngineStatus | None
+    engine: EngineState | None
     as_of: datetime
 
 
@@ -150,9 +172,9 @@ class Figures:
             )
         return days
 
-    def _engine(self) -> EngineStatus | None:
+    def _engine(self) -> EngineState | None:
         try:
-            return self._bridge.status()
+            return msgspec.convert(self._bridge.status(), EngineState, from_attributes=True)
         except BridgeError:
             return None
 
