@@ -127,7 +127,7 @@ KEEP = {
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
 """What later requests need of an operation's answer."""
-ADMIN_ONLY = ("config", "administration", "statistics", "audit log")
+ADMIN_ONLY = ("config", "metrics", "administration", "statistics", "audit log")
 """Folders that a user is kept out of."""
 
 
