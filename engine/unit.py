@@ -190,11 +190,11 @@ class Unit:
                 "user_id": actor.user_id,
                 "action": action,
                 "target": target,
-                "outcome": "refused" if error else "ok",
+                "outcome": "denied" if error else "done",
                 "error_code": error.code if error else None,
                 "ip": actor.ip,
                 "request_id": actor.request_id,
-                "detail": None,
+                "detail": None if actor.key_id is None else msgspec.json.encode({"api_key": actor.key_id}).decode(),
             }
         )
 

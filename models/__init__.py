@@ -1,5 +1,6 @@
 """The tables, one module per noun, and the database they live in."""
 
+from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.base import Base
 from models.credentials import Credential
@@ -8,10 +9,11 @@ from models.events import AuditEntry, Event, EventCounter, Installation
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
-from models.users import RefreshToken, Session, StreamTicket, User
+from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AuditEntry",
     "Balance",
     "Base",
@@ -26,8 +28,10 @@ __all__ = [
     "LedgerEntry",
     "Order",
     "Position",
+    "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
+    "SecondFactor",
     "Session",
     "SignalKey",
     "Strategy",
@@ -35,4 +39,5 @@ __all__ = [
     "StreamTicket",
     "Trade",
     "User",
+    "UserSettings",
 ]
