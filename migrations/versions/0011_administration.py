@@ -1,6 +1,6 @@
 """Add API keys, second factors, profiles, settings, and the hash chain of the audit log.
 
-Revision: 0006
+Revision: 0011
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0006"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
