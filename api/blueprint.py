@@ -13,11 +13,12 @@ from flask import Response, request
 from flask_smorest.utils import unpack_tuple_response
 from marshmallow import Schema
 
+from api import answers
 from api.arguments import OptionalBody, Parser, refused, unknown
 from api.schemas.envelope import enveloped
 from middleware.permissions import PUBLIC, check_declared
 from utils import json
-from utils.pages import Page
+from utils.pages import Aged
 
 __all__ = ["ENGINE", "PUBLIC", "Blueprint"]
 
@@ -94,14 +95,22 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         return decorate
 
     def response(
-        self, status: int, schema: type[Schema], *, many: bool = False, paged: bool = False, **document: Any
+        self,
+        status: int,
+        schema: type[Schema],
+        *,
+        many: bool = False,
+        paged: bool = False,
+        aged: bool = False,
+        **document: Any,
     ) -> Callable[[View], View]:
         """Answer `{"success": true, "data": …}` with `status`.
 
         :param schema: what `data` is (of each item when `many` or `paged`); it documents, it does not convert.
         :param paged: the view returns a `Page`.
+        :param aged: it returns an `Aged` list or `Page`.
         """
-        envelope = enveloped(schema, many=many or paged, paged=paged)
+        envelope = enveloped(schema, many=many or paged, paged=paged, aged=aged)
         describe: Callable[[View], View] = self.alt_response(
             status, schema=envelope, description=HTTPStatus(status).phrase, success=True, **document
         )
@@ -110,17 +119,26 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             @wraps(view)
             def answer(*args: Any, **kwargs: Any) -> Response:
                 data, given, headers = unpack_tuple_response(view(*args, **kwargs))
+                if isinstance(data, Aged):
+                    return answers.aged(data)
                 return Response(
-                    json.dumps(_envelope(data)), given or status, headers=headers, mimetype="application/json"
+                    json.dumps(answers.envelope(data)), given or status, headers=headers, mimetype="application/json"
                 )
 
             return describe(answer)
 
         return decorate
 
+    def kept(self) -> Callable[[View], View]:
+        """Document that a client may keep the `Aged` answer for a while, and ask for it by its `ETag` afterwards."""
+        describe: Callable[[View], View] = self.alt_response(
+            304, description="What `If-None-Match` names is still the answer.", success=True, headers=answers.KEPT
+        )
+        return describe
+
     def unsettled(self, schema: type[Schema], **document: Any) -> Callable[[View], View]:
         """Document that the view may also answer 202 with the same kind of `data`: its outcome is not certain yet."""
-        envelope = enveloped(schema, many=False, paged=False)
+        envelope = enveloped(schema, many=False, paged=False, aged=False)
         describe: Callable[[View], View] = self.alt_response(
             202, schema=envelope, description=HTTPStatus.ACCEPTED.phrase, success=True, **document
         )
@@ -140,10 +158,3 @@ def _without_query(view: View) -> View:
         return view(*args, **kwargs)
 
     return refuse
-
-
-def _envelope(data: Any) -> dict[str, Any]:
-    if not isinstance(data, Page):
-        return {"success": True, "data": data}
-    pagination = {"limit": data.limit, "has_more": data.next_cursor is not None, "next_cursor": data.next_cursor}
-    return {"success": True, "data": data.items, "pagination": pagination}

@@ -37,6 +37,10 @@ canceled, and says why in `error`. An action that does not go with its state is 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
 Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in the way.
 
+**Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
+are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
+ask again with `If-None-Match`, and 304 says that nothing is new.
+
 **Rate limits** are per user, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
 SERVERS = [
@@ -49,6 +53,7 @@ PARAMETERS = {
     "base": "The currency that is traded.",
     "client_order_id": "The id that the client gave the order.",
     "credential_id": "The id of a credential.",
+    "depth": "How many offers on each side.",
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
@@ -111,6 +116,11 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         },
         "Challenge": {"description": "How to sign in.", "schema": {"type": "string"}},
         "Location": {"description": "Where what was created is found.", "schema": {"type": "string"}},
+        "ETag": {"description": "Names this answer; send it as `If-None-Match`.", "schema": {"type": "string"}},
+        "CacheControl": {
+            "description": "How long the answer may be kept; `no-store`: not at all.",
+            "schema": {"type": "string"},
+        },
     },
 }
 ALWAYS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}

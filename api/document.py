@@ -19,6 +19,7 @@ from api.conventions import (
     TITLE,
 )
 from api.examples import EXAMPLES
+from api.examples.story import BOUGHT
 from api.problems import PROBLEMS, problem
 from middleware.permissions import PUBLIC
 from middleware.rate_limits import UNLIMITED
@@ -162,6 +163,8 @@ def _answer(envelope: dict[str, Any]) -> dict[str, Any] | None:
     answer = {"success": True, "data": data if "$ref" in inner else [data]}
     if "pagination" in envelope["properties"]:
         answer["pagination"] = {"limit": 50, "has_more": False, "next_cursor": None}
+    if "as_of" in envelope["properties"]:
+        answer |= {"as_of": BOUGHT, "stale": False}
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The whole way over HTTP: start to ready, order round trips, and reads beside a bare Flask route in the same run."""
+"""The whole way over HTTP: start to ready, and round trips of orders and reads beside a bare Flask route."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from benchmarks.load import Client, client_name, rate, times
+from benchmarks.load import Client, times
 from benchmarks.report import Report, percentile
 from benchmarks.servers import Running, bare, product
 
 ORDERS = 300
 TICKER = "/api/market/ticker/BTC-USDT"
-PORTFOLIO = "/api/portfolio"
-ROUNDS = 3
-"""Rates are taken in turns, so that whatever else the machine does falls on both sides; the median pair counts."""
 
 
 def main() -> Report:
     """Measure and return the figures."""
     report = Report("HTTP, the real product (paper, demo market, SQLite)")
-    report.notes.append(
-        f"Load client: {client_name()}, 16 connections. The baseline is bare Flask on the same gunicorn."
-    )
+    report.notes.append("The baseline is bare Flask on the same gunicorn.")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folders = {part: Path(name) / part for part in ("bare", "unlimited", "limited")}
         for folder in folders.values():
@@ -33,8 +28,6 @@ def main() -> Report:
                 _orders(report, unlimited, baseline)
             with product(folders["unlimited"], RATE_LIMIT_ENABLED="false") as unlimited:
                 _start(report, "start to ready, existing one", unlimited, goal=5.0)
-                token = _log_in(Client(unlimited.port))
-                _reads(report, unlimited, baseline, token, "limits off")
             with product(folders["limited"]) as limited:
                 _limited(report, limited, baseline)
     return report
@@ -46,7 +39,7 @@ def _start(report: Report, what: str, server: Running, *, goal: float | None) ->
 
 
 def _orders(report: Report, server: Running, baseline: Running) -> None:
-    report.notes.append("Orders and reads without a mark run with RATE_LIMIT_ENABLED=false.")
+    report.notes.append("Orders run with RATE_LIMIT_ENABLED=false.")
     client = Client(server.port, _sign_up(Client(server.port)))
     plain = Client(baseline.port)
     market = {"symbol": "BTC/USDT", "side": "buy", "type": "market", "amount": "0.0002"}
@@ -69,15 +62,6 @@ def _orders(report: Report, server: Running, baseline: Running) -> None:
         p50 = percentile(measured, 50)
         report.add(f"{what}, p50", p50, "ms", ratio=p50 / percentile(base, 50), goal="≤ 5 ms", met=p50 <= 5)
         report.add(f"{what}, p99", percentile(measured, 99), "ms")
-
-
-def _reads(report: Report, server: Running, baseline: Running, token: str, mark: str) -> None:
-    for what, path, goal in (("ticker", TICKER, 0.85), ("portfolio", PORTFOLIO, 0.60)):
-        pairs = [(rate(server.port, path, token), rate(baseline.port, "/bare")) for _ in range(ROUNDS)]
-        ours, theirs = sorted(pairs, key=lambda pair: pair[0] / pair[1])[ROUNDS // 2]
-        ratio = ours / theirs
-        report.add(f"GET {what}, {mark}", ours, "req/s", ratio=ratio, goal=f"≥ {goal:.2f} of bare", met=ratio >= goal)
-        report.add("  bare Flask GET beside it", theirs, "req/s")
 
 
 def _limited(report: Report, server: Running, baseline: Running) -> None:

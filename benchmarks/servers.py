@@ -8,17 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
-from supervisor.run import is_ready
+import migrations
+from models import Database
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = re.compile(r"Trading Backend ready at http://\S+:(\d+) ")
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
+GUNICORN = (sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py"))
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,25 @@ def product(directory: Path, **settings: str) -> Iterator[Running]:
 
 
 @contextmanager
-def bare(directory: Path) -> Iterator[Running]:
+def bare(directory: Path, **settings: str) -> Iterator[Running]:
     """Run the bare Flask app.
 
     :raises RuntimeError: when it does not get ready.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "supervisor" / "gunicorn_conf.py")]
-    with _answering([*command, "benchmarks.bare:create_app()"], directory, port) as running:
+    with _answering([*GUNICORN, "benchmarks.bare:create_app()"], directory, free_port(), settings) as running:
+        yield running
+
+
+@contextmanager
+def web(directory: Path, **settings: str) -> Iterator[Running]:
+    """Run the product's web server alone, on a database of its own; the caller runs an engine, or something like it.
+
+    :raises RuntimeError: when it does not get ready.
+    """
+    database = Database(f"sqlite:///{directory / 'var' / 'trading.db'}", pool_size=1)
+    migrations.upgrade(database)
+    database.close()
+    with _answering([*GUNICORN, "app:create_app()"], directory, free_port(), settings, "/health/live") as running:
         yield running
 
 
@@ -127,11 +141,17 @@ def fastapi_stream(directory: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def _answering(command: list[str], directory: Path, port: int) -> Iterator[Running]:
+def _answering(
+    command: list[str],
+    directory: Path,
+    port: int,
+    settings: Mapping[str, str] | None = None,
+    path: str = "/health/ready",
+) -> Iterator[Running]:
     directory.mkdir(exist_ok=True)
-    environment = {**_environment(directory), "PORT": str(port)}
+    environment = {**_environment(directory), "PORT": str(port), **(settings or {})}
     with _started(command, directory, environment) as (process, output, began):
-        while not is_ready("127.0.0.1", port):
+        while not _is_there(port, path):
             _still(process, output, began)
         yield Running(port, time.monotonic() - began, process.pid)
 
@@ -152,6 +172,14 @@ def _started(
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _is_there(port: int, path: str) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=1) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 def _still(process: subprocess.Popen[bytes], output: Path, began: float) -> None:

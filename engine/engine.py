@@ -21,6 +21,7 @@ from engine.accounts import Accounts
 from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
+from engine.demo.market import LocalMarket
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
 from engine.desk import Desk
@@ -92,7 +93,7 @@ class Engine:
         self.market = self._open_market(source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
-        self._near = [self.market, *(Market(other, settings.demo_tick_seconds) for other in others)]
+        self._near = [self.market, *(LocalMarket(other, settings.demo_tick_seconds) for other in others)]
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
@@ -281,7 +282,7 @@ class Engine:
     def _open_market(self, source: MarketSource | None) -> Market:
         source = source or self._demo_source()
         register(source, time.time)
-        return Market(source, self._settings.demo_tick_seconds)
+        return LocalMarket(source, self._settings.demo_tick_seconds)
 
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""

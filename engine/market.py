@@ -5,22 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from engine.demo.source import MarketSource, Quote
+from msgspec.structs import replace
+
+from engine.demo.source import PriceSource, Quote
 from utils.errors import EngineUnavailable, FieldError, NotFound
-from utils.wire import Candle, FeedStatus, GetCandles, Instrument, Order, Price, Ticker
+from utils.wire import (
+    CandleSeries,
+    FeedStatus,
+    GetCandles,
+    GetMarketTrades,
+    GetOptionChain,
+    GetOrderBook,
+    Instrument,
+    Listing,
+    MarketTrades,
+    OptionChain,
+    Order,
+    OrderBook,
+    Price,
+    Ticker,
+)
 
 _log = logging.getLogger(__name__)
 Listener = Callable[[list[Quote]], Awaitable[None]]
 
 
-class Market:
-    """Read a source once per tick and hand the quotes that changed to the listeners, in order."""
+class Market(ABC):
+    """Read a source once per tick and hand the quotes that changed to the listeners, in order.
 
-    def __init__(self, source: MarketSource, tick_seconds: float, clock: Callable[[], float] = time.time) -> None:
+    What is beyond prices (candles, offers, trades, options) is asked for; these questions never block the event loop.
+    They raise `NotFound` for an unknown symbol.
+    """
+
+    def __init__(self, source: PriceSource, tick_seconds: float, clock: Callable[[], float] = time.time) -> None:
         self.exchange = source.exchange
         self.octobot_name = source.exchange
         """What OctoBot's paper accounts on this market call their exchange."""
@@ -30,6 +52,7 @@ class Market:
         self._clock = clock
         self.quotes: dict[str, Quote] = {}
         self._ticked_at: float | None = None
+        self._listed_at = clock()
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -65,34 +88,38 @@ class Market:
         named = order.price or order.stop_price or order.trailing_level
         return self.quote(order.symbol).price if named is None else named
 
-    def listing(self) -> list[Instrument]:
+    def listing(self) -> Listing:
         """Return all markets."""
-        return list(self.instruments.values())
+        return Listing(instruments=list(self.instruments.values()), as_of=moment(self._listed_at))
 
     def tickers(self, symbols: list[str] | None) -> list[Ticker]:
         """Return tickers of `symbols` or of all markets. :raises NotFound: unknown symbol."""
         seen = self._seen_at()
         return [self._source.ticker(self.instrument(symbol).symbol, seen) for symbol in symbols or self.instruments]
 
-    def candles(self, query: GetCandles) -> list[Candle]:
-        """Return candles; blocks up to a second on the first look far back. :raises NotFound: unknown symbol."""
-        self.instrument(query.symbol)
-        return self._source.candles(
-            query.symbol,
-            query.timeframe,
-            limit=query.limit,
-            since=query.since,
-            until=query.until,
-            at=self._seen_at(),
-        )
+    @abstractmethod
+    async def candles(self, query: GetCandles) -> CandleSeries:
+        """Return candles. :raises Refused: there is no such time frame."""
+
+    @abstractmethod
+    async def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return the best offers."""
+
+    @abstractmethod
+    async def trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return the latest trades."""
+
+    @abstractmethod
+    async def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Return the options on a market. :raises NotFound: `no_options`, `unknown_expiry`."""
 
     def time(self) -> float:
         """Return the market's time at the last tick, in seconds since 1970: what its candles are stamped with."""
         return self._source.market_time(self._seen_at())
 
-    def funding(self, symbol: str, moment: datetime) -> tuple[Decimal, Decimal]:
-        """Return the funding rate that was due at `moment`, and the mark price then. :raises NotFound: no perpetual."""
-        at = moment.timestamp()
+    def funding(self, symbol: str, due: datetime) -> tuple[Decimal, Decimal]:
+        """Return the funding rate that was due then, and the mark price. :raises NotFound: no perpetual."""
+        at = due.timestamp()
         return self._source.funding_rate(symbol, at), self._source.quote(symbol, at).price
 
     def status(self) -> FeedStatus:
@@ -117,6 +144,7 @@ class Market:
             symbol_ages=dict.fromkeys(self.quotes, price_age),
         )
 
+    @abstractmethod
     async def close(self) -> None:
         """Let go of what the source holds."""
 
@@ -158,8 +186,30 @@ class Market:
             price=quote.price,
             bid=quote.bid,
             ask=quote.ask,
-            as_of=datetime.fromtimestamp(quote.at, UTC),
+            as_of=moment(quote.at),
         )
+
+
+def moment(at: float) -> datetime:
+    """Return the moment `at` Unix seconds."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def chosen(chain: OptionChain, query: GetOptionChain) -> OptionChain:
+    """Return the part of a chain that a query asks for. :raises NotFound: `unknown_expiry`."""
+    expiries = chain.expiries
+    if query.expiry is not None:
+        expiries = [each for each in expiries if each.expiry.date().isoformat() == query.expiry]
+        if not expiries:
+            detail = f"No options on {chain.symbol} expire on {query.expiry}."
+            error = FieldError(field="expiry", code="unknown_expiry", message=detail)
+            raise NotFound(detail, code="unknown_expiry", errors=(error,))
+    if query.kind is not None:
+        other = "put" if query.kind == "call" else "call"
+        expiries = [
+            replace(each, strikes=[replace(strike, **{other: None}) for strike in each.strikes]) for each in expiries
+        ]
+    return replace(chain, expiries=expiries)
 
 
 def _same(old: Quote | None, new: Quote) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from engine.accounts import Accounts
-from engine.demo.source import EXCHANGE
 from engine.markets import Markets
 from utils import wire
 
@@ -24,9 +22,12 @@ class Queries:
             wire.GetPortfolio: self._portfolio,
             wire.GetOpenOrders: self._open_orders,
             wire.GetTrades: self._trades,
-            wire.GetInstruments: self._instruments,
-            wire.GetTickers: self._tickers,
-            wire.GetCandles: self._candles,
+            wire.GetInstruments: self._markets.instruments,
+            wire.GetTickers: self._markets.tickers,
+            wire.GetCandles: self._markets.candles,
+            wire.GetOrderBook: self._markets.order_book,
+            wire.GetMarketTrades: self._markets.trades,
+            wire.GetOptionChain: self._markets.option_chain,
         }
 
     async def _portfolio(self, query: wire.GetPortfolio) -> wire.Portfolio:
@@ -40,12 +41,3 @@ class Queries:
     async def _trades(self, query: wire.GetTrades) -> list[wire.Trade]:
         async with self._accounts.held(query.account) as account:
             return [account.trades[trade_id] for trade_id in account.octobot.trade_ids() if trade_id in account.trades]
-
-    async def _instruments(self, query: wire.GetInstruments) -> list[wire.Instrument]:
-        return self._markets.get(query.exchange or EXCHANGE).listing()
-
-    async def _tickers(self, query: wire.GetTickers) -> list[wire.Ticker]:
-        return self._markets.get(query.exchange).tickers(query.symbols)
-
-    async def _candles(self, query: wire.GetCandles) -> list[wire.Candle]:
-        return await asyncio.to_thread(self._markets.get(query.exchange).candles, query)

@@ -231,7 +231,7 @@ class Gate:
                     limit=1,
                     since=int(moment.timestamp() * 1000),
                 )
-                candles = await asyncio.to_thread(self._market.candles, query)
+                candles = (await self._market.candles(query)).candles
                 if candles:
                     return ONE / candles[0].open if inverse else candles[0].open
         return holder.value(currency, ONE) or ZERO

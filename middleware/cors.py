@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, request
 from flask_cors import CORS
 
 from config import Settings
 from middleware.context import ORIGINS
-from utils.origins import ACCEPTED, EXPOSED, MAX_AGE, Origins, patterns
+from utils.origins import ACCEPTED, EXPOSED, LOCAL, MAX_AGE, Origins, patterns
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -24,3 +24,7 @@ def install(app: Flask, settings: Settings) -> None:
         expose_headers=list(EXPOSED),
         max_age=MAX_AGE,
     )
+    if origins == [LOCAL]:
+        # flask-cors goes through its options for every answer, also where nobody asks
+        consider = app.after_request_funcs[None].pop()
+        app.after_request(lambda response: consider(response) if "HTTP_ORIGIN" in request.environ else response)

@@ -6,13 +6,15 @@ import hashlib
 import ipaddress
 import math
 import time
+from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limit, Limiter
 from limits.storage import RedisStorage, Storage
 
 from config import Settings
 from middleware.context import caller, principal, services
+from middleware.leases import Leases, Standing
 from middleware.limit_storage import GuardedStorage, SQLiteStorage
 from utils import json
 from utils.errors import TradingError
@@ -33,19 +35,48 @@ ALERT = "alert"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class LeasingLimiter(Limiter):
+    """Count the hits of users ahead, while they are far from their limit; all others, and logins, singly."""
+
+    def __init__(self, leases: Leases, **options: Any) -> None:
+        super().__init__(**options)
+        self._leases = leases
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        user, g.hits = caller(), 1
+        if user is None or _limit() is not None or request.method == "OPTIONS":
+            super()._check_request_limit(callable_name, in_middleware)
+            return
+        g.standing = self._leases.use(user.user_id)
+        if g.standing is None:
+            g.hits = self._leases.size(user.user_id)
+            super()._check_request_limit(callable_name, in_middleware)
+            standing = self.standing()
+            if standing is not None:
+                g.standing = self._leases.keep(user.user_id, g.hits, standing)
+
+    def standing(self) -> Standing | None:
+        """Return where the caller of the present request stands with the tightest limit it was counted for."""
+        tightest = min(self.current_limits, key=lambda one: one.remaining, default=None)
+        if tightest is None:
+            return None
+        return Standing(tightest.limit.amount, tightest.remaining, tightest.window.reset_time)
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Count every request and refuse those that are too many."""
     if not settings.rate_limit_enabled:
         return
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {"inner": _storage(settings), "closed": _is_write}
-    logins = f"{LOGINS_PER_MINUTE}/minute"
-    limiter = Limiter(
+    users, logins = f"{settings.rate_limit_per_minute}/minute", f"{LOGINS_PER_MINUTE}/minute"
+    limiter = LeasingLimiter(
+        Leases(),
         key_func=_address,
         storage_uri=f"{GuardedStorage.STORAGE_SCHEME[0]}://",
         request_identifier=lambda: request.endpoint or "nowhere",  # so that a 404 is counted too
         on_breach=lambda breached: services.metrics.count_refusal(breached.request_args[0].partition(":")[0]),
         application_limits=[
-            ApplicationLimit(f"{settings.rate_limit_per_minute}/minute", key_function=_user, exempt_when=_is_anonymous),
+            ApplicationLimit(users, key_function=_user, exempt_when=_is_anonymous, cost=lambda: g.hits),
             ApplicationLimit(f"{ANONYMOUS_PER_MINUTE}/minute", key_function=_address, exempt_when=_is_signed_in),
         ],
         default_limits=[
@@ -56,17 +87,19 @@ def install(app: Flask, settings: Settings) -> None:
     )
     limiter.request_filter(lambda: request.method == "OPTIONS" or _limit() == UNLIMITED)
     limiter.init_app(app)
+    # what it does at the end of a request is not used: headers of its own, and emptying what goes with the request
+    app.after_request_funcs[None].pop()
+    app.teardown_request_funcs[None].pop()
 
     @app.after_request
     def tell(response: Response) -> Response:
-        tightest = min(limiter.current_limits, key=lambda one: one.remaining, default=None)
-        if tightest is not None:
-            response.headers["X-RateLimit-Limit"] = str(tightest.limit.amount)
-            response.headers["X-RateLimit-Remaining"] = str(tightest.remaining)
-            response.headers["X-RateLimit-Reset"] = str(math.ceil(tightest.window.reset_time))
+        standing = g.get("standing") or limiter.standing()
+        if standing is not None:
+            response.headers.add("X-RateLimit-Limit", str(standing.amount))
+            response.headers.add("X-RateLimit-Remaining", str(standing.remaining))
+            response.headers.add("X-RateLimit-Reset", str(math.ceil(standing.reset)))
             if response.status_code == 429:
-                wait = math.ceil(tightest.window.reset_time - time.time())
-                response.headers["Retry-After"] = str(max(wait, 1))
+                response.headers["Retry-After"] = str(max(math.ceil(standing.reset - time.time()), 1))
         return response
 
 

@@ -17,10 +17,10 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def choose() -> None:
-        given = request.headers.get(HEADER, "")
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
         g.request_id = given if _SANE.fullmatch(given) else ids.new_id()
 
     @app.after_request
     def echo(response: Response) -> Response:
-        response.headers[HEADER] = g.request_id
+        response.headers.add(HEADER, g.request_id)
         return response

@@ -7,8 +7,6 @@ import time
 
 from flask import Flask, Response, g, request
 
-from middleware.context import caller
-
 _logger = logging.getLogger("access")
 
 
@@ -21,16 +19,19 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def write(response: Response) -> Response:
-        principal = caller()
         # the rule, not the path: a client chooses the path and could forge lines with it
         route = request.url_rule.rule if request.url_rule else "-"
-        fields = {
-            "request_id": g.request_id,
-            "user": principal.user_id if principal else "-",
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - g.started) * 1000, 1),
-        }
         # probes ask several times a second, and say nothing new
         level = logging.DEBUG if route.startswith("/health/") else logging.INFO
-        _logger.log(level, "%s %s", request.method if request.method.isalpha() else "-", route, extra=fields)
+        if _logger.isEnabledFor(level):
+            principal = g.get("principal")
+            fields = {
+                "request_id": g.request_id,
+                "user": principal.user_id if principal else "-",
+                "status": response.status_code,
+                "ms": round((time.perf_counter() - g.started) * 1000, 1),
+            }
+            words = (request.method if request.method.isalpha() else "-", route)
+            # without looking for the line that logs, as `Logger.log` does
+            _logger.handle(_logger.makeRecord("access", level, __file__, 0, "%s %s", words, None, extra=fields))
         return response

@@ -13,6 +13,7 @@ from services.accounts import Accounts
 from services.configuration import Configurations
 from services.credentials import Credentials
 from services.equity import EquityCurves
+from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.market import Market
@@ -66,6 +67,7 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    gateway: Gateway
     health: Health
     metrics: Metrics
 
@@ -140,6 +142,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
+        gateway=Gateway(bridge),
         health=Health(database, bridge, streamer),
         metrics=metrics,
     )

@@ -18,6 +18,7 @@ _USER = frozenset(
         "strategies:read",
         "strategies:write",
         "market:read",
+        "gateway:read",
         "streams:read",
     }
 )

@@ -13,9 +13,9 @@ from streaming.events import Event
 from streaming.hub import Hub
 from streaming.readers import Readers
 from streaming.topic import Topic
-from utils import json
+from utils import json, timeframes
 from utils.errors import Overloaded, TradingError
-from utils.wire import TIMEFRAMES, Candle, GetCandles
+from utils.wire import Candle, GetCandles
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25
@@ -101,14 +101,18 @@ class CandleTopic:
         self.joining = 0
         self.newest: Candle | None = None
         self.failed = False
-        self.length_ms = TIMEFRAMES[key[2]] * 1000
+        self.timeframe = key[2]
         self.reading = asyncio.Lock()
         """One question at a time, so that no answer is older than what was written."""
 
     def is_due(self, moved: Collection[str]) -> bool:
         """Tell whether there may be something new: its market moved, or the newest candle has closed."""
-        ends_at = 0.0 if self.newest is None else (self.newest.timestamp + self.length_ms) / 1000
-        return bool(self.subscribers) and (self.failed or self.key[1] in moved or ends_at <= time.time())
+        return bool(self.subscribers) and (self.failed or self.key[1] in moved or self._ends_at <= time.time())
+
+    @property
+    def _ends_at(self) -> float:
+        """Return when the newest candle closes (Unix seconds)."""
+        return 0.0 if self.newest is None else timeframes.shifted(self.timeframe, self.newest.timestamp, 1) / 1000
 
     def query(self, since: int | None) -> GetCandles:
         """Return what to ask for: the two newest candles, or those from the opening `since` on."""
@@ -126,8 +130,8 @@ class CandleTopic:
 
     def is_beyond(self, since: int) -> bool:
         """Tell whether one question cannot bring what followed `since`: too much was missed, or it is yet to come."""
-        elapsed = time.time() * 1000 - since
-        return elapsed < 0 or elapsed > (MOST_REPLAYED - 1) * self.length_ms
+        now = int(time.time() * 1000)
+        return since > now or since < timeframes.shifted(self.timeframe, now, 1 - MOST_REPLAYED)
 
     def _is_new(self, candle: Candle) -> bool:
         newest = self.newest
@@ -191,7 +195,7 @@ class CandleFollowing:
 
     async def _come_up_to(self, topic: CandleTopic) -> None:
         """Write what is missing and take part."""
-        since = None if self.seen is None else self.seen // topic.length_ms * topic.length_ms
+        since = None if self.seen is None else timeframes.opening(topic.timeframe, self.seen)
         written: list[Event] = []
         if since is not None and topic.is_beyond(since):
             written.append(events.reset(since))

@@ -51,7 +51,7 @@ class Streamer:
         self._door_readers = Readers(SQL_THREADS // 2, "doors")
         self._log_readers = Readers(SQL_THREADS // 2, "events")
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
-        candles = CandleFeed(self.hub, settings.exchanges, services.market.candles)
+        candles = CandleFeed(self.hub, settings.exchanges, services.market.candle_rows)
         prices = {exchange: PriceFeed(exchange, self.hub) for exchange in settings.exchanges}
         for exchange, feed in prices.items():
             feed.listeners.append(candles.moved[exchange])

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.demo.catalogue import FUNDING_SECONDS
 from engine.demo.generator import DemoMarket
 from engine.demo.source import Quote
-from utils.wire import Candle, Ticker
+from utils.wire import Candle, Level, OrderBook, Ticker
 
 
 class ManualMarket(DemoMarket):
@@ -57,6 +57,13 @@ class ManualMarket(DemoMarket):
             high=high,
             low=low,
         )
+
+    def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
+        """Return the demo market's offers, moved to the price that was put."""
+        book = super().order_book(symbol, depth, at)
+        moved = self._prices[symbol] - super().quote(symbol, at).price
+        bids, asks = (tuple(Level(each.price + moved, each.amount) for each in side) for side in (book.bids, book.asks))
+        return replace(book, bids=bids, asks=asks)
 
     def candles(self, symbol: str, timeframe: str, *, at: float, **query: Any) -> list[Candle]:
         """Return the demo market's candles, the running one ending at the price that was put."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import re
 import sys
 import time
@@ -53,9 +54,9 @@ class Masker:
             if secret in text:
                 text = text.replace(secret, MASK)
         lowered = text.lower()
-        if any(word in lowered for word in _SUSPECT):
-            for pattern, replacement in _PATTERNS:
-                text = pattern.sub(replacement, text)
+        for word in _SUSPECT:
+            if word in lowered:
+                return _masked(text)
         return text
 
     def value(self, name: str, value: Any) -> Any:
@@ -71,6 +72,12 @@ class Masker:
         return self.text(str(value))
 
 
+def _masked(text: str) -> str:
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
 class _Formatter(logging.Formatter):
     """Turn a record into one masked line; the traceback, if any, follows it (text) or is a member (JSON)."""
 
@@ -80,6 +87,8 @@ class _Formatter(logging.Formatter):
         self._masker = masker
 
     def trace(self, record: logging.LogRecord) -> str:
+        if not (record.exc_info or record.exc_text or record.stack_info):
+            return ""
         parts = []
         if record.exc_info:
             parts.append(self.formatException(record.exc_info))
@@ -90,13 +99,33 @@ class _Formatter(logging.Formatter):
         return self._masker.text("\n".join(parts))
 
 
+class _DescriptorHandler(logging.Handler):
+    """Write each line with one system call, without a lock: threads that log at once would wait for each other."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def createLock(self) -> None:  # noqa: N802 - the name is logging's
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except Exception:  # as in every handler: who logs does not fail by it
+            self.handleError(record)
+
+
 class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         for name, value in vars(record).items():
             if name not in _STANDARD and value is not None:
-                # A plain word is masked with the whole line, which is cheaper; quoting others would hide secrets.
-                is_plain = isinstance(value, str) and not _UNSAFE.search(value) and not _is_secret(name)
+                # What is plain is masked with the whole line, which is cheaper; quoting others would hide secrets.
+                is_number = type(value) is int or type(value) is float
+                is_plain = is_number or (type(value) is str and not _UNSAFE.search(value) and not _is_secret(name))
                 text += f" {name}={value if is_plain else _word(self._masker.value(name, value))}"
         # A line break in a message (a user name, a path) must not start what looks like another record.
         text = self._masker.text(text).replace("\r", "\\r").replace("\n", "\\n")
@@ -128,7 +157,7 @@ class _JsonFormatter(_Formatter):
 def configure(settings: Settings, process: str) -> None:
     """Send all logging of this process to stderr; `process` names it in every line. May be called again."""
     form: Callable[[str, Masker], _Formatter] = _JsonFormatter if settings.log_format == "json" else _TextFormatter
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _handler()
     handler.setFormatter(form(process, Masker(_secrets(settings))))
     handler.addFilter(_is_worth_it)
     root = logging.getLogger()
@@ -139,6 +168,14 @@ def configure(settings: Settings, process: str) -> None:
     logging.captureWarnings(capture=True)
     # No line shows these; leaving them out is a good part of what a record costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # typeshed does not know it
+
+
+def _handler() -> logging.Handler:
+    try:
+        return _DescriptorHandler(sys.stderr.fileno())
+    except OSError:
+        return logging.StreamHandler(sys.stderr)  # it is replaced by something in memory
 
 
 @lru_cache(maxsize=1024)
@@ -148,7 +185,12 @@ def _is_secret(name: str) -> bool:
 
 def _is_worth_it(record: logging.LogRecord) -> bool:
     # OctoBot names its loggers after classes and instances, so the file is what tells them apart.
-    return record.levelno >= logging.WARNING or not _NOISY.search(record.pathname)
+    return record.levelno >= logging.WARNING or not _is_noisy(record.pathname)
+
+
+@lru_cache(maxsize=1024)
+def _is_noisy(pathname: str) -> bool:
+    return _NOISY.search(pathname) is not None
 
 
 def _secrets(settings: Settings) -> Iterable[str]:

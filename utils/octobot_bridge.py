@@ -15,7 +15,7 @@ from utils.wire import (
     BotConfig,
     CancelOrder,
     CancelOrders,
-    Candle,
+    CandleSeries,
     CheckStrategy,
     ClosePosition,
     CredentialCheck,
@@ -30,8 +30,11 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMarketTrades,
     GetMetrics,
     GetOpenOrders,
+    GetOptionChain,
+    GetOrderBook,
     GetPortfolio,
     GetStatus,
     GetStrategyClasses,
@@ -40,8 +43,12 @@ from utils.wire import (
     Instrument,
     KillSwitchState,
     Leverage,
+    Listing,
+    MarketTrades,
     MoveStrategy,
+    OptionChain,
     Order,
+    OrderBook,
     Placement,
     PlaceOrder,
     PlaceOrders,
@@ -210,9 +217,13 @@ class OctoBotBridge:
         """Return the trades that OctoBot made for the account since it came into memory, oldest first."""
         return self._call(GetTrades(account=account))
 
-    def instruments(self, exchange: str | None = None) -> list[Instrument]:
-        """Return the markets and their rules. :raises NotFound: unknown exchange."""
+    def listing(self, exchange: str | None = None) -> Listing:
+        """Return the markets of an exchange, or of all, and when they were read. :raises NotFound: unknown exchange."""
         return self._call(GetInstruments(exchange=exchange))
+
+    def instruments(self, exchange: str | None = None) -> list[Instrument]:
+        """Return the markets of an exchange, or of all, and their rules. :raises NotFound: unknown exchange."""
+        return self.listing(exchange).instruments
 
     def tickers(self, exchange: str, symbols: list[str] | None = None) -> list[Ticker]:
         """Return the tickers. :raises NotFound: unknown exchange or symbol."""
@@ -222,8 +233,20 @@ class OctoBotBridge:
         """Return one ticker. :raises NotFound: unknown exchange or symbol."""
         return self.tickers(exchange, [symbol])[0]
 
-    def candles(self, query: GetCandles) -> list[Candle]:
+    def candles(self, query: GetCandles) -> CandleSeries:
         """Return candles, ascending. :raises NotFound: unknown exchange or symbol. :raises Refused: time frame."""
+        return self._call(query)
+
+    def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return the best offers. :raises NotFound: unknown exchange or symbol."""
+        return self._call(query)
+
+    def market_trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return the latest trades of a market. :raises NotFound: unknown exchange or symbol."""
+        return self._call(query)
+
+    def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Return the options on a market. :raises NotFound: unknown market or expiry, or there are no options."""
         return self._call(query)
 
     def verify_credential(self, query: VerifyCredential) -> CredentialCheck:

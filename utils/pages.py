@@ -14,7 +14,7 @@ from utils.errors import FieldError, Malformed
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -26,7 +26,7 @@ class Cursor(NamedTuple):
 
     def encode(self) -> str:
         """Write the cursor as clients carry it."""
-        body = msgspec.json.encode(((self.created_at - _EPOCH) // _MICROSECOND, self.id))
+        body = msgspec.json.encode(((self.created_at - EPOCH) // _MICROSECOND, self.id))
         return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
 
     @classmethod
@@ -38,11 +38,11 @@ class Cursor(NamedTuple):
         try:
             body = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
             micros, row_id = msgspec.json.decode(body, type=tuple[int, str])
-            created_at = _EPOCH + micros * _MICROSECOND
+            created_at = EPOCH + micros * _MICROSECOND
         except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, OverflowError):
-            raise _unreadable() from None
+            raise unreadable_cursor() from None
         if not row_id.isascii() or not row_id.isprintable() or len(row_id) > 64:
-            raise _unreadable()
+            raise unreadable_cursor()
         return cls(created_at, row_id)
 
 
@@ -65,6 +65,20 @@ class Page[T]:
         return cls(items, limit, None if last is None else Cursor(last.created_at, last.id).encode())  # type: ignore[attr-defined]
 
 
-def _unreadable() -> Malformed:
+@dataclass(frozen=True)
+class Aged[T]:
+    """A list, or a page of one, as it was known at `as_of`; `stale` when it is older than it should be.
+
+    A client may keep it for `max_age` seconds, then ask whether it is still the same; None: it may not.
+    """
+
+    value: T
+    as_of: datetime
+    stale: bool = False
+    max_age: int | None = None
+
+
+def unreadable_cursor() -> Malformed:
+    """Return the refusal of a cursor."""
     error = FieldError(field="cursor", code="invalid_cursor", message="Use next_cursor of the page before, unchanged.")
     return Malformed("The cursor is not one that this API gave out.", code="invalid_cursor", errors=(error,))

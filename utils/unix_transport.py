@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -18,9 +19,15 @@ from utils.wire import AnyRequest, Subscribe, Subscription
 RETRY_AFTER = 2
 """Seconds a client is told to wait when the engine is away; a restart takes about this long."""
 
+_CHUNK = 64 * 1024
+
 
 class UnixTransport:
-    """Reach the engine over its Unix socket: one connection per thread, kept open, one call at a time."""
+    """Reach the engine over its Unix socket: one connection per thread, kept open, one call at a time.
+
+    The sockets of calls never block: every system call lets another thread run, and with many threads that costs more
+    than the call itself. A call takes three of them: send, wait, receive.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -31,7 +38,7 @@ class UnixTransport:
         body = wire.encode_call(wire.Call(deadline, request))
         connection = self._send(body, deadline)
         try:
-            reply = _receive(connection)
+            reply = connection.receive(deadline)
         except TimeoutError:
             self._drop()
             raise EngineTimeout("The engine did not answer in time; the outcome is unknown.") from None
@@ -52,81 +59,107 @@ class UnixTransport:
         decode: Callable[[bytes], Any] = (
             wire.decode_event if isinstance(request, Subscribe) else wire.decode_account_events
         )
-        connection = self._connect(timeout=request.heartbeat + 5)
+        patience = request.heartbeat + 5
+        connection = self._connect(time.time() + patience)
         try:
-            connection.sendall(wire.encode_call(wire.Call(time.time() + 5, request)))
+            connection.send(wire.encode_call(wire.Call(time.time() + 5, request)), time.time() + patience)
             while True:
-                body = _receive(connection)
+                body = connection.receive(time.time() + patience)
                 yield decode(body) if body else None
         except (OSError, msgspec.DecodeError):
             raise EngineUnavailable("The engine went away.", retry_after=RETRY_AFTER) from None
         finally:
             connection.close()
 
-    def _send(self, body: bytes, deadline: float) -> socket.socket:
+    def _send(self, body: bytes, deadline: float) -> _Connection:
         """Send `body`, once more on a fresh connection when a kept one turns out to be dead before it took a byte."""
-        kept: socket.socket | None = getattr(self._local, "connection", None)
+        kept: _Connection | None = getattr(self._local, "connection", None)
         if kept is not None:
-            if not _is_dead(kept):
-                kept.settimeout(max(deadline - time.time(), 0.001))
-                try:
-                    kept.sendall(body)
-                    return kept
-                except OSError:
-                    pass
-            self._drop()
-        fresh = self._connect(timeout=max(deadline - time.time(), 0.001))
-        self._local.connection = fresh
+            try:
+                kept.send(body, deadline)
+                return kept
+            except OSError:
+                self._drop()
+        fresh = self._local.connection = self._connect(deadline)
         try:
-            fresh.sendall(body)
+            fresh.send(body, deadline)
         except OSError:
             self._drop()
             raise EngineUnavailable("The engine cannot be reached.", retry_after=RETRY_AFTER) from None
         return fresh
 
-    def _connect(self, timeout: float) -> socket.socket:
+    def _connect(self, deadline: float) -> _Connection:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        connection.settimeout(max(deadline - time.time(), 0.001))
         try:
             connection.connect(self._path)
         except OSError:
             connection.close()
             raise EngineUnavailable("The engine cannot be reached.", retry_after=RETRY_AFTER) from None
-        return connection
+        connection.setblocking(False)
+        return _Connection(connection)
 
     def _drop(self) -> None:
-        connection: socket.socket | None = getattr(self._local, "connection", None)
+        connection: _Connection | None = getattr(self._local, "connection", None)
         self._local.connection = None
         if connection is not None:
             connection.close()
 
 
-def _is_dead(connection: socket.socket) -> bool:
-    """Tell whether the other side has closed, without waiting: an idle connection has nothing to read."""
-    connection.setblocking(False)
-    try:
-        connection.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
+class _Connection:
+    """A connected socket that frames are sent over, and the bytes that came after the last one.
 
+    Deadlines are Unix times. All methods raise `TimeoutError` when they pass, `OSError` when the other side is gone.
+    """
 
-def _receive(connection: socket.socket) -> bytes:
-    """Read one frame. :raises OSError: when the other side closes or the time is up."""
-    header = _read(connection, wire.HEADER.size)
-    (length,) = wire.HEADER.unpack(header)
-    if length > wire.MAX_FRAME:
-        raise OSError(f"frame of {length} bytes")
-    return _read(connection, length)
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._poll = select.poll()
+        self._buffer = bytearray()
 
+    def send(self, frame: bytes, deadline: float) -> None:
+        """Send a frame; a kernel's buffer takes nearly all of them at once."""
+        while True:
+            try:
+                sent = self._socket.send(frame)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(frame):
+                return
+            frame = frame[sent:]
+            self._wait(select.POLLOUT, deadline)
 
-def _read(connection: socket.socket, length: int) -> bytes:
-    chunks = bytearray()
-    while len(chunks) < length:
-        chunk = connection.recv(length - len(chunks))
-        if not chunk:
-            raise ConnectionResetError("closed")
-        chunks += chunk
-    return bytes(chunks)
+    def receive(self, deadline: float) -> bytes:
+        """Wait for a frame and return its body."""
+        while True:
+            body = self._frame()
+            if body is not None:
+                return body
+            self._wait(select.POLLIN, deadline)
+            chunk = self._socket.recv(_CHUNK)
+            if not chunk:
+                raise ConnectionResetError("closed")
+            self._buffer += chunk
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def _frame(self) -> bytes | None:
+        """Cut a whole frame off what has come. :raises OSError: when it is larger than any."""
+        if len(self._buffer) < wire.HEADER.size:
+            return None
+        (length,) = wire.HEADER.unpack_from(self._buffer)
+        if length > wire.MAX_FRAME:
+            raise OSError(f"frame of {length} bytes")
+        end = wire.HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        body = bytes(self._buffer[wire.HEADER.size : end])
+        del self._buffer[:end]
+        return body
+
+    def _wait(self, event: int, deadline: float) -> None:
+        self._poll.register(self._socket, event)
+        if not self._poll.poll(max(deadline - time.time(), 0.001) * 1000):
+            raise TimeoutError

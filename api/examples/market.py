@@ -6,6 +6,21 @@ from typing import Any
 
 from api.examples.story import BOUGHT, NOON
 
+CALL = {
+    "symbol": "BTC/USDT:USDT-261127-60000-C",
+    "bid": "1289.4",
+    "ask": "1323.1",
+    "mark": "1306.202",
+    "last": None,
+    "implied_volatility": "0.4203",
+    "delta": "0.51088",
+    "gamma": "0.00012",
+    "theta": "-98.45",
+    "vega": "31.07",
+    "rho": "5.51",
+    "open_interest": "412.5",
+}
+
 MARKET: dict[str, dict[str, Any]] = {
     "Instrument": {
         "btc": {
@@ -80,6 +95,68 @@ MARKET: dict[str, dict[str, Any]] = {
             "close": "60000",
             "volume": "12.5",
             "closed": False,
+        }
+    },
+    "OrderBook": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "bids": [{"price": "59999.99", "amount": "0.31415"}, {"price": "59996.99", "amount": "0.02718"}],
+            "asks": [{"price": "60000.01", "amount": "0.16180"}, {"price": "60003.01", "amount": "0.57721"}],
+            "as_of": BOUGHT,
+            "stale": False,
+        }
+    },
+    "MarketTrade": {
+        "bought": {
+            "id": "1795176005",
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "side": "buy",
+            "price": "60000",
+            "amount": "0.25",
+            "created_at": BOUGHT,
+        }
+    },
+    "OptionChain": {
+        "btc": {
+            "symbol": "BTC/USDT",
+            "exchange": "demo",
+            "expiries": [
+                {
+                    "expiry": "2026-11-27T08:00:00Z",
+                    "underlying_price": "60000",
+                    "strikes": [{"strike": "60000", "call": CALL, "put": None}],
+                }
+            ],
+            "as_of": BOUGHT,
+            "stale": False,
+        }
+    },
+    "GatewayStatus": {
+        "mute": {
+            "engine_started_at": NOON,
+            "loop_lag": 0.0004,
+            "exchanges": [
+                {
+                    "exchange": "binance",
+                    "state": "mute",
+                    "connected": False,
+                    "symbols": 1,
+                    "tick_age": 1.2,
+                    "price_age": 75.4,
+                    "symbol_ages": {"BTC/USDT": 75.4},
+                    "mute_symbols": ["BTC/USDT"],
+                    "latency": 0.081,
+                    "reconnects": 2,
+                    "last_error": {
+                        "code": "feed_mute",
+                        "detail": "binance answers, but its prices do not move.",
+                        "at": BOUGHT,
+                    },
+                    "rate_budget": {"interval": 0.05, "used": 42, "limit": None},
+                }
+            ],
         }
     },
     "Configuration": {

@@ -60,7 +60,7 @@ class ProblemSchema(Schema):
 
 
 @cache
-def enveloped(schema: type[Schema], *, many: bool = False, paged: bool = False) -> type[Schema]:
+def enveloped(schema: type[Schema], *, many: bool = False, paged: bool = False, aged: bool = False) -> type[Schema]:
     """Return the schema of an answer that holds `schema`."""
     name = schema.__name__.removesuffix("Schema")
     members: dict[str, Any] = {
@@ -69,5 +69,10 @@ def enveloped(schema: type[Schema], *, many: bool = False, paged: bool = False) 
     }
     if paged:
         members["pagination"] = fields.Nested(PaginationSchema, required=True)
+    if aged:
+        members["as_of"] = fields.DateTime(required=True, metadata={"description": "When this was known."})
+        members["stale"] = fields.Boolean(
+            required=True, metadata={"description": "True: the exchange does not answer; this is what it said last."}
+        )
     suffix = "Page" if paged else "List" if many else "Answer"
     return type(f"{name}{suffix}Schema", (Schema,), members)

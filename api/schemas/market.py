@@ -8,11 +8,14 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from api.schemas.envelope import PageQuery
 from api.schemas.fields import Count, DecimalString, invalid
 from services.market import DEFAULT_EXCHANGE, symbol_of, timeframe_of
 from services.streams import MAX_SYMBOLS, SYMBOL
+from utils import timeframes
 from utils.errors import Refused
-from utils.wire import TIMEFRAMES, GetCandles
+from utils.pages import Cursor
+from utils.wire import SIDES, GetCandles
 
 _NAME = validate.Regexp(r"[A-Za-z0-9_.-]{1,32}\Z", error="Use 1 to 32 letters, digits, dots, dashes and underscores.")
 _MAX_MILLISECONDS = 253_402_300_799_999
@@ -89,10 +92,11 @@ class Milliseconds(fields.String):
         return max(int(Moment().deserialize(text).timestamp() * 1000), 0)
 
 
-class InstrumentQuery(Schema):
+class InstrumentQuery(PageQuery):
     """Which markets are wanted."""
 
-    exchange = fields.String(validate=_NAME)
+    exchange = fields.String(validate=_NAME, metadata={"description": "All exchanges when absent."})
+    type = Word("spot", "swap", "option", metadata={"description": "All kinds when absent."})
     base = fields.String(validate=_NAME)
     quote = fields.String(validate=_NAME)
     search = fields.String(validate=validate.Length(max=32))
@@ -172,21 +176,30 @@ class TickerSchema(Schema):
 
 
 class CandleQuery(TickerQuery):
-    """Which candles are wanted: the newest, or those from `since` on."""
+    """Which candles are wanted: the newest, and by cursor older ones; or those from `since` on, and then newer ones."""
 
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
     timeframe = Timeframe(
         load_default="1h",
-        metadata={"description": f"{', '.join(TIMEFRAMES)}; 5minute, 1hour, 1day, 60 and the like too."},
+        metadata={
+            "description": f"{', '.join(timeframes.NAMES)}; 5minute, 1hour, 1day, 60 and the like too. Weeks begin on "
+            "Monday, months (`1M`) on their first day, UTC."
+        },
     )
     limit = Count(load_default=200, validate=validate.Range(min=1, max=1000))
     since = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
     until = Milliseconds(metadata={"description": "Epoch milliseconds or RFC 3339, inclusive."})
 
+    cursor = fields.String(
+        validate=validate.Length(max=200),
+        metadata={"description": "`next_cursor` of the page before; the rest of the query stays the same."},
+    )
+
     @post_load
-    def query(self, values: dict[str, Any], **_: Any) -> GetCandles:
-        """Return the query."""
-        return GetCandles(**values)
+    def query(self, values: dict[str, Any], **_: Any) -> tuple[GetCandles, Cursor | None]:
+        """Return the query, and where it goes on."""
+        cursor = values.pop("cursor", None)
+        return GetCandles(**values), None if cursor is None else Cursor.decode(cursor)
 
 
 class CandleSchema(Schema):
@@ -200,3 +213,45 @@ class CandleSchema(Schema):
     close = DecimalString(required=True)
     volume = DecimalString(required=True)
     closed = fields.Boolean(required=True)
+
+
+class BookQuery(TickerQuery):
+    """Which part of the offers is wanted."""
+
+    depth = Count(load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class LevelSchema(Schema):
+    """An offer of `amount` base units at `price`."""
+
+    price = DecimalString(required=True)
+    amount = DecimalString(required=True)
+
+
+class OrderBookSchema(Schema):
+    """The offers of a market, best first on both sides."""
+
+    symbol = fields.String(required=True)
+    exchange = fields.String(required=True)
+    bids = fields.List(fields.Nested(LevelSchema), required=True)
+    asks = fields.List(fields.Nested(LevelSchema), required=True)
+    as_of = fields.DateTime(required=True)
+    stale = fields.Boolean(required=True)
+
+
+class MarketTradesQuery(TickerQuery):
+    """How many trades are wanted."""
+
+    limit = Count(load_default=50, validate=validate.Range(min=1, max=500))
+
+
+class MarketTradeSchema(Schema):
+    """A trade of the market; `side` is the taker's."""
+
+    id = fields.String(required=True, allow_none=True, metadata={"description": "Null where the exchange has none."})
+    symbol = fields.String(required=True)
+    exchange = fields.String(required=True)
+    side = fields.String(required=True, validate=validate.OneOf(SIDES))
+    price = DecimalString(required=True)
+    amount = DecimalString(required=True)
+    created_at = fields.DateTime(required=True)

@@ -16,8 +16,9 @@ import octobot_trading.exchanges as octobot_exchanges
 
 from engine.demo.forms import float_form, levels_form, market_form
 from engine.demo.source import EXCHANGE, MarketSource
+from utils import timeframes
 from utils.errors import NotFound, Refused
-from utils.wire import TIMEFRAMES, Ticker
+from utils.wire import Ticker
 
 Clock = Callable[[], float]
 """Tells the wall clock's time in Unix seconds."""
@@ -78,7 +79,7 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 "countries": [],
                 "rateLimit": 1,
                 "has": dict.fromkeys((*offered, "fetchTrades", "fetchBalance"), True) | {"fetchCurrencies": False},
-                "timeframes": {name: name for name in TIMEFRAMES},
+                "timeframes": {name: name for name in timeframes.NAMES},
                 # OctoBot caches markets by this address: another source must not be taken for the one before.
                 "urls": {"api": {"public": f"http://demo-{len(_registered)}.invalid"}, "www": "", "doc": ""},
                 "precisionMode": ccxt.TICK_SIZE,
@@ -154,7 +155,7 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
                 }
             )
             for trade in trades
-            if (timestamp := int(trade.at.timestamp() * 1000)) >= (since or 0)
+            if (timestamp := int(trade.created_at.timestamp() * 1000)) >= (since or 0)
         ]
 
     async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002

@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.demo.source import Level
-from utils.wire import Instrument
+from utils.wire import Instrument, Level
 
 
 def levels_form(levels: tuple[Level, ...]) -> list[list[float]]:

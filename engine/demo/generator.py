@@ -8,17 +8,19 @@ minute's extremes are those of its seven knots, longer candles are merges, and n
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from engine.demo import noise
+from engine.demo import noise, options
 from engine.demo.catalogue import CROSS, FUNDING_SECONDS, MARKETS
 from engine.demo.columns import VOLUME, Columns, merge
 from engine.demo.noise import Purpose
 from engine.demo.tape import DAY, Listing, Tape
+from utils.wire import OptionChain
 
 HISTORY_DAYS = 730
 STEP = 10
@@ -69,6 +71,7 @@ class DemoMarket(Tape):
         self._minutes = lru_cache(maxsize=128)(self._make_minutes)
         self._hours = lru_cache(maxsize=len(self.symbols) * (HISTORY_DAYS + 500))(self._make_hours)
         self._pace = lru_cache(maxsize=512)(self._make_pace)
+        self._terms = lru_cache(maxsize=64)(self._make_terms)
         self._shocks = lru_cache(maxsize=None)(self._make_shocks)
 
     def _market_time(self, at: float) -> float:
@@ -112,7 +115,21 @@ class DemoMarket(Tape):
         pace = self._pace(symbol, minute)
         return pace[position] - (pace[position - 1] if position else 0)
 
+    def option_chain(self, symbol: str, at: float) -> OptionChain:
+        """Return the options on a spot market at `at`. :raises NotFound: `no_options` when there are none on it."""
+        if symbol not in options.UNDERLYINGS:
+            return super().option_chain(symbol, at)
+        market, spot, chance = MARKETS[symbol], self.quote(symbol, at).price, self._listings[symbol].chance
+        listed = [self._terms(symbol, *each) for each in options.expiries(at)]
+        quoted = [options.quoted(market, each, chance, spot, at) for each in listed]
+        return OptionChain(
+            symbol=symbol, exchange=self.exchange, expiries=quoted, as_of=datetime.fromtimestamp(at, UTC)
+        )
+
     # ------------------------------------------------------------------------------------------ the making of it
+
+    def _make_terms(self, symbol: str, expiry: int, listed_at: int) -> options.Terms:
+        return options.terms(MARKETS[symbol], expiry, listed_at, float(self.quote(symbol, listed_at).price))
 
     def _make_knots(self, symbol: str, day: int) -> Knots:
         """Return a day's prices in ticks at every knot, the next day's first one included."""

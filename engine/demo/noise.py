@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     FORWARD = 4
     BACKWARD = 5
     BASIS = 6
+    INTEREST = 7
 
 
 def key(*names: object) -> Key:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
-from utils.wire import Candle, Instrument, Side, Ticker
+from utils.wire import Candle, Instrument, MarketTrade, OptionChain, OrderBook, Ticker
 
 EXCHANGE = "demo"
 
@@ -23,38 +22,10 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Level(msgspec.Struct, frozen=True):
-    """An offer of `amount` base units at `price`."""
+class PriceSource(Protocol):
+    """What a `Market` ticks with. Every price is a multiple of its instrument's `price_tick`.
 
-    price: Decimal
-    amount: Decimal
-
-
-class OrderBook(msgspec.Struct, frozen=True, kw_only=True):
-    """The offers of a market, best first on both sides."""
-
-    symbol: str
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-    as_of: datetime
-
-
-class MarketTrade(msgspec.Struct, frozen=True, kw_only=True):
-    """A trade of the market, by nobody in particular; `side` is the taker's."""
-
-    id: str
-    symbol: str
-    price: Decimal
-    amount: Decimal
-    side: Side
-    at: datetime
-
-
-class MarketSource(Protocol):
-    """Markets as a pure function of time: asking twice for the same `at` (Unix seconds) gives the same answer.
-
-    Every price is a multiple of its instrument's `price_tick`. All methods that take a symbol
-    raise `NotFound` (`unknown_symbol`) for one that is not listed.
+    All methods that take a symbol raise `NotFound` (`unknown_symbol`) for one that is not listed.
     """
 
     @property
@@ -77,6 +48,22 @@ class MarketSource(Protocol):
     def ticker(self, symbol: str, at: float) -> Ticker:
         """Return the 24 hours up to `at`: what the base candles of that time, the running one included, add up to."""
 
+    def made_at(self, at: float) -> float:
+        """Return when the price known at `at` was made: then, or earlier when a recording has run out."""
+
+    def index_price(self, symbol: str, at: float) -> Decimal:
+        """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""
+
+    def funding_rate(self, symbol: str, at: float) -> Decimal:
+        """Return what longs pay to shorts for the interval that ends at `at`, as a share of the position's value.
+
+        :raises NotFound: `not_a_perpetual`.
+        """
+
+
+class MarketSource(PriceSource, Protocol):
+    """Markets as a pure function of time: asking twice for the same `at` (Unix seconds) gives the same answer."""
+
     def candles(
         self,
         symbol: str,
@@ -93,23 +80,16 @@ class MarketSource(Protocol):
         milliseconds and both inclusive, compared with the opening time. The running candle is the last:
         `closed` is false and its close is the quote.
 
+        Weeks begin on Monday and months on their first day, UTC (see `utils.timeframes`).
+
         :raises Refused: `unknown_timeframe`, or `timeframe_not_recorded` when a recording is too coarse for it.
         """
 
     def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
         """Return `depth` offers on each side of the quote."""
 
-    def made_at(self, at: float) -> float:
-        """Return when the price known at `at` was made: then, or earlier when a recording has run out."""
-
-    def index_price(self, symbol: str, at: float) -> Decimal:
-        """Return the price of what a perpetual follows. :raises NotFound: `not_a_perpetual`."""
-
-    def funding_rate(self, symbol: str, at: float) -> Decimal:
-        """Return what longs pay to shorts for the interval that ends at `at`, as a share of the position's value.
-
-        :raises NotFound: `not_a_perpetual`.
-        """
-
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
         """Return the trades of the last `limit` seconds, oldest first: at most one a second, inside its candle."""
+
+    def option_chain(self, symbol: str, at: float) -> OptionChain:
+        """Return the options on a market. :raises NotFound: `no_options` when there are none."""

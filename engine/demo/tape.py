@@ -14,10 +14,12 @@ import numpy as np
 
 from engine.demo import noise, perpetual
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, candles, merge, window
-from engine.demo.source import EXCHANGE, Level, MarketTrade, OrderBook, Quote
+from engine.demo.source import EXCHANGE, Quote
+from engine.folding import fold
+from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.money import HUNDRED
-from utils.wire import TIMEFRAMES, Candle, Instrument, Ticker
+from utils.wire import TIMEFRAMES, Candle, Instrument, Level, MarketTrade, OptionChain, OrderBook, Ticker
 
 DAY = 86_400
 _CENT = Decimal("0.01")
@@ -138,6 +140,8 @@ class Tape(ABC):
     ) -> list[Candle]:
         """Return candles known at `at`; see `MarketSource.candles`."""
         listing = self._listing(symbol)
+        if timeframe in timeframes.CALENDAR:
+            return self._folded(symbol, timeframe, limit=limit, since=since, until=until, at=at)
         seconds = self._seconds(timeframe)
         step = seconds * 1000
         time = self._market_time(at)
@@ -174,7 +178,14 @@ class Tape(ABC):
             tuple(Level(price * tick, amount * listing.lot) for price, amount in zip(side, amounts, strict=False))
             for side, amounts in zip(prices, (lots[:depth], lots[depth:]), strict=True)
         )
-        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(as_of, UTC))
+        return OrderBook(
+            symbol=symbol,
+            exchange=self.exchange,
+            bids=bids,
+            asks=asks,
+            as_of=datetime.fromtimestamp(as_of, UTC),
+            stale=as_of < at,
+        )
 
     def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:
         """Return the trades of the last `limit` seconds, oldest first."""
@@ -190,14 +201,36 @@ class Tape(ABC):
                 trade = MarketTrade(
                     id=str(second),
                     symbol=symbol,
+                    exchange=self.exchange,
                     price=level * listing.instrument.price_tick,
                     amount=lots * listing.lot,
                     side="buy" if level >= before else "sell",
-                    at=datetime.fromtimestamp(second, UTC),
+                    created_at=datetime.fromtimestamp(second, UTC),
                 )
                 answer.append(trade)
             before = level
         return answer
+
+    def option_chain(self, symbol: str, at: float) -> OptionChain:  # noqa: ARG002
+        """Refuse: a tape has no options of its own. :raises NotFound: `no_options`."""
+        self._listing(symbol)
+        raise NotFound(f"There are no options on {symbol}.", code="no_options")
+
+    def _folded(
+        self, symbol: str, timeframe: str, *, limit: int, since: int | None, until: int | None, at: float
+    ) -> list[Candle]:
+        """Return whole weeks or months, and the running one, made of days."""
+        now = int(self._market_time(at) * 1000)
+        begin = timeframes.first_from(timeframe, self._first * 1000)
+        asked = timeframes.window(
+            timeframe, limit=limit, since=None if since is None else max(since, begin), until=until, now=now
+        )
+        first, stop = max(asked.first, begin), timeframes.shifted(timeframe, asked.last, 1)
+        days = max(stop - first, 0) // timeframes.DAY_MS
+        found = self.candles(symbol, "1d", limit=days, since=first, until=stop - 1, at=at) if days else []
+        folded = fold(found, timeframe, now)
+        # a recording that has run out leaves its last candle unfinished for ever: told are those that are whole
+        return folded if not found or not found[-1].closed else [candle for candle in folded if candle.closed]
 
     def _listing(self, symbol: str) -> Listing:
         listing = self._listings.get(symbol)

@@ -28,6 +28,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         "recvWindow": int(RECEIVE_WINDOW_SECONDS * 1000),
     },
+    "bybit": {"fetchMarkets": {"types": ["spot"]}},
 }
 """What a ccxt class must be told beyond `_COMMON`."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}

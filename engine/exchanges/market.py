@@ -7,17 +7,33 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from engine.demo.source import Quote
 from engine.exchanges import paper
 from engine.exchanges.pulse import Pulse
+from engine.exchanges.reads import is_settled
 from engine.exchanges.source import ExchangeSource
-from engine.market import Market
+from engine.market import Market, chosen, moment
+from utils import timeframes
 from utils.errors import EngineUnavailable, ExchangeUnavailable
-from utils.wire import Candle, FeedError, FeedState, FeedStatus, GetCandles, Instrument, Ticker
+from utils.wire import (
+    CandleSeries,
+    FeedError,
+    FeedState,
+    FeedStatus,
+    GetCandles,
+    GetMarketTrades,
+    GetOptionChain,
+    GetOrderBook,
+    Instrument,
+    Listing,
+    MarketTrades,
+    OptionChain,
+    OrderBook,
+    Ticker,
+)
 
 _log = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS = 60.0
@@ -75,10 +91,11 @@ class ExchangeMarket(Market):
         self._check_known()
         return super().instrument(symbol)
 
-    def listing(self) -> list[Instrument]:
-        """Return all markets. :raises EngineUnavailable: never connected."""
+    def listing(self) -> Listing:
+        """Return all markets; stale while they cannot be read anew. :raises EngineUnavailable: never connected."""
         self._check_known()
-        return super().listing()
+        found = list(self.instruments.values())
+        return Listing(instruments=found, as_of=moment(self._polled.listed_at), stale=self._is_late)
 
     def fresh_quote(self, symbol: str) -> Quote:
         """Return the last quote. :raises EngineUnavailable: `no_market_price` or `stale_market_price`."""
@@ -106,20 +123,59 @@ class ExchangeMarket(Market):
         if not self._is_stale(ticker.symbol):
             return ticker
         alive_at = self._pulse.alive_at(ticker.symbol)
-        as_of = ticker.as_of if alive_at is None else datetime.fromtimestamp(alive_at, UTC)
+        as_of = ticker.as_of if alive_at is None else moment(alive_at)
         return replace(ticker, stale=True, as_of=min(as_of, ticker.as_of))
 
-    def candles(self, query: GetCandles) -> list[Candle]:
-        """Return candles, which the exchange is asked for; blocks. :raises NotFound: unknown symbol."""
+    async def candles(self, query: GetCandles) -> CandleSeries:
+        """Return candles; `more` may be true once too often, when the exchange's first one was the last that came."""
         self.instrument(query.symbol)
-        return self._polled.candles(
-            query.symbol,
-            query.timeframe,
-            limit=query.limit,
-            since=query.since,
-            until=query.until,
-            at=self._clock(),
+        answer = await self._polled.ask(self._polled.reads.candles(query))
+        found, now = answer.value, int(answer.at * 1000)
+        older = len(found) == query.limit
+        end = now if query.until is None else min(query.until, now)
+        newer = bool(found) and timeframes.shifted(query.timeframe, found[-1].timestamp, 1) <= end
+        settled = bool(found) and is_settled(query, answer.at)
+        return CandleSeries(
+            candles=found,
+            more=older if query.since is None else newer,
+            settled=settled,
+            as_of=moment(answer.at),
+            stale=answer.stale or (not settled and self._is_stale(query.symbol)),
         )
+
+    async def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return the best offers."""
+        self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.order_book(query.symbol))
+        bids, asks = answer.value
+        return OrderBook(
+            symbol=query.symbol,
+            exchange=self.exchange,
+            bids=tuple(bids[: query.depth]),
+            asks=tuple(asks[: query.depth]),
+            as_of=moment(answer.at),
+            stale=answer.stale or self._is_stale(query.symbol),
+        )
+
+    async def trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return the latest trades."""
+        self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.trades(query.symbol))
+        stale = answer.stale or self._is_stale(query.symbol)
+        return MarketTrades(trades=answer.value[: query.limit], as_of=moment(answer.at), stale=stale)
+
+    async def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Return the options on the base currency of a market."""
+        instrument = self.instrument(query.symbol)
+        answer = await self._polled.ask(self._polled.reads.option_chain(instrument.base))
+        chain = OptionChain(
+            symbol=query.symbol,
+            exchange=self.exchange,
+            expiries=answer.value,
+            as_of=moment(answer.at),
+            stale=answer.stale or self.is_stale,
+        )
+        return chosen(chain, query)
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is; not connected while its prices are stale."""
@@ -198,7 +254,7 @@ class ExchangeMarket(Market):
         return wait * random.uniform(0.5, 1.0)  # noqa: S311 - to spread requests, not to hide them
 
     def _note(self, code: str, detail: str) -> None:
-        self._last_error = FeedError(code=code, detail=detail, at=datetime.fromtimestamp(self._clock(), UTC))
+        self._last_error = FeedError(code=code, detail=detail, at=moment(self._clock()))
 
     def _check_known(self) -> None:
         if not self.instruments:

@@ -12,14 +12,14 @@ import ccxt.async_support as ccxt_async
 
 from engine.demo.exchange import DemoClient, DemoExchange
 from engine.demo.forms import market_form
-from engine.demo.source import MarketSource
+from engine.demo.source import PriceSource
 
-_sources: dict[str, MarketSource] = {}
+_sources: dict[str, PriceSource] = {}
 _classes: dict[str, type[Any]] = {}
 """OctoBot finds classes by walking the subclasses of `RestExchange`: they must be kept, and be there only once."""
 
 
-def register(source: MarketSource) -> str:
+def register(source: PriceSource) -> str:
     """Make the markets of `source` known to OctoBot, and return the name of the exchange that has them."""
     name = f"paper{source.exchange}"
     _sources[name] = source

@@ -14,22 +14,20 @@ import ccxt
 import msgspec
 
 from config import Settings
-from engine.demo.source import Level, MarketTrade, OrderBook, Quote
+from engine.demo.source import Quote
 from engine.exchanges import attempt
-from engine.exchanges.candles import Candles
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
 from engine.exchanges.pulse import Sign
+from engine.exchanges.reads import Reads
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.money import ZERO
-from utils.wire import Candle, Instrument, RateBudget, Ticker
+from utils.wire import Instrument, RateBudget, Ticker
 
 Result = TypeVar("Result")
 POLL_SECONDS = 10.0
 """How long a poll may take; the first one, which reads all markets, four times as long."""
-READ_SECONDS = 4.0
-"""How long candles, books and trades may take: less than whoever asks for them waits."""
 RELOAD_SECONDS = 3600.0
 """How often the markets and their rules are read anew."""
 MOST_MARKETS = 100
@@ -40,7 +38,7 @@ _DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
 class ExchangeSource:
     """Ask one exchange. What was followed once stays: somebody may hold it. Instruments outlive the process in a file.
 
-    Reading prices never waits: they are those of the last `poll`. Candles, books and trades are asked for, and block.
+    Reading prices never waits: they are those of the last `poll`. Candles, books, trades and options are asked for.
     """
 
     def __init__(self, exchange: str, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -56,13 +54,14 @@ class ExchangeSource:
         """How long reading the prices took in the last poll, in seconds."""
         self._followed: list[str] = []
         self._loaded_at: float | None = None
+        self._listed_at = self._file.stat().st_mtime if self._instruments else clock()
         self._client: Any = None
-        self._candles = Candles(exchange)
+        self.reads = Reads(exchange, settings, clock, self._connected)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"market of {exchange}")
         self._thread.start()
 
-    # ---------------------------------------------------------------------------------------- a `MarketSource`
+    # ---------------------------------------------------------------------------------------- a `PriceSource`
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -73,6 +72,11 @@ class ExchangeSource:
     def priced(self) -> tuple[str, ...]:
         """Return the markets that the last poll found a price of."""
         return tuple(self._tickers)
+
+    @property
+    def listed_at(self) -> float:
+        """Return when the instruments were read (Unix seconds); before the first time, when they were remembered."""
+        return self._listed_at
 
     def instruments(self) -> list[Instrument]:
         """Return their rules; none before the exchange was reached for the first time ever."""
@@ -97,30 +101,6 @@ class ExchangeSource:
             detail = f"There is no price for {symbol} on {self.exchange} now."
             raise EngineUnavailable(detail, code="no_market_price", retry_after=5) from None
 
-    def candles(
-        self,
-        symbol: str,
-        timeframe: str,
-        *,
-        limit: int,
-        since: int | None = None,
-        until: int | None = None,
-        at: float,
-    ) -> list[Candle]:
-        """Return candles as `MarketSource.candles` does; blocks. :raises ExchangeUnavailable: it does not answer."""
-        return self._read(
-            self._candles.read(self._connected(), symbol, timeframe, limit=limit, since=since, until=until, at=at)
-        )
-
-    def order_book(self, symbol: str, depth: int, at: float) -> OrderBook:
-        """Return the best offers now; blocks. :raises ExchangeUnavailable: it does not answer."""
-        book = self._read(self._connected().fetch_order_book(symbol))
-        bids, asks = (
-            tuple(Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side][:depth])
-            for side in ("bids", "asks")
-        )
-        return OrderBook(symbol=symbol, bids=bids, asks=asks, as_of=datetime.fromtimestamp(at, UTC))
-
     def made_at(self, at: float) -> float:
         """Return `at`: an exchange goes on; `Pulse` tells whether it is alive."""
         return at
@@ -133,19 +113,11 @@ class ExchangeSource:
         """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
         return self.index_price(symbol, at)
 
-    def trades(self, symbol: str, limit: int, at: float) -> list[MarketTrade]:  # noqa: ARG002
-        """Return the latest trades, oldest first; blocks. :raises ExchangeUnavailable: it does not answer."""
-        return [
-            MarketTrade(
-                id=str(trade["id"]),
-                symbol=symbol,
-                price=_exact(trade["price"]),
-                amount=_exact(trade["amount"]),
-                side=trade["side"],
-                at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
-            )
-            for trade in self._read(self._connected().fetch_trades(symbol, limit=limit))[-limit:]
-        ]
+    # ---------------------------------------------------------------------------------------------- questions
+
+    async def ask(self, question: Coroutine[Any, Any, Result]) -> Result:
+        """Let `question`, one of `reads`, be answered on the exchange's thread."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(question, self._loop))
 
     # ------------------------------------------------------------------------------------------------ polling
 
@@ -156,7 +128,7 @@ class ExchangeSource:
 
         :raises ExchangeUnavailable: no answer; the prices stay as they were.
         """
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._poll(), self._loop))
+        return await self.ask(self._poll())
 
     def renew(self) -> None:
         """Let the next poll connect anew and read the markets again; what is there stays until that has worked."""
@@ -168,9 +140,13 @@ class ExchangeSource:
 
     async def close(self) -> None:
         """Close the connections and the thread."""
-        if self._client is not None:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
+        await self.ask(self._leave())
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _leave(self) -> None:
+        await self.reads.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def _poll(self) -> float:
         due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
@@ -210,7 +186,7 @@ class ExchangeSource:
         if known != self._instruments:
             self._instruments = known
             self._remember()
-        self._loaded_at = time.monotonic()
+        self._loaded_at, self._listed_at = time.monotonic(), self._clock()
 
     async def _most_traded(self, offered: dict[str, Instrument]) -> list[str]:
         if self._followed or not self._client.has.get("fetchTickers"):
@@ -253,19 +229,6 @@ class ExchangeSource:
         if self._client is None:
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
         return self._client
-
-    def _read(self, question: Coroutine[Any, Any, Result]) -> Result:
-        """Ask on the exchange's thread and wait. :raises ExchangeUnavailable: no answer in time."""
-
-        async def ask() -> Result:
-            with attempt.noting() as noted:
-                try:
-                    async with asyncio.timeout(READ_SECONDS):
-                        return await question
-                except (ccxt.BaseError, TimeoutError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-                    raise unavailable(self.exchange, error, noted.retry_after) from None
-
-        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(READ_SECONDS + 1)
 
     def _remembered(self) -> list[Instrument]:
         try:

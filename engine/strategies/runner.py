@@ -295,5 +295,5 @@ class Runner:
         query = wire.GetCandles(
             exchange=self._market.exchange, symbol=symbol, timeframe=window.timeframe, limit=window.count + 1
         )
-        candles = await asyncio.to_thread(self._market.candles, query)
+        candles = (await self._market.candles(query)).candles
         return [candle for candle in candles if candle.closed][-window.count :]

@@ -7,18 +7,29 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contract.exchange import SYMBOL, Exchange, Trader, fails
+from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.money import is_multiple
-from utils.wire import TIMEFRAMES, Candle, GetCandles, StreamEvent, Subscribe
+from utils.wire import (
+    TIMEFRAMES,
+    Candle,
+    GetCandles,
+    GetMarketTrades,
+    GetOptionChain,
+    GetOrderBook,
+    StreamEvent,
+    Subscribe,
+)
 
 
 def candles(
     trader: Trader, timeframe: str, limit: int, since: int | None = None, until: int | None = None
 ) -> list[Candle]:
     query = GetCandles(exchange="demo", symbol=SYMBOL, timeframe=timeframe, limit=limit, since=since, until=until)
-    return trader.bridge.candles(query)
+    return trader.bridge.candles(query).candles
 
 
 def test_instruments_tell_their_rules(trader: Trader) -> None:
@@ -75,6 +86,49 @@ def test_candles_are_ascending_and_end_with_the_one_that_runs(trader: Trader, ti
         assert row.low <= min(row.open, row.close) <= max(row.open, row.close) <= row.high
         assert row.time.timestamp() * 1000 == row.timestamp
         assert row.timestamp % step == 0
+
+
+@pytest.mark.parametrize("timeframe", timeframes.CALENDAR)
+def test_weeks_and_months_follow_on_each_other(trader: Trader, timeframe: str) -> None:
+    rows = candles(trader, timeframe, 20)
+    assert len(rows) == 20
+    assert all(timeframes.shifted(timeframe, a.timestamp, 1) == b.timestamp for a, b in pairwise(rows))
+    assert [row.closed for row in rows] == [True] * 19 + [False]
+    assert rows[-1].close == trader.bridge.ticker("demo", SYMBOL).last
+    assert candles(trader, timeframe, 3, since=rows[5].timestamp - 1) == rows[5:8]
+
+
+def test_what_a_series_says_of_itself(trader: Trader) -> None:
+    query = GetCandles(exchange="demo", symbol=SYMBOL, timeframe="1m", limit=5)
+    newest = trader.bridge.candles(query)
+    assert (newest.more, newest.settled, newest.stale) == (True, False, False)
+    first = newest.candles[0].timestamp
+    past = trader.bridge.candles(replace(query, until=first))
+    assert (past.more, past.settled, past.candles[-1].timestamp) == (True, True, first)
+    ahead = trader.bridge.candles(replace(query, since=first))
+    assert (len(ahead.candles), ahead.more) == (5, False)
+    assert trader.bridge.candles(replace(query, since=first, limit=4)).more
+
+
+def test_books_and_trades_are_those_of_the_market(trader: Trader) -> None:
+    trader.set_price("51234.5")
+    book = trader.bridge.order_book(GetOrderBook(exchange="demo", symbol=SYMBOL, depth=7))
+    assert (len(book.bids), len(book.asks), book.exchange, book.stale) == (7, 7, "demo", False)
+    assert book.bids[0].price < Decimal("51234.5") < book.asks[0].price
+    assert all(better.price > worse.price for better, worse in pairwise(book.bids))
+    assert all(better.price < worse.price for better, worse in pairwise(book.asks))
+    trades = trader.bridge.market_trades(GetMarketTrades(exchange="demo", symbol=SYMBOL, limit=9)).trades
+    assert 0 < len(trades) <= 9
+    assert [trade.created_at for trade in trades] == sorted((t.created_at for t in trades), reverse=True)
+    for call in (
+        lambda: trader.bridge.order_book(GetOrderBook(exchange="demo", symbol="XXX/USDT", depth=1)),
+        lambda: trader.bridge.market_trades(GetMarketTrades(exchange="demo", symbol="XXX/USDT", limit=1)),
+        lambda: trader.bridge.option_chain(GetOptionChain(exchange="demo", symbol="XXX/USDT")),
+    ):
+        with fails(NotFound, "unknown_symbol"):
+            call()
+    with fails(NotFound, "no_options"):
+        trader.bridge.option_chain(GetOptionChain(exchange="demo", symbol="ETH/BTC"))
 
 
 def test_the_running_candle_sees_the_extremes(trader: Trader) -> None:

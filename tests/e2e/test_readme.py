@@ -72,10 +72,20 @@ def test_tour_as_pasted(server: Server) -> None:
     assert {price["symbol"] for price in prices} == {"BTC/USDT"}
 
 
+def test_a_look_around_the_market_as_pasted(server: Server) -> None:
+    instruments, book, trades, weeks, calls = answers(paste(server.address).stdout)[8:13]
+    assert {each["symbol"] for each in instruments["data"]} == {"BTC/USDT", "ETH/BTC"}
+    assert len(book["data"]["bids"]) == len(book["data"]["asks"]) == 5
+    assert len(trades["data"]) == 5
+    assert [week["closed"] for week in weeks["data"]] == [True, True, True, False]
+    [expiry] = calls["data"]["expiries"]
+    assert all(strike["put"] is None and Decimal(strike["call"]["ask"]) > 0 for strike in expiry["strikes"])
+
+
 def test_second_account_as_pasted(server: Server) -> None:
     deposit, leverage, bought, positions, closed, limits, batch, engaged, released = answers(
         paste(server.address).stdout
-    )[8:17]
+    )[13:22]
     account = deposit["data"]["account"]
     assert (deposit["data"]["total"], deposit["data"]["deposited"]) == ("3000", "3000")
     assert leverage["data"]["leverage"] == "10"
@@ -136,7 +146,7 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
 
 
 def test_a_grid_as_pasted(server: Server) -> None:
-    funded, started, orders, stopped = answers(paste(server.address).stdout)[17:]
+    funded, started, orders, stopped = answers(paste(server.address).stdout)[22:]
     assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
     assert orders["data"]
     assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}

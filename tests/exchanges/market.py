@@ -108,7 +108,7 @@ class Quotes:
         """Return up to `limit` candles of `length` ms, from `since` (ms) or the latest, the unfinished one last."""
         current = now - now % length
         first = current - (limit - 1) * length if since is None else -(-since // length) * length
-        return [self.candle(start, length) for start in range(first, current + 1, length)][:limit]
+        return [self.candle(start, length) for start in range(first, current + 1, length)[:limit]]
 
 
 def places(value: Decimal, digits: int = 8) -> Decimal:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from config import Settings
+from middleware.leases import LEASE
 from middleware.limit_storage import SQLiteStorage
 from middleware.rate_limits import ANONYMOUS_PER_MINUTE, network
 from models import Database
@@ -84,6 +85,34 @@ def test_one_too_many_is_429_in_whichever_worker(app: Flask, twin: Flask, user: 
         assert_problem(answer, 429, "rate_limited")
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
         assert answer.headers[HEADERS[1]] == "0"
+
+
+class TestLeases:
+    LIMIT = 400
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return dataclasses.replace(settings, rate_limit_per_minute=self.LIMIT)
+
+    def test_no_more_than_the_limit_get_through_two_workers(self, app: Flask, twin: Flask, user: SignedIn) -> None:
+        clients = [app.test_client(), twin.test_client()]
+        answers = [clients[number % 2].get("/api/auth/me", headers=user.headers) for number in range(self.LIMIT + 20)]
+        passed = sum(answer.status_code == 200 for answer in answers)
+        assert self.LIMIT - LEASE < passed <= self.LIMIT
+        assert {answer.status_code for answer in answers[-10:]} == {429}
+
+    def test_a_password_is_not_tried_out_on_a_lease(self, client: FlaskClient, user: SignedIn) -> None:
+        for _ in range(10):
+            client.get("/api/auth/me", headers=user.headers)
+        guess = {"current_password": WRONG, "new_password": "another-lovely-day"}
+        answers = [client.post("/api/auth/password", json=guess, headers=user.headers) for _ in range(8)]
+        assert [answer.status_code == 429 for answer in answers] == [False] * 5 + [True] * 3
+
+    def test_the_headers_count_down_one_by_one(self, client: FlaskClient, user: SignedIn) -> None:
+        answers = [client.get("/api/auth/me", headers=user.headers) for _ in range(self.LIMIT + 1)]
+        told = [int(answer.headers[HEADERS[1]]) for answer in answers]
+        assert told == [*range(self.LIMIT - 1, -1, -1), 0]
+        assert [answer.status_code for answer in answers[-2:]] == [200, 429]
 
 
 class TestLogins:

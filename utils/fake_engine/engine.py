@@ -40,12 +40,16 @@ from utils.wire import (
     GetCandles,
     GetEquity,
     GetInstruments,
+    GetMarketTrades,
     GetMetrics,
     GetOpenOrders,
+    GetOptionChain,
+    GetOrderBook,
     GetPortfolio,
     GetStatus,
     GetTickers,
     GetTrades,
+    Listing,
     Order,
     OrderTicket,
     PlaceOrder,
@@ -91,8 +95,11 @@ class FakeEngine:
             GetOpenOrders: lambda query: [order.shown() for order in self._account(query.account).open_orders()],
             GetTrades: lambda query: list(self._account(query.account).trades),
             GetInstruments: self._instruments,
-            GetTickers: self._tickers,
-            GetCandles: self._candles,
+            GetTickers: self._market.tickers,
+            GetCandles: self._market.candles,
+            GetOrderBook: self._market.order_book,
+            GetMarketTrades: self._market.trades,
+            GetOptionChain: self._market.option_chain,
             GetStatus: self._status,
             GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
@@ -275,18 +282,9 @@ class FakeEngine:
 
     # ---------------------------------------------------------------------------------------------- the rest
 
-    def _instruments(self, query: GetInstruments) -> Any:
+    def _instruments(self, query: GetInstruments) -> Listing:
         check_exchange(query.exchange)
-        return list(INSTRUMENTS.values())
-
-    def _tickers(self, query: GetTickers) -> Any:
-        check_exchange(query.exchange)
-        symbols = INSTRUMENTS if query.symbols is None else query.symbols
-        return [self._market.ticker(instrument(query.exchange, symbol).symbol) for symbol in symbols]
-
-    def _candles(self, query: GetCandles) -> Any:
-        instrument(query.exchange, query.symbol)
-        return self._market.candles(query)
+        return Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
 
     def _status(self, _query: GetStatus) -> EngineStatus:
         return EngineStatus(

@@ -9,15 +9,25 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from utils import timeframes
 from utils.clock import from_ms
 from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
-from utils.money import HUNDRED, ZERO
+from utils.money import HUNDRED, ONE, ZERO
 from utils.wire import (
-    TIMEFRAMES,
     AccountEvent,
     Candle,
+    CandleSeries,
     GetCandles,
+    GetMarketTrades,
+    GetOptionChain,
+    GetOrderBook,
+    GetTickers,
     Instrument,
+    Level,
+    MarketTrade,
+    MarketTrades,
+    OptionChain,
+    OrderBook,
     Price,
     StreamEvent,
     Subscribe,
@@ -99,6 +109,12 @@ class Market:
         symbol = f"{currency}/{reference}"
         return self.mark(symbol) if symbol in INSTRUMENTS else None
 
+    def tickers(self, query: GetTickers) -> list[Ticker]:
+        """Return the last 24 hours of some markets, or of all."""
+        check_exchange(query.exchange)
+        symbols = INSTRUMENTS if query.symbols is None else query.symbols
+        return [self.ticker(instrument(query.exchange, symbol).symbol) for symbol in symbols]
+
     def ticker(self, symbol: str) -> Ticker:
         """Return the last 24 hours of `symbol`."""
         history = self._history[symbol]
@@ -120,24 +136,31 @@ class Market:
             stale=False,
         )
 
-    def candles(self, query: GetCandles) -> list[Candle]:
+    def candles(self, query: GetCandles) -> CandleSeries:
         """Fold the price changes into candles. :raises Refused: when the time frame does not exist."""
-        seconds = TIMEFRAMES.get(query.timeframe)
-        if seconds is None:
+        instrument(query.exchange, query.symbol)
+        if query.timeframe not in timeframes.NAMES:
             raise Refused("There is no such time frame.", code="unknown_timeframe", errors=_timeframe_error())
-        step = seconds * 1000
-        newest = int(self._clock().timestamp() * 1000) // step * step
-        last = newest if query.until is None else min(newest, query.until // step * step)
-        if query.since is None:
-            first = last - (query.limit - 1) * step
-        else:
-            first = -(-query.since // step) * step
-            last = min(last, first + (query.limit - 1) * step)
-        return [self._candle(query.symbol, start, step, newest) for start in range(first, last + 1, step)]
+        moment = self._clock()
+        now = int(moment.timestamp() * 1000)
+        asked = timeframes.window(query.timeframe, limit=query.limit, since=query.since, until=query.until, now=now)
+        candles: list[Candle] = []
+        start = asked.first
+        while start <= asked.last:
+            end = timeframes.shifted(query.timeframe, start, 1)
+            candles.append(self._candle(query.symbol, start, end, closed=end <= now))
+            start = end
+        newer = bool(candles) and start <= (now if query.until is None else min(now, query.until))
+        return CandleSeries(
+            candles=candles,
+            more=query.since is None or newer,
+            settled=bool(candles) and candles[-1].closed,
+            as_of=moment,
+        )
 
-    def _candle(self, symbol: str, start: int, step: int, newest: int) -> Candle:
+    def _candle(self, symbol: str, start: int, stop: int, *, closed: bool) -> Candle:
         history = self._history[symbol]
-        opening, end = from_ms(start), from_ms(start + step)
+        opening, end = from_ms(start), from_ms(stop)
         before = next((price for moment, price in reversed(history) if moment < opening), history[0][1])
         prices = [before, *(price for moment, price in history if opening <= moment < end)]
         return Candle(
@@ -148,8 +171,42 @@ class Market:
             low=min(prices),
             close=prices[-1],
             volume=ZERO,
-            closed=start < newest,
+            closed=closed,
         )
+
+    def order_book(self, query: GetOrderBook) -> OrderBook:
+        """Return one unit at every tick around the price."""
+        symbol, tick = query.symbol, instrument(query.exchange, query.symbol).price_tick
+        mark, steps = self.mark(symbol), range(1, query.depth + 1)
+        return OrderBook(
+            symbol=symbol,
+            exchange=EXCHANGE,
+            bids=tuple(Level(mark - step * tick, ONE) for step in steps),
+            asks=tuple(Level(mark + step * tick, ONE) for step in steps),
+            as_of=self._history[symbol][-1][0],
+        )
+
+    def trades(self, query: GetMarketTrades) -> MarketTrades:
+        """Return every change of the price as one bought unit."""
+        symbol = instrument(query.exchange, query.symbol).symbol
+        trades = [
+            MarketTrade(
+                id=str(number),
+                symbol=symbol,
+                exchange=EXCHANGE,
+                side="buy",
+                price=price,
+                amount=ONE,
+                created_at=moment,
+            )
+            for number, (moment, price) in enumerate(self._history[symbol])
+        ]
+        return MarketTrades(trades=trades[: -query.limit - 1 : -1], as_of=self._clock())
+
+    def option_chain(self, query: GetOptionChain) -> OptionChain:
+        """Refuse: the fake has no options. :raises NotFound: `no_options`."""
+        symbol = instrument(query.exchange, query.symbol).symbol
+        raise NotFound(f"There are no options on {symbol}.", code="no_options")
 
     def set_up(self, up: bool) -> None:
         """Come back, or go away: then every subscription ends."""
@@ -228,5 +285,5 @@ def check_exchange(exchange: str | None) -> None:
 
 
 def _timeframe_error() -> tuple[FieldError, ...]:
-    message = f"Use one of {', '.join(TIMEFRAMES)}."
+    message = f"Use one of {', '.join(timeframes.NAMES)}."
     return (FieldError(field="timeframe", code="unknown_timeframe", message=message),)

@@ -6,7 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
+
 from utils.wire.base import Message
+from utils.wire.trading import Side
 
 TIMEFRAMES: dict[str, int] = {
     "1m": 60,
@@ -94,6 +97,115 @@ class Candle(Message, frozen=True, kw_only=True):
     close: Decimal
     volume: Decimal
     closed: bool
+
+
+class CandleSeries(Message, frozen=True, kw_only=True):
+    """Candles, ascending and without gaps, as they were known at `as_of`.
+
+    `more`: there are others beyond them: newer ones when they were asked for from a moment on, else older ones.
+    `settled`: none of them will change any more. `stale`: the exchange does not answer, this is what it said last.
+    """
+
+    candles: list[Candle]
+    more: bool
+    settled: bool
+    as_of: datetime
+    stale: bool = False
+
+
+class Listing(Message, frozen=True, kw_only=True):
+    """Markets and their rules, as read at `as_of`; `stale` while an exchange of theirs cannot be read anew."""
+
+    instruments: list[Instrument]
+    as_of: datetime
+    stale: bool = False
+
+
+class Level(msgspec.Struct, frozen=True):
+    """An offer of `amount` base units at `price`."""
+
+    price: Decimal
+    amount: Decimal
+
+
+class OrderBook(Message, frozen=True, kw_only=True):
+    """The offers of a market, best first on both sides."""
+
+    symbol: str
+    exchange: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    as_of: datetime
+    stale: bool = False
+
+
+class MarketTrade(Message, frozen=True, kw_only=True):
+    """A trade of the market, by nobody in particular; `side` is the taker's, `id` None where the exchange has none."""
+
+    id: str | None
+    symbol: str
+    exchange: str
+    side: Side
+    price: Decimal
+    amount: Decimal
+    created_at: datetime
+
+
+class MarketTrades(Message, frozen=True, kw_only=True):
+    """The latest trades of a market, newest first, as known at `as_of`."""
+
+    trades: list[MarketTrade]
+    as_of: datetime
+    stale: bool = False
+
+
+OptionType = Literal["call", "put"]
+
+
+class OptionQuote(Message, frozen=True, kw_only=True):
+    """One option: prices in the quote currency, implied volatility a year's as a fraction (0.55 = 55 %).
+
+    `vega` and `rho` are for one percentage point, `theta` is for one day; what an exchange does not tell is None.
+    """
+
+    symbol: str
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    mark: Decimal | None = None
+    last: Decimal | None = None
+    implied_volatility: Decimal | None = None
+    delta: Decimal | None = None
+    gamma: Decimal | None = None
+    theta: Decimal | None = None
+    vega: Decimal | None = None
+    rho: Decimal | None = None
+    open_interest: Decimal | None = None
+
+
+class OptionStrike(Message, frozen=True, kw_only=True):
+    """The call and the put of one strike."""
+
+    strike: Decimal
+    call: OptionQuote | None = None
+    put: OptionQuote | None = None
+
+
+class OptionExpiry(Message, frozen=True, kw_only=True):
+    """The strikes of one expiry, ascending; `underlying_price` is what the options of this expiry are reckoned with."""
+
+    expiry: datetime
+    underlying_price: Decimal | None = None
+    strikes: list[OptionStrike]
+
+
+class OptionChain(Message, frozen=True, kw_only=True):
+    """The options on `symbol`, by expiry."""
+
+    symbol: str
+    exchange: str
+    expiries: list[OptionExpiry]
+    as_of: datetime
+    stale: bool = False
 
 
 class Price(Message, frozen=True, kw_only=True):

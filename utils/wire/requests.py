@@ -9,7 +9,7 @@ from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
-from utils.wire.market import Candle, Instrument, Ticker
+from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
 from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
 from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
 from utils.wire.strategies import (
@@ -166,30 +166,6 @@ class GetTrades(Request, frozen=True, kw_only=True):
     account: str
 
 
-class GetInstruments(Request, frozen=True, kw_only=True):
-    """List the markets of an exchange (None: of all)."""
-
-    exchange: str | None = None
-
-
-class GetTickers(Request, frozen=True, kw_only=True):
-    """Read tickers, of `symbols` or of every market."""
-
-    exchange: str
-    symbols: list[str] | None = None
-
-
-class GetCandles(Request, frozen=True, kw_only=True):
-    """Read at most `limit` candles, ascending; the newest ones unless `since` (epoch ms, inclusive) is given."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    limit: int
-    since: int | None = None
-    until: int | None = None
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Turn this connection into a stream of `StreamEvent` frames, from after `since_id` when given.
 
@@ -243,9 +219,7 @@ AnyRequest = (
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
-    | GetInstruments
-    | GetTickers
-    | GetCandles
+    | MarketRequest
     | GetStatus
     | GetMetrics
     | GetBotConfig
@@ -278,9 +252,7 @@ ANSWERS: dict[type[Request], Any] = {
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
-    GetInstruments: list[Instrument],
-    GetTickers: list[Ticker],
-    GetCandles: list[Candle],
+    **MARKET_ANSWERS,
     GetStatus: EngineStatus,
     GetMetrics: str,
     GetBotConfig: BotConfig,

@@ -76,7 +76,8 @@ def test_prices_and_candles(settings: Settings, kucoin: LoopbackKucoin) -> None:
     assert (ours.price_tick, ours.amount_step) == (theirs.price_tick, theirs.amount_step)
     quote = market.fresh_quote(BTC)
     assert quote.bid <= quote.price == Decimal("50000.1") <= quote.ask
-    candles = market.candles(GetCandles(exchange="kucoin", symbol=BTC, timeframe="1m", limit=30))
+    query = GetCandles(exchange="kucoin", symbol=BTC, timeframe="1m", limit=30)
+    candles = asyncio.run(market.candles(query)).candles
     assert len({candle.timestamp for candle in candles}) == 30
     assert [candle.timestamp for candle in candles] == sorted(candle.timestamp for candle in candles)
     assert candles[-1].timestamp / 1000 > time.time() - 120

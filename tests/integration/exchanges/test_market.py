@@ -17,7 +17,7 @@ from engine.exchanges.source import ExchangeSource
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from utils.errors import ExchangeUnavailable, NotFound, Refused, TradingError
-from utils.wire import GetCandles
+from utils.wire import GetCandles, GetMarketTrades, GetOrderBook
 
 BTC = "BTC/USDT"
 
@@ -176,7 +176,7 @@ def test_an_exchange_that_was_never_reached(settings: Settings, open_market: Ope
         lambda: market.quote(BTC),
         lambda: market.instrument(BTC),
         lambda: market.tickers(None),
-        lambda: market.candles(query),
+        lambda: run(market.candles(query)),
         market.listing,
     ):
         assert code_of(call) == "exchange_not_connected"
@@ -188,7 +188,7 @@ def test_instruments_are_remembered(settings: Settings, market: ExchangeMarket, 
     away = open_market(replace(settings, exchange_urls={"binance": "http://127.0.0.1:9"}))
     with pytest.raises(ExchangeUnavailable):
         run(away.tick())
-    assert away.listing() == market.listing()
+    assert away.listing().instruments == market.listing().instruments
     assert code_of(lambda: away.quote(BTC)) == "no_market_price"
 
 
@@ -225,7 +225,8 @@ def test_waits_grow_and_respect_what_was_asked_for(market: ExchangeMarket) -> No
 
 class TestCandles:
     def ask(self, market: ExchangeMarket, **query: Any) -> Any:
-        return market.candles(GetCandles(**{"exchange": "binance", "symbol": BTC, "timeframe": "1m", **query}))
+        question = GetCandles(**{"exchange": "binance", "symbol": BTC, "timeframe": "1m", **query})
+        return run(market.candles(question)).candles
 
     def test_the_newest_ones_without_gaps(self, exchange: LoopbackBinance, market: ExchangeMarket) -> None:
         run(market.tick())
@@ -302,7 +303,7 @@ class TestCandles:
         self, exchange: LoopbackBinance, market: ExchangeMarket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run(market.tick())
-        monkeypatch.setattr("engine.exchanges.source.READ_SECONDS", 0.3)
+        monkeypatch.setattr("engine.exchanges.answers.ANSWER_SECONDS", 0.3)
         for fault in (Fault("refuse", on="market"), Fault("hang", on="market"), Fault("garbage", on="market")):
             exchange.faults.add(fault)
             with pytest.raises(ExchangeUnavailable):
@@ -313,10 +314,9 @@ class TestCandles:
 def test_books_and_trades(exchange: LoopbackBinance, market: ExchangeMarket) -> None:
     exchange.book.set_price(BTC, "50000", "0.02")
     run(market.tick())
-    source, now = market._polled, time.time()
-    book = source.order_book(BTC, 5, now)
+    book = run(market.order_book(GetOrderBook(exchange="binance", symbol=BTC, depth=5)))
     assert len(book.bids) == len(book.asks) == 5
     assert book.bids[0].price < book.asks[0].price
-    trades = source.trades(BTC, 3, now)
-    assert [trade.at for trade in trades] == sorted(trade.at for trade in trades)
+    trades = run(market.trades(GetMarketTrades(exchange="binance", symbol=BTC, limit=3))).trades
+    assert [trade.created_at for trade in trades] == sorted((trade.created_at for trade in trades), reverse=True)
     assert all(trade.price > 0 and trade.amount > 0 for trade in trades)

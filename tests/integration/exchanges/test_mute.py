@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
 from config import Settings
-from engine.exchanges import market as market_module
 from engine.exchanges.market import ExchangeMarket
+from engine.exchanges.pulse import Pulse
 from engine.exchanges.source import ExchangeSource, budget
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
@@ -106,7 +107,7 @@ def test_a_quiet_exchange_that_vouches_for_its_prices_is_not_mute(
 
 def test_a_mute_exchange_is_connected_to_anew(exchange: Loopback, market: ExchangeMarket, clock: Clock) -> None:
     clock.runs = True
-    market._pulse = market_module.Pulse(0.3)
+    market._pulse = Pulse(0.3)
     clients: list[object] = []
 
     async def until(reached: Callable[[], bool]) -> None:
@@ -144,7 +145,7 @@ def test_waits_between_reconnections_grow(market: ExchangeMarket, monkeypatch: p
         if market._reconnects > before:
             at.append(now)
         now += 0.05
-    waits = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(at)]
     assert waits[0] < 0.3
     assert waits[4] > 3 * waits[0]
     assert max(waits) <= 60.1

@@ -307,6 +307,28 @@ def test_who_says_nothing_is_cut(dial: Dial, host: StreamerHost, monkeypatch: py
         each.close()
 
 
+def test_a_crowd_waits_instead_of_being_cut(dial: Dial, user: SignedIn, host: StreamerHost) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listener, "MOST_ASKING", 1)
+        readers = [Reader(("127.0.0.1", host.streamer.port or 0)) for _ in range(30)]
+        line = f"GET {BTC} HTTP/1.1\r\nHost: x\r\nAuthorization: {user.headers['Authorization']}\r\n\r\n"
+        for reader in readers:
+            reader.socket.sendall(line.encode())
+        assert {reader.read_head().status for reader in readers} == {200}
+        for reader in readers:
+            reader.close()
+
+
+def test_of_those_who_say_nothing_the_first_make_room(host: StreamerHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MOST_SILENT", 2)
+    silent = [Reader(("127.0.0.1", host.streamer.port or 0)) for _ in range(3)]
+    with pytest.raises((EOFError, ConnectionResetError)):
+        silent[0].read_head()
+    assert host.call(lambda: len(host.streamer._listener.silent)) == 2
+    for each in silent:
+        each.close()
+
+
 def test_what_is_no_http_is_refused(host: StreamerHost) -> None:
     reader = Reader(("127.0.0.1", host.streamer.port or 0))
     reader.socket.sendall(b"\x16\x03\x01nonsense\r\n\r\n")

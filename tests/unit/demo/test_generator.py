@@ -107,7 +107,9 @@ def test_the_running_candle_is_what_ticks_have_shown(symbol: str, minute: int, l
 @given(symbols, minutes)
 def test_the_trades_of_a_minute_make_its_candle(symbol: str, minute: int) -> None:
     trades = MARKET.trades(symbol, 60, minute * 60 + 59.5)
-    assert [trade.at.timestamp() for trade in trades] == sorted({trade.at.timestamp() for trade in trades})
+    assert [trade.created_at.timestamp() for trade in trades] == sorted(
+        {trade.created_at.timestamp() for trade in trades}
+    )
     volume = sum((trade.amount for trade in trades), Decimal(0))
     assert of_prices([trade.price for trade in trades], volume) == bar(minute_candle(symbol, minute))
 
