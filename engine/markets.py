@@ -22,7 +22,7 @@ class Markets:
     def __iter__(self) -> Iterator[Market]:
         return iter(tuple(self._by_name.values()))
 
-    def __contains__(self, exchange: str) -> bool:
+    def __contains__(self, exchange: object) -> bool:
         return exchange in self._by_name
 
     def add(self, market: Market) -> None:

@@ -195,7 +195,7 @@ class _Front(asyncio.Protocol):
         )
         origin = headers.get("origin")
         allowed = origin if origin is not None and self._listener.origins.allows(origin) else None
-        answer = _answer(request.path, allowed)
+        answer = _answer(request.path, allowed, headers.get("accept"))
         if request.method == "OPTIONS":
             self._write(answer.preflight(ACCEPTED, MAX_AGE) if allowed else answer.wrong_method())
         elif request.method != "GET":
@@ -243,5 +243,5 @@ def _says_twice(head: h11.Request, names: frozenset[bytes]) -> bool:
     return len(set(given)) < len(given)
 
 
-def _answer(path: str, origin: str | None) -> Answer:
-    return Answer(path=path, request_id=ids.new_id(), origin=origin)
+def _answer(path: str, origin: str | None, accept: str | None = None) -> Answer:
+    return Answer(path=path, request_id=ids.new_id(), origin=origin, accept=accept)

@@ -53,7 +53,7 @@ class LiveBooking(Booking):
             remaining=max(order.amount - filled, ZERO),
             average=(cost / filled).quantize(DIGITS),
             cost=cost,
-            fee=_sum(order.fee, fill.fee),
+            fee=summed(order.fee, fill.fee),
             updated_at=trade.created_at,
         )
         unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
@@ -98,7 +98,7 @@ class LiveBooking(Booking):
         self._untold[currency] = None
 
 
-def _sum(so_far: Fee | None, fee: Fee | None) -> Fee | None:
+def summed(so_far: Fee | None, fee: Fee | None) -> Fee | None:
     """Return what an order paid; fees in another currency than its first are on the trades alone."""
     if so_far is None or fee is None:
         return so_far or fee

@@ -7,15 +7,20 @@ from collections.abc import Container
 
 from config import Settings
 from engine.exchanges.venue import Venue
+from engine.futures.markets import tradable
 from engine.live.account import LiveAccount
+from engine.live.futures.account import LiveFuturesAccount
+from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
+from engine.live.spot import LiveSpotAccount
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.records import AccountRecord, Records
 from engine.risk import Gate
 from utils.errors import EngineUnavailable
 from utils.vault import Vault
+from utils.wire import AccountType
 
 
 class LiveAccounts:
@@ -29,13 +34,16 @@ class LiveAccounts:
         self._exchanges = exchanges
         self._timing = timing or Timing()
         self._vault = Vault.of(settings.encryption_keys)
-        self._venues: dict[str, Venue] = {}
+        self._venues: dict[tuple[str, AccountType], Venue] = {}
 
-    def venue(self, exchange: str) -> Venue:
-        """Return the exchange. :raises EngineUnavailable: `exchange_not_connected` when it is not."""
+    def venue(self, exchange: str, kind: AccountType = "spot") -> Venue:
+        """Return an exchange's spot markets or its perpetuals.
+
+        :raises EngineUnavailable: `exchange_not_connected` when it is not.
+        """
         if exchange == "demo" or exchange not in self._exchanges:
             raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
-        return self._venues.setdefault(exchange, Venue(exchange, self._settings))
+        return self._venues.setdefault((exchange, kind), Venue(exchange, self._settings, kind))
 
     async def open(self, record: AccountRecord, market: Market, gate: Gate) -> LiveAccount:
         """Build the account.
@@ -43,13 +51,22 @@ class LiveAccounts:
         :raises EngineUnavailable: its exchange is not connected or has never answered yet. :raises NotReady: its keys
             cannot be read.
         """
-        venue = self.venue(record.exchange)
+        venue = self.venue(record.exchange, record.type)
         await venue.load()
         keys = Keys(self._records, self._vault, record.id)
         enabled = self._settings.live_trading_enabled
         # one pair is enough for OctoBot; the ccxt client knows all of them
-        octobot = await LiveOctoBot.connect(venue, list(market.instruments)[:1], record, self._timing)
-        account = LiveAccount(record, market, octobot, venue, enabled=enabled)
+        octobot: LiveOctoBot
+        account: LiveAccount
+        if record.type == "futures":
+            perpetuals = list(tradable(market, record.reference_currency))[:1]
+            octobot = futures = await LiveFuturesOctoBot.connect(venue, perpetuals, record, self._timing)
+            account = LiveFuturesAccount(record, market, futures, venue, enabled=enabled)
+            account.records = self._records
+        else:
+            pairs = [symbol for symbol, each in market.instruments.items() if each.type == "spot"][:1]
+            octobot = await LiveOctoBot.connect(venue, pairs, record, self._timing)
+            account = LiveSpotAccount(record, market, octobot, venue, enabled=enabled)
         account.gate, account.keys = gate, keys
         try:
             await keys.renew(octobot.trader.client)
@@ -60,9 +77,8 @@ class LiveAccounts:
 
     async def leave(self, exchange: str) -> None:
         """Close the connection to an exchange whose accounts are closed."""
-        venue = self._venues.pop(exchange, None)
-        if venue is not None:
-            await venue.close()
+        for key in [key for key in self._venues if key[0] == exchange]:
+            await self._venues.pop(key).close()
 
     async def close(self) -> None:
         """Close the connections."""

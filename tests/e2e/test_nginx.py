@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -170,6 +171,22 @@ def test_whoever_does_not_say_what_they_want_is_closed(nginx: Nginx, tls: ssl.SS
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             assert slow.recv(1000) == b""
     assert time.monotonic() - began < 15
+
+
+def test_while_the_streamer_is_away_browsers_are_told_to_wait_and_others_why(nginx: Nginx, tmp_path: Path) -> None:
+    # nobody listens where the streamer would be
+    away = Nginx(tmp_path / "away", web_port=nginx.port, stream_port=free_port()).start()
+    context = ssl.create_default_context(cafile=str(away.certificate))
+    try:
+        headers = {"Accept": "text/event-stream", "Origin": "https://app.example"}
+        told = httpx.get(f"{away.address}{ACCOUNT}", headers=headers, verify=context)
+        assert (told.status_code, told.text) == (200, "retry: 2000\n\n")
+        assert told.headers["Content-Type"] == "text/event-stream"
+        assert told.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        plain = httpx.get(f"{away.address}{ACCOUNT}", verify=context)
+        assert (plain.status_code, plain.headers["Retry-After"]) == (503, "2")
+    finally:
+        away.stop()
 
 
 def test_no_ticket_is_logged(product: Server, nginx: Nginx, tls: ssl.SSLContext, client: Client) -> None:

@@ -119,7 +119,7 @@ def test_an_exchange_in_use_stays(
     client: FlaskClient, user: SignedIn, admin: SignedIn, host: EngineHost, database: Database
 ) -> None:
     account = open_account(database, user)
-    order = place(client, user, account, type="limit", price="1000")
+    order = place(client, user, account, type="limit", price="45000", amount="0.01")
     assert order.status_code == 201
     refused = disconnect(client, admin)
     assert_problem(refused, 409, "exchange_in_use")
