@@ -134,17 +134,15 @@ MARKET: dict[str, dict[str, Any]] = {
         }
     },
     "LogRecord": {
-        "graver records": [
-            {
-                "time": NOON,
-                "level": "WARNING",
-                "process": "engine",
-                "logger": "engine.exchanges.market",
-                "message": "the prices of binance stand still: binance does not answer.",
-                "fields": {},
-                "trace": None,
-            }
-        ]
+        "warning": {
+            "time": NOON,
+            "level": "WARNING",
+            "process": "engine",
+            "logger": "engine.exchanges.market",
+            "message": "the prices of binance stand still: binance does not answer.",
+            "fields": {},
+            "trace": None,
+        }
     },
     "GatewayStatus": {
         "mute": {
