@@ -2,6 +2,7 @@
 
 from api import (
     accounts,
+    alerts,
     auth,
     config,
     credentials,
@@ -10,6 +11,7 @@ from api import (
     health,
     market,
     metrics,
+    notifications,
     pages,
     portfolio,
     positions,
@@ -18,6 +20,7 @@ from api import (
     strategies,
     stream,
     trading,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -32,6 +35,9 @@ BLUEPRINTS = (
     signals.blueprint,
     market.blueprint,
     stream.blueprint,
+    notifications.blueprint,
+    alerts.blueprint,
+    webhooks.blueprint,
     gateway.blueprint,
     config.blueprint,
     health.blueprint,

@@ -6,6 +6,14 @@ from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.jobs import Job, Lease
+from models.notifications import (
+    Notification,
+    NotificationCursor,
+    NotificationSetting,
+    PriceAlert,
+    Webhook,
+    WebhookDelivery,
+)
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -27,8 +35,12 @@ __all__ = [
     "KillSwitch",
     "Lease",
     "LedgerEntry",
+    "Notification",
+    "NotificationCursor",
+    "NotificationSetting",
     "Order",
     "Position",
+    "PriceAlert",
     "RefreshToken",
     "RiskLimits",
     "Session",
@@ -38,4 +50,6 @@ __all__ = [
     "StreamTicket",
     "Trade",
     "User",
+    "Webhook",
+    "WebhookDelivery",
 ]

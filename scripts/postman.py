@@ -23,7 +23,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "close_position", "open_market_socket", "open_account_socket")
+LEFT_OUT = ("credentials", "webhooks", "close_position", "open_market_socket", "open_account_socket")
 """Folders and operations."""
 
 FOLDERS = {"signals": "strategies"}
@@ -37,6 +37,7 @@ STORY = (
 
 PATH_VALUES = {
     "account_id": "{{openedId}}",
+    "alert_id": "{{alertId}}",
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
@@ -107,6 +108,7 @@ KEEP = {
     "list_sessions": {"sessionId": "answer[0].id"},
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
+    "create_price_alert": {"alertId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},

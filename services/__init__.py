@@ -11,6 +11,7 @@ from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
+from services.alerts import Alerts, AlertWatch
 from services.configuration import Configurations
 from services.credentials import Credentials
 from services.equity import EquityCurves
@@ -21,6 +22,7 @@ from services.jobs import Jobs
 from services.leases import Leases
 from services.market import Market
 from services.metrics import Metrics
+from services.notifications import EventReader, Notifications
 from services.orders import Orders
 from services.passwords import Passwords
 from services.performance import Performances
@@ -38,7 +40,9 @@ from services.tokens import Tokens
 from services.trade_export import TradeExports
 from services.users import Users
 from services.wealth import Wealth
+from services.webhooks import Webhooks
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -67,6 +71,9 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     market: Market
+    notifications: Notifications
+    webhooks: Webhooks
+    alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
@@ -93,6 +100,9 @@ class WorkerServices:
 
     jobs: Jobs
     leases: Leases
+    event_reader: EventReader
+    webhooks: Webhooks
+    alert_watch: AlertWatch
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -103,9 +113,17 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
+        event_reader=EventReader(database),
+        webhooks=_webhooks(settings, database),
+        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
+
+
+def _webhooks(settings: Settings, database: Database) -> Webhooks:
+    outbound = Outbound(allow_private=settings.webhook_private_addresses)
+    return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
 
 
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
@@ -164,6 +182,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
         market=Market(bridge),
+        notifications=Notifications(database),
+        webhooks=_webhooks(settings, database),
+        alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),

@@ -20,6 +20,10 @@ _USER = frozenset(
         "market:read",
         "gateway:read",
         "streams:read",
+        "notifications:read",
+        "notifications:write",
+        "webhooks:read",
+        "webhooks:write",
     }
 )
 

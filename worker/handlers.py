@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices
+from services import WorkerServices, webhooks
 from services.jobs import Handler
 
 
-def handlers(_services: WorkerServices) -> Mapping[str, Handler]:
+def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
-    return {}
+    return {
+        webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
+    }

@@ -6,11 +6,12 @@ from typing import Any
 
 from api.examples.accounts import ACCOUNTS
 from api.examples.market import MARKET
+from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import ORDER
 from api.examples.strategies import STRATEGIES
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
 
-EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **TRADING, **STRATEGIES, **MARKET}
+EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **TRADING, **STRATEGIES, **MARKET, **NOTIFICATIONS}
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
