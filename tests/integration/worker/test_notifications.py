@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -86,10 +86,8 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
 
     def read(_: int) -> None:
         for _ in range(6):
-            try:
+            with contextlib.suppress(RuntimeError):
                 EventReader(database).run()
-            except RuntimeError:
-                pass
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(read, range(3)))
