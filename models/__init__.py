@@ -1,5 +1,6 @@
 """The tables, one module per noun, and the database they live in."""
 
+from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.base import Base
 from models.credentials import Credential
@@ -17,10 +18,11 @@ from models.notifications import (
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
-from models.users import RefreshToken, Session, StreamTicket, User
+from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AuditEntry",
     "Balance",
     "Base",
@@ -41,8 +43,10 @@ __all__ = [
     "Order",
     "Position",
     "PriceAlert",
+    "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
+    "SecondFactor",
     "Session",
     "SignalKey",
     "Strategy",
@@ -50,6 +54,7 @@ __all__ = [
     "StreamTicket",
     "Trade",
     "User",
+    "UserSettings",
     "Webhook",
     "WebhookDelivery",
 ]

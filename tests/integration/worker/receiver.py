@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,14 @@ class Receiver:
         receiver = self
         self.gate.set()
 
+        def note(headers: Any, body: bytes) -> None:
+            id, timestamp, signature = (headers[f"X-Webhook-{name}"] for name in ("Id", "Timestamp", "Signature"))
+            receiver.told.append(Told(id, timestamp, signature, body))
+
         class Answer(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                names = ("X-Webhook-Id", "X-Webhook-Timestamp", "X-Webhook-Signature")
-                receiver.told.append(Told(*(self.headers[name] for name in names), body))
+                note(self.headers, body)
                 receiver.gate.wait(20)
                 status = receiver.statuses[0] if len(receiver.statuses) == 1 else receiver.statuses.pop(0)
                 if status is None:

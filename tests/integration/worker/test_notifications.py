@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 import models
 from models import Database
@@ -23,6 +24,7 @@ from utils import clock, json
 from utils.errors import EngineUnavailable, TradingError
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Candle, CandleSeries, GetCandles, Ticker
 
 TRADE = {"side": "buy", "amount": "0.5", "symbol": "BTC/USDT", "price": "50000"}
 REJECTED = {"side": "sell", "symbol": "ETH/USDT", "status": "rejected"}
@@ -101,7 +103,7 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
 def test_what_was_forgotten_is_passed_over(client: FlaskClient, database: Database, user: SignedIn) -> None:
     happen(database, user, ("trade", TRADE), ("trade", TRADE))
     with database.writing() as connection:
-        connection.execute(models.Event.__table__.delete())
+        connection.execute(delete(models.Event))
     EventReader(database).run()
     happen(database, user, ("order", REJECTED))
     EventReader(database).run()
@@ -206,3 +208,50 @@ def test_an_engine_that_is_away_leaves_alerts_waiting(
     engine.set_price("BTC/USDT", Decimal(51_500))
     AlertWatch(database, bridge).run()
     assert titles(client, user) == ["BTC/USDT rose to 51500"]
+
+
+class Past:
+    """A market that stands at 50,000, and the candles it had: by their minute, the highest price."""
+
+    def __init__(self, begin: datetime, highs: list[int]) -> None:
+        self._begin = begin.replace(second=0, microsecond=0)
+        self._highs = highs
+
+    def ticker(self, exchange: str, symbol: str) -> Ticker:
+        price = Decimal(50_000)
+        prices: dict[str, Any] = dict.fromkeys(("last", "bid", "ask", "high", "low", "volume", "change_percent"), price)
+        return Ticker(symbol=symbol, exchange=exchange, as_of=clock.now(), stale=False, **prices)
+
+    def candles(self, query: GetCandles) -> CandleSeries:
+        found = []
+        for number, high in enumerate(self._highs):
+            time, low = self._begin + timedelta(minutes=number), Decimal(49_000)
+            at = int(time.timestamp() * 1000)
+            if query.since is None or at >= query.since:
+                prices = {"open": low, "high": Decimal(high), "low": low, "close": low, "volume": low}
+                found.append(Candle(timestamp=at, time=time, closed=True, **prices))
+        more, chosen = len(found) > query.limit, found[: query.limit]
+        return CandleSeries(candles=chosen, more=more, settled=True, as_of=clock.now())
+
+
+@pytest.mark.parametrize(
+    ("highs", "told"),
+    [
+        ([50_000] * 4 + [52_000] + [50_000] * 4, ["BTC/USDT rose to 52000"]),
+        ([50_000] * 700 + [52_000], ["BTC/USDT rose to 52000"]),
+        ([50_999] * 9, []),
+        # the minute in which it was made also tells of what was before
+        ([52_000] + [50_000] * 8, []),
+    ],
+)
+def test_what_a_price_did_while_nobody_looked_is_told(
+    client: FlaskClient, database: Database, user: SignedIn, highs: list[int], told: list[str]
+) -> None:
+    alert(client, user, "above", "51000")
+    begin = clock.now().replace(second=30) - timedelta(minutes=len(highs))
+    with database.write() as session:
+        session.execute(update(models.PriceAlert).values(created_at=begin, checked_at=begin))
+    market: Any = Past(begin, highs)
+    for _ in range(3):
+        AlertWatch(database, market).run()
+    assert titles(client, user) == told

@@ -27,6 +27,7 @@ from models import Database
 from services import WorkerServices, build_for_worker, webhooks
 from services.jobs import Jobs
 from services.notifications import Told, notify
+from services.rotation import Rotation
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.receiver import Receiver
 from tests.problems import assert_problem
@@ -34,6 +35,7 @@ from tests.streamer_host import until
 from utils import clock, outbound
 from utils.errors import Refused, TradingError
 from utils.outbound import Outbound, is_public
+from utils.vault import Vault
 from worker.handlers import handlers
 
 LEASE = timedelta(seconds=30)
@@ -244,3 +246,20 @@ def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
     assert {told.id for told in receiver.told} == {each["id"] for each in deliveries}
     assert len(receiver.told) > 20, "nothing was at work when the worker was killed"
     assert [(each["state"], each["attempts"]) for each in deliveries] == [("succeeded", 1)] * 20
+
+
+def test_a_secret_is_sealed_anew_and_goes_with_its_user(
+    client: FlaskClient, settings: Settings, database: Database, user: SignedIn, receiver: Receiver
+) -> None:
+    made = add(client, user, receiver.url)
+    client.post(f"/api/webhooks/{made['id']}/test", headers=user.headers)
+    other = f"k2:{settings.encryption_keys[:2:-1]}"
+    assert Rotation(database, Vault.of(f"{other},{settings.encryption_keys}")).run().resealed == 1
+    with_the_new_key_alone = build_for_worker(replace(settings, encryption_keys=other))
+    assert work(with_the_new_key_alone) == 1
+    with_the_new_key_alone.close()
+    [told] = receiver.told
+    assert told.signature == f"sha256={webhooks.signature(made['secret'].encode(), told.timestamp, told.body)}"
+    exported = client.get("/api/auth/me/export", headers=user.headers).get_data(as_text=True)
+    assert made["url"] in exported
+    assert made["secret"] not in exported
