@@ -5,6 +5,7 @@ from api import (
     admin_audit,
     admin_figures,
     admin_users,
+    alerts,
     api_keys,
     auth,
     config,
@@ -14,6 +15,7 @@ from api import (
     health,
     market,
     metrics,
+    notifications,
     pages,
     paper_trading,
     personal_data,
@@ -26,6 +28,7 @@ from api import (
     strategies,
     stream,
     trading,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -45,6 +48,9 @@ BLUEPRINTS = (
     signals.blueprint,
     market.blueprint,
     stream.blueprint,
+    notifications.blueprint,
+    alerts.blueprint,
+    webhooks.blueprint,
     gateway.blueprint,
     config.blueprint,
     admin_users.blueprint,

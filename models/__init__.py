@@ -6,6 +6,15 @@ from models.base import Base
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
+from models.jobs import Job, Lease
+from models.notifications import (
+    Notification,
+    NotificationCursor,
+    NotificationSetting,
+    PriceAlert,
+    Webhook,
+    WebhookDelivery,
+)
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -24,10 +33,16 @@ __all__ = [
     "EventCounter",
     "IdempotencyKey",
     "Installation",
+    "Job",
     "KillSwitch",
+    "Lease",
     "LedgerEntry",
+    "Notification",
+    "NotificationCursor",
+    "NotificationSetting",
     "Order",
     "Position",
+    "PriceAlert",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -40,4 +55,6 @@ __all__ = [
     "Trade",
     "User",
     "UserSettings",
+    "Webhook",
+    "WebhookDelivery",
 ]

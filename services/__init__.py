@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import migrations
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
+from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.configuration import Configurations
@@ -22,8 +24,11 @@ from services.equity import EquityCurves
 from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
+from services.jobs import Jobs
+from services.leases import Leases
 from services.market import Market
 from services.metrics import Metrics
+from services.notifications import EventReader, Notifications
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -46,7 +51,9 @@ from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
+from services.webhooks import Webhooks
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -78,6 +85,9 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     market: Market
+    notifications: Notifications
+    webhooks: Webhooks
+    alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
@@ -104,6 +114,38 @@ class StreamServices:
     close: Callable[[], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerServices:
+    """The use cases that the worker needs."""
+
+    jobs: Jobs
+    leases: Leases
+    event_reader: EventReader
+    webhooks: Webhooks
+    alert_watch: AlertWatch
+    is_schema_current: Callable[[], bool]
+    close: Callable[[], None]
+
+
+def build_for_worker(settings: Settings) -> WorkerServices:
+    """Wire the services of the worker together."""
+    database = Database(settings.database_url)
+    return WorkerServices(
+        jobs=Jobs(database),
+        leases=Leases(database),
+        event_reader=EventReader(database),
+        webhooks=_webhooks(settings, database),
+        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        is_schema_current=lambda: migrations.is_current(database),
+        close=database.close,
+    )
+
+
+def _webhooks(settings: Settings, database: Database) -> Webhooks:
+    outbound = Outbound(allow_private=settings.webhook_private_addresses)
+    return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
+
+
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     """Wire the services of the streamer together, for at most `threads` questions at a time."""
     database = Database(settings.database_url, pool_size=threads)
@@ -123,7 +165,8 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
     streamer = StreamerChannel(settings.streamer_socket)
-    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    jobs, leases = Jobs(database), Leases(database)
+    metrics = Metrics(bridge, streamer, jobs, leases, settings.metrics_token)
     bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     vault = Vault.of(settings.encryption_keys)
@@ -171,6 +214,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
         market=Market(bridge),
+        notifications=Notifications(database),
+        webhooks=_webhooks(settings, database),
+        alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
@@ -183,6 +229,6 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
         gateway=Gateway(bridge),
-        health=Health(database, bridge, streamer),
+        health=Health(database, bridge, streamer, leases),
         metrics=metrics,
     )

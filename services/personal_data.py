@@ -28,6 +28,10 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Trade,
     models.Event,
     models.Strategy,
+    models.Notification,
+    models.NotificationSetting,
+    models.Webhook,
+    models.PriceAlert,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -48,6 +52,10 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.RecoveryCode,
     models.IdempotencyKey,
     models.EventCounter,
+    models.WebhookDelivery,
+    models.NotificationCursor,
+    models.Job,
+    models.Lease,
     models.Installation,
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""
