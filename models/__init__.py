@@ -1,6 +1,7 @@
 """The tables, one module per noun, and the database they live in."""
 
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
+from models.backtests import BacktestRun
 from models.base import Base
 from models.credentials import Credential
 from models.database import Database
@@ -13,6 +14,7 @@ from models.users import RefreshToken, Session, StreamTicket, User
 __all__ = [
     "Account",
     "AuditEntry",
+    "BacktestRun",
     "Balance",
     "Base",
     "Credential",

@@ -121,9 +121,9 @@ class Runner:
 
     async def settle(self) -> bool:
         """Wait until it has nothing to decide; tell whether there was something."""
-        was_calm = self._calm.is_set()
-        await self._calm.wait()
-        return not was_calm
+        if self._calm.is_set():
+            return False
+        return await self._calm.wait()
 
     async def alert(self, alert: Alert) -> list[Order]:
         """Let it act on an alert, and return the orders that came of it; those of the first time when it has an id.
