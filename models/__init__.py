@@ -6,6 +6,7 @@ from models.base import Base
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
+from models.jobs import Job, Lease
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -24,7 +25,9 @@ __all__ = [
     "EventCounter",
     "IdempotencyKey",
     "Installation",
+    "Job",
     "KillSwitch",
+    "Lease",
     "LedgerEntry",
     "Order",
     "Position",

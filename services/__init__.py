@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import migrations
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
@@ -16,6 +17,8 @@ from services.equity import EquityCurves
 from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
+from services.jobs import Jobs
+from services.leases import Leases
 from services.market import Market
 from services.metrics import Metrics
 from services.orders import Orders
@@ -84,6 +87,27 @@ class StreamServices:
     close: Callable[[], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerServices:
+    """The use cases that the worker needs."""
+
+    jobs: Jobs
+    leases: Leases
+    is_schema_current: Callable[[], bool]
+    close: Callable[[], None]
+
+
+def build_for_worker(settings: Settings) -> WorkerServices:
+    """Wire the services of the worker together."""
+    database = Database(settings.database_url)
+    return WorkerServices(
+        jobs=Jobs(database),
+        leases=Leases(database),
+        is_schema_current=lambda: migrations.is_current(database),
+        close=database.close,
+    )
+
+
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     """Wire the services of the streamer together, for at most `threads` questions at a time."""
     database = Database(settings.database_url, pool_size=threads)
@@ -101,7 +125,8 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
     streamer = StreamerChannel(settings.streamer_socket)
-    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    jobs, leases = Jobs(database), Leases(database)
+    metrics = Metrics(bridge, streamer, jobs, leases, settings.metrics_token)
     bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     accounts = Accounts(database)
@@ -143,6 +168,6 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streamer=streamer,
         configurations=Configurations(settings, bridge),
         gateway=Gateway(bridge),
-        health=Health(database, bridge, streamer),
+        health=Health(database, bridge, streamer, leases),
         metrics=metrics,
     )

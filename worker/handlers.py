@@ -1,0 +1,13 @@
+"""Which jobs there are: the one table of kinds and what does them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services import WorkerServices
+from services.jobs import Handler
+
+
+def handlers(_services: WorkerServices) -> Mapping[str, Handler]:
+    """Return what does the jobs of each kind."""
+    return {}
