@@ -61,6 +61,7 @@ PARAMETERS = {
     "name": "The name of the file.",
     "order_id": "The id of an order.",
     "quote": "The currency that is paid with.",
+    "run_id": "The id of a backtest.",
     "search": "A part of the symbol, in any case.",
     "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
     "signal_key_id": "The id of a key.",

@@ -3,6 +3,7 @@
 from api import (
     accounts,
     auth,
+    backtests,
     config,
     credentials,
     documentation,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     risk.blueprint,
     strategies.blueprint,
     signals.blueprint,
+    backtests.blueprint,
     market.blueprint,
     stream.blueprint,
     gateway.blueprint,

@@ -14,7 +14,7 @@ from models.base import Base
 class BacktestRun(Base):
     """A strategy to be played on the candles of an exchange.
 
-    `settings`, `portfolio` and `result` are JSON; `result` is there as soon as `state` is `succeeded`, and never before.
+    `settings`, `portfolio` and `result` are JSON; `result` is there as soon as `state` is `succeeded`, never before.
     The run belongs to the process that holds `attempt`; one that was killed is taken over under the next number.
     """
 

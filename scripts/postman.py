@@ -23,7 +23,7 @@ FIRST = ("auth", "accounts", "market")
 LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = ("credentials", "close_position", "open_market_socket", "open_account_socket")
+LEFT_OUT = ("credentials", "close_position", "open_market_socket", "open_account_socket", "get_backtest_report")
 """Folders and operations."""
 
 FOLDERS = {"signals": "strategies"}
@@ -40,6 +40,7 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
@@ -72,6 +73,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "strategy_class": "signal",
         "portfolio_name": "BTC/USDT",
         "funding": "50",
+    },
+    "NewBacktest": {
+        "strategy_class": "dca",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "starting_portfolio": {"USDT": "1000"},
     },
     "StrategyChanges": {"settings": {"share_percent": "50"}},
     "Restore": {"strategy_name": "{{strategyName}}"},
@@ -108,6 +115,7 @@ KEEP = {
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
+    "start_backtest": {"runId": "answer.id"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open

@@ -11,6 +11,7 @@ from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
+from services.backtests import Backtests
 from services.configuration import Configurations
 from services.credentials import Credentials
 from services.equity import EquityCurves
@@ -66,6 +67,7 @@ class Services:
     strategy_additions: StrategyAdditions
     strategy_holdings: StrategyHoldings
     signals: Signals
+    backtests: Backtests
     market: Market
     streams: Streams
     streamer: StreamerChannel
@@ -93,6 +95,7 @@ class WorkerServices:
 
     jobs: Jobs
     leases: Leases
+    backtests: Backtests
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -103,6 +106,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
+        backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -163,6 +167,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
+        backtests=Backtests(database, bridge, idempotency),
         market=Market(bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,

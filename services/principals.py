@@ -17,6 +17,8 @@ _USER = frozenset(
         "orders:write",
         "strategies:read",
         "strategies:write",
+        "backtests:read",
+        "backtests:write",
         "market:read",
         "gateway:read",
         "streams:read",

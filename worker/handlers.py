@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services import WorkerServices
+from services.backtests import KIND
 from services.jobs import Handler
+from worker import backtests
 
 
-def handlers(_services: WorkerServices) -> Mapping[str, Handler]:
+def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
-    return {}
+    return {KIND: backtests.handler(services.backtests)}

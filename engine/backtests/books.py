@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from engine.backtests.history import HistoryMarket
-from engine.backtests.run import PlayedTrade, Worth
+from utils.backtests import PlayedTrade, Worth
 from utils.money import ZERO
 
 
@@ -51,7 +51,9 @@ class Books:
 
     def _worth(self, at: float, prices: Mapping[str, Decimal], opening: Mapping[str, Decimal]) -> Worth:
         return Worth(
-            at=datetime.fromtimestamp(at, UTC), value=self._value(self._totals, prices), held=self._held(prices, opening)
+            at=datetime.fromtimestamp(at, UTC),
+            value=self._value(self._totals, prices),
+            held=self._held(prices, opening),
         )
 
     def _value(self, totals: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:

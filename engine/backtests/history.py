@@ -12,7 +12,7 @@ from engine.demo.columns import Columns
 from engine.demo.recording import Recording, RecordingError, unit
 from engine.demo.replay import ReplayMarket
 from engine.demo.tape import Tape
-from utils.wire import TIMEFRAMES, Candle
+from utils.wire import TIMEFRAMES, Candle, Instrument
 
 
 class HistoryMarket(Tape):
@@ -21,7 +21,9 @@ class HistoryMarket(Tape):
     Inside a candle each price goes the way that `ReplayMarket` says.
     """
 
-    def __init__(self, recordings: Sequence[Recording], past: int, fee: Decimal | None) -> None:
+    def __init__(
+        self, recordings: Sequence[Recording], past: int, fee: Decimal | None, rules: Sequence[Instrument] = ()
+    ) -> None:
         """:raises RecordingError: when there is nothing to play."""
         recordings = _cut(recordings)
         first, frame = recordings[0].first, recordings[0].seconds
@@ -32,11 +34,11 @@ class HistoryMarket(Tape):
         self.ends = first + self.count * frame
         self._parts = {each.symbol: ReplayMarket(each, 1.0, self.begins, past=past) for each in recordings}
         listings = [listing for part in self._parts.values() for listing in part._listings.values()]
-        if fee is not None:
-            listings = [
-                replace(listing, instrument=replace(listing.instrument, maker_fee=fee, taker_fee=fee))
-                for listing in listings
-            ]
+        known = {each.symbol: each for each in rules}
+        listings = [
+            replace(each, instrument=_ruled(each.instrument, known.get(each.instrument.symbol), fee))
+            for each in listings
+        ]
         super().__init__(listings, frame=frame, first=first, opened=self.begins)
         self.past, self.frame = past, frame
 
@@ -76,6 +78,20 @@ def recording_of(symbol: str, timeframe: str, candles: Sequence[Candle]) -> Reco
     ]
     columns = np.array(rows, dtype=np.int64).T
     return Recording(symbol, candles[0].timestamp // 1000, TIMEFRAMES[timeframe], tick, lot, columns)
+
+
+def _ruled(recorded: Instrument, rule: Instrument | None, fee: Decimal | None) -> Instrument:
+    """Return a recording's instrument under the rules of where it is traded; its prices keep the recording's ticks."""
+    rule = recorded if rule is None else rule
+    return replace(
+        recorded,
+        amount_step=rule.amount_step,
+        min_amount=rule.min_amount,
+        max_amount=rule.max_amount,
+        min_cost=rule.min_cost,
+        maker_fee=rule.maker_fee if fee is None else fee,
+        taker_fee=rule.taker_fee if fee is None else fee,
+    )
 
 
 def _cut(recordings: Sequence[Recording]) -> list[Recording]:

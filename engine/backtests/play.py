@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import models
 from engine.backtests import stage
 from engine.backtests.books import Books
 from engine.backtests.history import HistoryMarket
-from engine.backtests.run import Backtest, Played, PlayedTrade
+from engine.backtests.run import Backtest
 from engine.backtests.stage import Stage
 from engine.demo.recording import Recording
 from engine.engine import Engine
@@ -20,6 +19,7 @@ from engine.strategies import registry
 from engine.strategies.thinking import StrategyFault
 from models import Database
 from utils import clock, wire
+from utils.backtests import Played, PlayedTrade
 from utils.money import ZERO
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 0.99)
@@ -34,7 +34,7 @@ async def play(backtest: Backtest, recordings: Sequence[Recording], progress: Pr
 
     :raises RecordingError: there is nothing to play. :raises TradingError: the strategy failed.
     """
-    market = HistoryMarket(recordings, backtest.past, backtest.fee)
+    market = HistoryMarket(recordings, backtest.past, backtest.fee, backtest.rules)
     with tempfile.TemporaryDirectory(prefix="backtest-") as directory:
         player = _Player(backtest, market, Path(directory))
         clock.go_by(player.now)

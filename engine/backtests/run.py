@@ -1,20 +1,20 @@
-"""What a backtest is told, and what it tells."""
+"""What a backtest is told."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from utils.wire import Side
+from utils.wire import Instrument
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy on recorded candles; the first currency of the portfolio's is what the symbols are paid in.
 
     Trading begins when `past` candles have closed. `fee` is a share of each trade's cost; the market's own for None.
+    `rules` are those of the markets where the strategy would trade, as far as they are not the recordings' own.
     """
 
     strategy_class: str
@@ -23,36 +23,4 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     portfolio: dict[str, Decimal]
     fee: Decimal | None
     past: int
-
-
-class PlayedTrade(msgspec.Struct, frozen=True, kw_only=True):
-    """A fill, at the candles' time."""
-
-    at: datetime
-    order: str
-    symbol: str
-    side: Side
-    price: Decimal
-    amount: Decimal
-    cost: Decimal
-    fee: Decimal
-    realized_pnl: Decimal | None
-
-
-class Worth(msgspec.Struct, frozen=True, kw_only=True):
-    """What everything was worth when a candle had closed, and what it would have been had all been held instead."""
-
-    at: datetime
-    value: Decimal
-    held: Decimal
-
-
-class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a backtest: exactly the same for the same candles and settings."""
-
-    currency: str
-    candles: int
-    trades: list[PlayedTrade]
-    curve: list[Worth]
-    holdings: dict[str, Decimal]
-    log: list[str]
+    rules: list[Instrument] = []

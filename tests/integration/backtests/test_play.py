@@ -11,7 +11,7 @@ import pytest
 
 from engine.backtests.history import recording_of
 from engine.backtests.play import play
-from engine.backtests.run import Backtest, Played
+from engine.backtests.run import Backtest
 from engine.demo.recording import RecordingError
 from engine.demo.replay import ReplayMarket
 from engine.demo.source import MarketSource
@@ -20,6 +20,7 @@ from tests.engine_host import EngineHost
 from tests.integration.strategies.owner import Owner
 from tests.unit.strategies.playground import recorded
 from utils import clock
+from utils.backtests import Played
 from utils.errors import Refused
 from utils.octobot_bridge import OctoBotBridge
 
@@ -30,7 +31,7 @@ TICKS = 24
 STRATEGIES: dict[str, dict[str, Any]] = {
     "dca": {"timeframe": "1h", "every": 4, "order_value": "20"},
     "crossover": {"timeframe": "1h", "average": "sma", "fast": 3, "slow": 10},
-    "rsi": {"timeframe": "1h", "period": 5, "oversold": 40, "overbought": 60},
+    "rsi": {"timeframe": "1h", "period": 3, "oversold": 40, "overbought": 60},
     "grid": {"levels": 4, "spacing_percent": "0.2"},
 }
 
