@@ -11,6 +11,7 @@ from api.answers import envelope
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
 from api.schemas.backtests import BacktestQuery, BacktestRunSchema, NewBacktestSchema, ReportQuery, ReportSchema
+from api.schemas.envelope import enveloped
 from api.schemas.trading import IdempotencyHeaders
 from services.backtest_reports import csv_of
 from services.backtests import BacktestRun, NewRun
@@ -21,7 +22,14 @@ blueprint = Blueprint("backtests", "Backtests: strategies on recorded candles")
 
 RUNS = "/api/backtesting/runs"
 RUN = f"{RUNS}/<run_id>"
-_FILES = {"text/csv": {"schema": {"type": "string"}}, "text/html": {"schema": {"type": "string"}}}
+_FORMS: dict[str, Any] = {
+    "application/json": {"schema": enveloped(ReportSchema, many=False, paged=False, aged=False)},
+    "text/csv": {
+        "schema": {"type": "string"},
+        "example": "time,order,symbol,side,price,amount,cost,fee,realized_pnl\r\n",
+    },
+    "text/html": {"schema": {"type": "string"}, "example": "<!doctype html>"},
+}
 
 
 @blueprint.route(RUNS, method="POST", permission="backtests:write", errors=(404, 409, *ENGINE))
@@ -58,8 +66,7 @@ def end_backtest(run_id: str) -> BacktestRun:
 
 @blueprint.route(f"{RUN}/report", permission="backtests:read", errors=(409,))
 @blueprint.arguments(ReportQuery, location="query")
-@blueprint.response(200, ReportSchema)
-@blueprint.doc(responses={200: {"content": _FILES}})
+@blueprint.doc(responses={"200": {"description": "OK", "content": _FORMS}})
 def get_backtest_report(query: dict[str, str], run_id: str) -> Response:
     """Return what came of a backtest, also as a page to look at, or its trades as CSV."""
     return _WRITERS[query["format"]](services.backtests.report(principal, run_id))

@@ -24,9 +24,9 @@ body{margin:0;background:var(--back);color:var(--ink);font:15px/1.45 system-ui,s
 main{max-width:1080px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;margin:0 0 4px}h2{font-size:16px;margin:0 0 10px}p{margin:0;color:var(--soft)}
 section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:18px;margin-top:18px}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:18px}
-.figures b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
-.figures span{color:var(--soft);font-size:13px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:18px}
+.figures div>b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
+.figures div>span{color:var(--soft);font-size:13px}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
 th{text-align:right;color:var(--soft);font-weight:500;font-size:13px}
 td{text-align:right;border-top:1px solid var(--line)}th,td{padding:6px 8px;white-space:nowrap}

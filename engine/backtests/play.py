@@ -52,7 +52,7 @@ class _Player:
         self._market = market
         self._settings = stage.settings(directory)
         self._database = Database(self._settings.database_url)
-        self._at = market.begins
+        self._at: float = market.begins
         self._currency = market.instruments()[0].quote
 
     def now(self) -> datetime:
