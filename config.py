@@ -71,6 +71,7 @@ class Settings:
     accounts_in_memory: int = 2000
     account_idle_minutes: int = 15
     event_retention_days: int = 7
+    audit_retention_days: int = 730
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
@@ -135,6 +136,7 @@ class Settings:
             accounts_in_memory=reader.integer("ACCOUNTS_IN_MEMORY", 2000, low=1, high=1_000_000),
             account_idle_minutes=reader.integer("ACCOUNT_IDLE_MINUTES", 15, low=1, high=100_000),
             event_retention_days=reader.integer("EVENT_RETENTION_DAYS", 7, low=1, high=3650),
+            audit_retention_days=reader.integer("AUDIT_RETENTION_DAYS", 730, low=1, high=36_500),
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),

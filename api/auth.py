@@ -18,11 +18,12 @@ from api.schemas.auth import (
     UserSchema,
 )
 from api.schemas.envelope import PageQuery
+from api.schemas.profile import ProfileChangesSchema, ProfileSchema
 from middleware.rate_limits import LOGIN
 from services.session_rows import OpenSession
 from services.sessions import ChangePassword, LogIn, TokenPair
 from services.tickets import Ticket
-from services.users import SignUp, User
+from services.users import Profile, SignUp, User
 from utils.pages import Page
 
 blueprint = Blueprint("auth", "Signing up, in and out")
@@ -92,7 +93,7 @@ def end_session(session_id: str) -> dict[str, bool]:
     return {"signed_out": True}
 
 
-@blueprint.route("/api/auth/stream-ticket", method="POST", permission="streams:read")
+@blueprint.route("/api/auth/stream-ticket", method="POST", permission="profile:write")
 @blueprint.response(201, TicketSchema)
 def issue_stream_ticket() -> Ticket:
     """Return a ticket that goes into the URL of a stream (`ticket=`), for browsers, which cannot send a header there.
@@ -104,7 +105,15 @@ def issue_stream_ticket() -> Ticket:
 
 
 @blueprint.route("/api/auth/me", permission="profile:read")
-@blueprint.response(200, UserSchema)
-def get_me() -> User:
+@blueprint.response(200, ProfileSchema)
+def get_me() -> Profile:
     """Return the caller."""
     return services.users.get(principal)
+
+
+@blueprint.route("/api/auth/me", method="PATCH", permission="profile:write")
+@blueprint.arguments(ProfileChangesSchema)
+@blueprint.response(200, ProfileSchema)
+def change_profile(changes: dict[str, Any]) -> Profile:
+    """Change what the caller says of themselves; null takes it back."""
+    return services.users.change_profile(principal, origin(), changes)

@@ -17,6 +17,7 @@ from api import answers
 from api.arguments import OptionalBody, Parser, refused, unknown
 from api.schemas.envelope import enveloped
 from middleware.permissions import PUBLIC, check_declared
+from services.principals import SESSION_ONLY
 from utils import json
 from utils.pages import Aged
 
@@ -78,6 +79,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                 document["operationId"] = endpoint
                 if permission == PUBLIC:
                     document["security"] = []
+                elif checked in SESSION_ONLY:
+                    document["security"] = [{"bearer": []}]
             return view
 
         return decorate

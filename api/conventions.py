@@ -14,7 +14,12 @@ the operator allows it, with keys of their own to an exchange.
 
 **Signing in.** `POST /api/auth/signup`, then `POST /api/auth/login`, then send `Authorization: Bearer <access_token>`.
 An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which is good for one use,
-for a new pair. A refresh token that is used twice ends its session.
+for a new pair. A refresh token that is used twice ends its session. Whoever has set up a second factor
+(`/api/auth/totp`) sends a code as `totp` with the login; without it the answer is 401 `totp_required`.
+
+**API keys** are for programs: `POST /api/auth/api-keys`, then send `X-API-Key` instead. A key may do what its scopes
+say (`read`; `trade`, which reads too; `admin`) as far as its owner may, and ends with its owner. It neither signs out,
+nor makes other keys, nor hands over keys to exchanges.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
 outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
@@ -41,7 +46,7 @@ Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in t
 are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
 ask again with `If-None-Match`, and 304 says that nothing is new.
 
-**Rate limits** are per user, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
+**Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
 SERVERS = [
     {"url": "/", "description": "The installation that serves this document"},
@@ -50,6 +55,8 @@ SERVERS = [
 PARAMETERS = {
     "account": "The id of an account.",
     "account_id": "The id of an account.",
+    "api_key_id": "The id of an API key.",
+    "action": "What was done, such as `session.started`.",
     "base": "The currency that is traded.",
     "client_order_id": "The id that the client gave the order.",
     "credential_id": "The id of a credential.",
@@ -57,10 +64,16 @@ PARAMETERS = {
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
+    "is_active": "Whether active users are wanted, or deactivated ones; all when absent.",
+    "ip": "The address it came from.",
     "limit": "How many at most.",
     "name": "The name of the file.",
     "order_id": "The id of an order.",
+    "outcome": "Whether it was done, or denied.",
+    "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
     "quote": "The currency that is paid with.",
+    "request_id": "The id of a request.",
+    "role": "The role of the user.",
     "run_id": "The id of a backtest.",
     "search": "A part of the symbol, in any case.",
     "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
@@ -72,6 +85,8 @@ PARAMETERS = {
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
+    "target": "The id of what was changed.",
+    "user_id": "The id of a user.",
 }
 """What parameters mean whose schema does not say it."""
 
@@ -98,7 +113,13 @@ COMPONENTS: dict[str, dict[str, Any]] = {
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The `access_token` of `POST /api/auth/login`.",
-        }
+        },
+        "api_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "The `key` of `POST /api/auth/api-keys`.",
+        },
     },
     "headers": {
         "RequestId": {

@@ -67,7 +67,7 @@ def complete(spec: dict[str, Any], app: Flask) -> dict[str, Any]:
         },
         "servers": SERVERS,
         "tags": spec["tags"],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"api_key": []}],
         "paths": {path: _in_order(item) for path, item in spec["paths"].items()},
         "components": {
             **COMPONENTS,

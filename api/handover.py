@@ -13,7 +13,8 @@ from flask import Response, request
 from api.context import principal, services
 from middleware.auth import is_websocket
 from middleware.context import credential_expires_at, origins, request_id
-from utils.errors import Forbidden, Malformed, Unsupported
+from utils.errors import Forbidden, Malformed, TradingError, Unsupported
+from utils.event_source import MEDIA_TYPE, wait_instead
 from utils.follow import Caller, Handover, OpenSocket, Wish
 
 RELAY_SECONDS = 60
@@ -24,12 +25,24 @@ _HANDSHAKE = frozenset({"host", "connection", "upgrade"})
 def hand_over(wish: Wish) -> Response:
     """Hand the client over as one who follows `wish`, if the caller may.
 
+    An `EventSource` is told in a stream to come back when what is missing may be there again.
+
     :raises StreamerUnavailable: the streamer is away; nothing was done.
     :raises Unsupported: `streams_need_proxy` when this server speaks TLS or HTTP/2 itself.
     """
+    try:
+        return _hand_over(wish)
+    except TradingError as error:
+        wait = wait_instead(error, request.headers.get("Accept"))
+        if wait is None:
+            raise
+        return Response(wait, mimetype=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def _hand_over(wish: Wish) -> Response:
     services.streams.check(principal.user_id, wish)
     if request.method == "HEAD":
-        return Response(mimetype="text/event-stream")
+        return Response(mimetype=MEDIA_TYPE)
     connection = _connection()
     if connection is None:
         return _relay(_handover(wish, origin=None))
@@ -63,7 +76,8 @@ def _handover(wish: Wish | OpenSocket, origin: str | None) -> Handover:
         # a WebSocket uses its ticket up
         ticket=None if isinstance(wish, OpenSocket) else request.args.get("ticket"),
     )
-    return Handover(wish=wish, caller=caller, request_id=request_id(), path=request.path, origin=origin)
+    accept = request.headers.get("Accept")
+    return Handover(wish=wish, caller=caller, request_id=request_id(), path=request.path, origin=origin, accept=accept)
 
 
 def _connection() -> socket.socket | None:

@@ -30,17 +30,18 @@ def main() -> Report:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with streaming_product(DEMO_TICK_SECONDS="0.05") as ours:
-        come_and_go(ours.stream_port, PATH, ours.tokens, 500)
-        come_and_go(ours.web.port, PATH, ours.tokens, 500)
+        for port in (ours.stream_port, ours.web.port):  # so that every thread has what it keeps
+            come_and_go(port, PATH, ours.tokens, 2000)
         _hostile(report, ours)
         _guests(report, ours)
     return report
 
 
 def _hostile(report: Report, ours: Streaming) -> None:
-    before, held = _memory(ours), _sockets(ours)
     probe = Client(ours.web.port)
     calm = percentile(times(lambda: probe.ask("GET", "/health/live"), 100), 99)
+    ours.channel.status()
+    before, held = _memory(ours), _sockets(ours)  # with the two connections that look on
     began = time.monotonic()
     with _deaf(ours), _slow(ours):
         most, seen, closed_after, asked = 0.0, 0, None, []

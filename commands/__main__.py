@@ -7,6 +7,7 @@ import click
 from commands.backup import backup, restore
 from commands.group import Commands
 from commands.rotate_keys import rotate_keys
+from commands.users import create_admin, list_users, reset_password
 from commands.verify import verify
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     """
 
 
-for command in (verify, backup, restore, rotate_keys):
+for command in (verify, backup, restore, rotate_keys, create_admin, reset_password, list_users):
     main.add_command(command)
 
 if __name__ == "__main__":

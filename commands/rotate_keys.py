@@ -1,4 +1,4 @@
-"""`rotate-keys`: seal the exchange keys of all users anew."""
+"""`rotate-keys`: seal the exchange keys and second factors of all users anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from utils.vault import Vault
 @click.command("rotate-keys")
 @click.pass_context
 def rotate_keys(context: click.Context) -> None:
-    """Seal all exchange keys anew under the first key of ENCRYPTION_KEYS.
+    """Seal all exchange keys and second factors anew under the first key of ENCRYPTION_KEYS.
 
     Put a new key in front first (`new-id:hex,old-id:hex`; python -c "import secrets; print(secrets.token_hex(32))")
     and start the server again, so that it can open what this seals. Then run this, beside the server or without it;
@@ -30,7 +30,7 @@ def rotate_keys(context: click.Context) -> None:
             click.echo(f"{key_id}: " + (f"{count} still need it" if count else "no row needs it; it may be removed"))
     for key_id in sorted(set(report.needs) - set(vault)):
         click.echo(f"{key_id}: {report.needs[key_id]} need it, and ENCRYPTION_KEYS lacks it", err=True)
-    for credential_id in report.unreadable:
-        click.echo(f"credential {credential_id} cannot be opened", err=True)
+    for secret in report.unreadable:
+        click.echo(f"{secret} cannot be opened", err=True)
     if report.unreadable:
         context.exit(1)

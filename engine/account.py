@@ -38,7 +38,7 @@ class Account(AccountBase):
 
         :raises NotFound: unknown symbol. :raises Refused: this kind of account does not trade it.
         """
-        instrument = self._market.instrument(ticket.symbol)
+        instrument = self._market.traded(ticket.symbol)
         self._admit(instrument)
         return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 

@@ -158,7 +158,7 @@ class Accounts:
             record = await asyncio.to_thread(self._records.account, account_id)
         if record.mode == "live":
             # not in a slot: an exchange that does not answer keeps no others waiting
-            await self._live.venue(record.exchange).load()
+            await self._live.venue(record.exchange, record.type).load()
         async with self._opening_slots:
             account = await self._from_record(record)
         if not account.record.totals:
@@ -170,7 +170,7 @@ class Accounts:
             self._triggers.forget(account_id)
         for order in account.orders.values():
             self._triggers.add(order)
-        for position in account.record.positions:
+        for position in account.record.positions if account.record.mode == "paper" else ():
             self._triggers.guard(account.record.exchange, position)
         self._open[account_id] = account
         self._open.move_to_end(account_id)
@@ -184,9 +184,10 @@ class Accounts:
         market = self._markets.get(record.exchange)
         market.listing()  # an account needs to know its markets
         gate = self._gates.of(record, market)
+        if record.mode == "paper" or record.type == "futures":
+            _check_markets(record, market)
         if record.mode == "live":
             return await self._live.open(record, market, gate)
-        _check_markets(record, market)
         return await KINDS[record.type].open(record, market, gate)
 
     async def _close_unused(self, account: Account) -> bool:

@@ -18,6 +18,7 @@ from engine.keys import Claim, Keys
 from engine.live.desk import LiveDesk, settled
 from engine.metrics import Metrics
 from engine.orders import client_order_id_taken, not_open
+from engine.placing import Placing, of_closing, of_ticket
 from engine.records import Records
 from engine.triggers import Touch, Triggers
 from engine.unit import Line, Unit
@@ -26,6 +27,7 @@ from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, Storag
 
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Work = Callable[[Account, Unit], Awaitable[Result]]
 FINAL_REFUSALS = (Refused, Conflict, NotFound)
 """Outcomes that belong to an idempotency key; anything else may be tried again with it."""
 
@@ -51,10 +53,17 @@ class Desk:
 
         :raises TradingError: it was refused.
         """
-        return settled(await self.keys.once(command, lambda claim: self._place(command, claim)))
+        placing = of_ticket(command.ticket)
+        return settled(await self.keys.once(command, lambda claim: self._place(command, placing, claim)))
+
+    async def close_position(self, command: wire.ClosePosition) -> wire.Order:
+        """Close a position at the market, once per key. :raises NotFound: there is none."""
+        closing = of_closing(command.symbol)
+        return settled(await self.keys.once(command, lambda claim: self._place(command, closing, claim)))
 
     async def edit(self, command: wire.EditOrder) -> wire.Order:
         """Change an open order."""
+        await self.live.identify(await self._accounts.get(command.account))
         order = await self._on_order(command, "order.edit", lambda account, unit: account.edit(command, unit))
         return order if order.mode == "paper" else await self.live.replace(order)
 
@@ -90,9 +99,7 @@ class Desk:
 
         return await self._change(await self._accounts.get(command.account), change)
 
-    async def carry_out(
-        self, command: wire.Command, action: str, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> Result:
+    async def carry_out(self, command: wire.Command, action: str, change: Work[Result]) -> Result:
         """Do `change` once per idempotency key, its audit row and its answer in the same unit.
 
         :param action: what the audit log calls it.
@@ -163,39 +170,35 @@ class Desk:
 
     # --------------------------------------------------------------------------------------------- internal
 
-    async def _place(self, command: wire.PlaceOrder, claim: Claim | None) -> wire.Order:
+    async def _place(self, command: wire.Command, placing: Placing, claim: Claim | None) -> wire.Order:
         account = await self._accounts.get(command.account)
-        client_id = command.ticket.client_order_id
 
         async def change(account: Account, unit: Unit) -> wire.Order:
-            order = await account.place(command.ticket, unit)
-            unit.record("order.place", command.actor, order.id)
+            order = await account.place(placing.ticket(account), unit)
+            unit.record(placing.action, command.actor, order.id)
             if claim is not None:
                 unit.key(claim, order_id=order.id)
             return order
 
         try:
-            if client_id is None:
-                order = await self._change(account, change)
-            else:
-                order = await self._reserving(account, client_id, change)
+            await self.live.prepare(account, placing.symbol, reduce_only=placing.reduce_only)
+            order = await self._reserving(account, placing.client_order_id, change)
         except FINAL_REFUSALS as refusal:
-            self._metrics.refused(account.record.mode, command.ticket.type)
-            await self._record_refusal(command, "order.place", None, refusal, claim)
+            self._metrics.refused(account.record.mode, placing.type)
+            await self._record_refusal(command, placing.action, None, refusal, claim)
             raise
         return order if order.mode == "paper" else await self.live.send(order)
 
-    async def _reserving(
-        self, account: Account, client_id: str, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> Result:
-        """Make sure that `client_id` is new to the account, also against commands that are under way."""
-        taken = client_order_id_taken()
+    async def _reserving(self, account: Account, client_id: str | None, change: Work[Result]) -> Result:
+        """Make sure that `client_id`, if any, is new to the account, also against commands that are under way."""
+        if client_id is None:
+            return await self._change(account, change)
         if client_id in account.reserved_client_ids:
-            raise taken
+            raise client_order_id_taken()
         account.reserved_client_ids.add(client_id)
         try:
             if await asyncio.to_thread(self._records.has_client_order_id, account.record.id, client_id):
-                raise taken
+                raise client_order_id_taken()
             return await self._change(account, change)
         finally:
             account.reserved_client_ids.discard(client_id)
@@ -229,7 +232,7 @@ class Desk:
         if order is not None and order.account == command.account:
             raise not_open(order)
 
-    async def _change(self, found: Account, change: Callable[[Account, Unit], Awaitable[Result]]) -> Result:
+    async def _change(self, found: Account, change: Work[Result]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.
 
         Errors of the domain come before anything is changed; after any other the account is read anew.
@@ -251,9 +254,7 @@ class Desk:
         self.live.run(errands)
         return result
 
-    async def _apply(
-        self, account: Account, change: Callable[[Account, Unit], Awaitable[Result]]
-    ) -> tuple[Result, asyncio.Future[None] | None]:
+    async def _apply(self, account: Account, change: Work[Result]) -> tuple[Result, asyncio.Future[None] | None]:
         """Run `change`, watch what it left open and hand it to the journal; the lock is held."""
         unit = account.unit()
         try:
@@ -270,7 +271,7 @@ class Desk:
                 self.triggers.remove(order.id)
             else:
                 self.triggers.add(order)
-        for position in unit.positions.values():
+        for position in unit.positions.values() if account.record.mode == "paper" else ():
             self.triggers.guard(account.record.exchange, position)
         return result, self._journal.submit(unit) if not unit.is_empty else None
 

@@ -18,6 +18,7 @@ from config import Settings
 from engine.account_changes import AccountChanges
 from engine.account_events import AccountEvents
 from engine.accounts import Accounts
+from engine.audit_seals import AuditSeals
 from engine.batch import Batches
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
@@ -106,8 +107,9 @@ class Engine:
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
         self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
+        self.audit_seals = AuditSeals(self._database, timedelta(days=settings.audit_retention_days))
         self._positions = Positions(self.desk)
-        self.funding_clock = FundingClock(list(self.market.instruments.values()), self._records, self.desk)
+        self.funding_clock = FundingClock(self._markets, self._records, self.desk)
         self.strategies = Strategies(
             self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )
@@ -147,6 +149,7 @@ class Engine:
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
             self._spawn(self.event_log.run(), "event log")
+            self._spawn(self.audit_seals.run(), "audit seals")
         await self._server.start(self._settings.engine_socket)
         _log.info("engine ready: OctoBot %s, %d open orders", OCTOBOT_VERSION, len(self._triggers))
 

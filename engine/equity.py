@@ -92,7 +92,7 @@ class Rates:
 
     def _price(self, symbol: str) -> Decimal | None:
         try:
-            return self._market.quote(symbol).price
+            return self._market.quote(symbol).mark
         except EngineUnavailable:
             return None
 

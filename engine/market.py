@@ -12,8 +12,9 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.demo.source import PriceSource, Quote
-from utils.errors import EngineUnavailable, FieldError, NotFound
+from engine.demo.source import Funding, PriceSource, Quote
+from engine.futures.position import funding_moments
+from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
 from utils.wire import (
     CandleSeries,
     FeedStatus,
@@ -117,10 +118,27 @@ class Market(ABC):
         """Return the market's time at the last tick, in seconds since 1970: what its candles are stamped with."""
         return self._source.market_time(self._seen_at())
 
-    def funding(self, symbol: str, due: datetime) -> tuple[Decimal, Decimal]:
-        """Return the funding rate that was due then, and the mark price. :raises NotFound: no perpetual."""
-        at = due.timestamp()
-        return self._source.funding_rate(symbol, at), self._source.quote(symbol, at).price
+    async def fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
+        """Return the fundings of a perpetual later than `after`, up to and including `until`, oldest first.
+
+        :raises EngineUnavailable: `funding_not_known` while the exchange does not tell what is due by now.
+        """
+        moments = funding_moments(self.instrument(symbol), after, until)
+        return [self._funding(symbol, moment) for moment in moments]
+
+    def _funding(self, symbol: str, moment: datetime) -> Funding:
+        at = moment.timestamp()
+        return Funding(at=moment, rate=self._source.funding_rate(symbol, at), mark=self._source.quote(symbol, at).price)
+
+    def traded(self, symbol: str) -> Instrument:
+        """Return the rules of a market that somebody wants to trade.
+
+        :raises NotFound: unknown symbol. :raises Refused: `inverse_not_supported`, whether it is listed or not.
+        """
+        pair, _, settle = symbol.partition(":")
+        if symbol not in self.instruments and settle and pair.split("/")[0] == settle:
+            raise inverse_not_supported()
+        return self.instrument(symbol)
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is."""
@@ -212,5 +230,11 @@ def chosen(chain: OptionChain, query: GetOptionChain) -> OptionChain:
     return replace(chain, expiries=expiries)
 
 
+def inverse_not_supported() -> Refused:
+    """Return the error for inverse contracts, the fees of which OctoBot gets wrong."""
+    detail, code = "Inverse contracts cannot be traded.", "inverse_not_supported"
+    return Refused(detail, code=code, errors=(FieldError(field="symbol", code=code, message=detail),))
+
+
 def _same(old: Quote | None, new: Quote) -> bool:
-    return old is not None and (old.price, old.bid, old.ask) == (new.price, new.bid, new.ask)
+    return old is not None and (old.price, old.bid, old.ask, old.mark) == (new.price, new.bid, new.ask, new.mark)

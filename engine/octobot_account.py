@@ -113,7 +113,8 @@ class OctoBotAccount:
         EventProvider.instance().remove_event_tree(self._manager.bot_id)
 
     async def start_mode(self, kind: type, settings: dict[str, Any], gate: Gate) -> Any:
-        """Let a trading mode run on the account, its orders passing `gate`, and return it."""
+        """Let a trading mode run on the account, alone, its orders passing `gate`, and return it."""
+        await self.stop_mode()
         self._trader.gate = gate
         manager = self._manager
         manager.trading_modes = await modes_factory.create_trading_modes(

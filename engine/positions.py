@@ -15,18 +15,16 @@ class Positions:
         self._desk = desk
 
     async def close(self, command: wire.ClosePosition) -> wire.Order:
-        """Close a position at the market and return the order that did it.
-
-        :raises NotFound: unknown symbol, or there is no position.
-        """
-
-        async def change(account: Account, unit: Unit) -> wire.Order:
-            return await account.place(account.closing(command.symbol), unit)
-
-        return await self._desk.carry_out(command, "position.close", change)
+        """Close a position at the market and return the order that did it; see `Desk.close_position`."""
+        return await self._desk.close_position(command)
 
     async def set_leverage(self, command: wire.SetLeverage) -> wire.Leverage:
-        """Choose the leverage of a market. :raises NotFound: unknown symbol. :raises Refused: it cannot be."""
+        """Choose the leverage of a market; a live account's exchange is asked first.
+
+        :raises NotFound: unknown symbol. :raises Refused: it cannot be.
+        """
+        account = await self._desk.account(command.account)
+        await self._desk.live.choose_leverage(account, command.symbol, command.leverage)
 
         async def change(account: Account, unit: Unit) -> wire.Leverage:
             account.check_active()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import and_, delete, literal, not_, select, union_all
+from sqlalchemy import and_, delete, func, literal, not_, select, union, union_all
 
 from models import (
     Account,
@@ -37,6 +37,7 @@ HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
 KEY_LIFETIME = timedelta(days=7)
+INCOME_OVERLAP = timedelta(hours=1)  # how late an exchange may tell of what moved a wallet
 BOUND = 500
 """Ids in one query; databases bound the number of parameters."""
 
@@ -48,7 +49,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     mode: Mode
     exchange: str
-    type: str
+    type: wire.AccountType
     reference_currency: str
     starting_balance: Decimal
     status: str
@@ -149,11 +150,40 @@ class Records:
         return StoredKeys(keys=keys, version=row.updated_at, verified=row.status == "verified")
 
     def accounts_with_live_orders(self) -> list[str]:
-        """Return the live accounts that have open orders but those that wait for a price here."""
+        """Return the live accounts that have positions, or open orders but those that wait for a price here."""
         waits = and_(Order.type.in_(CONDITIONAL), Order.sent_at.is_(None), Order.triggered_at.is_(None))
-        query = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live", not_(waits)).distinct()
+        orders = select(Order.account_id).where(Order.closed_at.is_(None), Order.mode == "live", not_(waits))
+        held = (
+            select(Position.account_id)
+            .join(Account, Account.id == Position.account_id)
+            .where(Account.mode == "live", Account.status == "active", Position.opened_at.is_not(None))
+        )
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(union(orders, held)).scalars())
+
+    def incomes_since(self, account_id: str) -> datetime | None:
+        """Return from when on the incomes of a live futures account may not be booked; None before it was opened."""
+        entry, mine = LedgerEntry, LedgerEntry.account_id == account_id
+        opened = select(func.min(entry.created_at)).where(mine)
+        latest = select(func.max(entry.created_at)).where(mine, entry.exchange_entry_id.is_not(None))
+        with self._database.read() as connection:
+            first, last = connection.execute(opened).scalar(), connection.execute(latest).scalar()
+        return first if last is None or first is None else max(first, last - INCOME_OVERLAP)
+
+    def booked(self, account_id: str, entry_ids: list[str], trade_ids: list[str]) -> tuple[set[str], set[Any]]:
+        """Return those ids of incomes, and (symbol, id) of those fills, that an account has booked."""
+        entries: set[str] = set()
+        fills: set[Any] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(entry_ids), BOUND):
+                ids = LedgerEntry.exchange_entry_id.in_(entry_ids[start : start + BOUND])
+                query = select(LedgerEntry.exchange_entry_id).where(LedgerEntry.account_id == account_id, ids)
+                entries.update(row.exchange_entry_id for row in connection.execute(query))
+            for start in range(0, len(trade_ids), BOUND):
+                traded = Trade.exchange_trade_id.in_(trade_ids[start : start + BOUND])
+                of_fills = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.account_id == account_id, traded)
+                fills.update((row.symbol, row.exchange_trade_id) for row in connection.execute(of_fills))
+        return entries, fills
 
     def statuses(self, order_ids: list[str]) -> dict[str, str]:
         """Return the status of those of `order_ids` that SQL has."""
@@ -213,11 +243,11 @@ class Records:
             return orders_of(connection.execute(query))
 
     def open_positions(self) -> list[tuple[str, dict[str, Any]]]:
-        """Read all open positions of the installation, each with its exchange."""
+        """Read all open positions on paper, each with its exchange; the live ones are for their exchanges to watch."""
         query = (
             select(Account.exchange, *Position.__table__.columns)
             .join(Account, Account.id == Position.account_id)
-            .where(Position.opened_at.is_not(None))
+            .where(Position.opened_at.is_not(None), Account.mode == "paper")
         )
         with self._database.read() as connection:
             return [(row.exchange, dict(row._mapping)) for row in connection.execute(query)]

@@ -47,10 +47,15 @@ class Ticks:
             for account_id, order_id, level in self._triggers.trail(exchange, symbol, price):
                 self._levels.setdefault(account_id, {})[order_id] = level
                 self._accounts.trail(account_id, order_id, level)
-            for account_id, order_ids in self._triggers.touched(exchange, symbol, price).items():
-                touches = self._touches.setdefault(account_id, {})
-                for order_id in order_ids:
-                    touches.setdefault(order_id, Touch(price, moment))
+            # liquidations first: they cancel orders
+            for found, at in (
+                (self._triggers.lost(exchange, symbol, quote.mark), quote.mark),
+                (self._triggers.touched(exchange, symbol, price), price),
+            ):
+                for account_id, names in found.items():
+                    touches = self._touches.setdefault(account_id, {})
+                    for name in names:
+                        touches.setdefault(name, Touch(at, moment))
         for number, account_id in enumerate(self._touches.keys() - self._acting.keys()):
             self._acting[account_id] = self._spawn(self._act(account_id), f"act {account_id}")
             if number % ACCOUNTS_AT_ONCE == 0:

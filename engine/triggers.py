@@ -55,7 +55,8 @@ class Triggers:
         self.remove(name)
         if row["amount"] and row["liquidation_price"] is not None:
             self._guards += 1
-            self._places[name] = place = (exchange, row["symbol"])
+            # apart from the orders: what they wait for is the last price, not the mark
+            self._places[name] = place = (exchange, GUARD + row["symbol"])
             book = self._books.setdefault(place, _Book())
             book.watch(name, row["account_id"], row["liquidation_price"], above=row["amount"] < 0)
 
@@ -93,6 +94,10 @@ class Triggers:
         """Return the orders that `price` triggers, by account, in the order of their ids. They stay watched."""
         book = self._books.get((exchange, symbol))
         return book.touched(price) if book else {}
+
+    def lost(self, exchange: str, symbol: str, mark: Decimal) -> dict[str, list[str]]:
+        """Return the positions whose liquidation price `mark` reaches, by account. They stay watched."""
+        return self.touched(exchange, GUARD + symbol, mark)
 
     def trail(self, exchange: str, symbol: str, price: Decimal) -> list[tuple[str, str, Decimal]]:
         """Move the levels of trailing orders to `price` where it is better; return (account, order, level) of each."""

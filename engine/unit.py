@@ -121,10 +121,13 @@ class Unit:
         kind: str,
         trade: wire.Trade | None = None,
         value: Decimal | None = None,
+        *,
+        exchange_entry_id: str | None = None,
     ) -> None:
         """Add a ledger entry; nothing is booked for zero.
 
         :param value: what `amount` is worth in the account's reference currency, None when no market tells.
+        :param exchange_entry_id: by which the exchange knows the movement, which is booked once.
         """
         if amount:
             self.ledger.append(
@@ -137,6 +140,7 @@ class Unit:
                     at=clock.now(),
                     trade=trade,
                     value=value,
+                    exchange_entry_id=exchange_entry_id,
                 )
             )
 
@@ -186,11 +190,11 @@ class Unit:
                 "user_id": actor.user_id,
                 "action": action,
                 "target": target,
-                "outcome": "refused" if error else "ok",
+                "outcome": "denied" if error else "done",
                 "error_code": error.code if error else None,
                 "ip": actor.ip,
                 "request_id": actor.request_id,
-                "detail": None,
+                "detail": None if actor.key_id is None else msgspec.json.encode({"api_key": actor.key_id}).decode(),
             }
         )
 

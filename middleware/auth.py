@@ -7,8 +7,9 @@ from flask import Flask, g, request
 from middleware.context import services
 from middleware.permissions import PUBLIC, required, takes_ticket
 from utils.bearer import bearer_token
-from utils.errors import TradingError
+from utils.errors import TradingError, Unauthenticated
 
+API_KEY = "X-API-Key"
 SCRAPERS = "metrics:read"
 """The permission of routes that also take the token for metrics."""
 
@@ -26,8 +27,12 @@ def install(app: Flask) -> None:
         if required() in {None, PUBLIC}:
             return
         try:
-            token = bearer_token(request.headers.get("Authorization"))
-            if token is not None and required() == SCRAPERS:
+            token, key = bearer_token(request.headers.get("Authorization")), request.headers.get(API_KEY)
+            if key is not None:
+                if token is not None:
+                    raise Unauthenticated(f"Send either a token or {API_KEY}, not both.", code="token_invalid")
+                g.principal = services.api_keys.principal(key)
+            elif token is not None and required() == SCRAPERS:
                 g.principal = services.metrics.scraper(token) or services.sessions.principal(token)
             elif token is not None:
                 g.principal = services.sessions.principal(token)

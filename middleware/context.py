@@ -63,9 +63,15 @@ def request_id() -> str:
 def origin() -> Origin:
     """Return where the present request came from."""
     agent = request.headers.get("User-Agent", "")[:MAX_USER_AGENT]
-    return Origin(ip=request.remote_addr, user_agent=agent or None, request_id=request_id())
+    known = caller()
+    return Origin(
+        ip=request.remote_addr,
+        user_agent=agent or None,
+        request_id=request_id(),
+        key_id=known.key_id if known is not None else None,
+    )
 
 
 def actor() -> Actor:
     """Return the caller as the engine writes them to the audit log."""
-    return Actor(user_id=principal.user_id, ip=request.remote_addr, request_id=request_id())
+    return Actor(user_id=principal.user_id, ip=request.remote_addr, request_id=request_id(), key_id=principal.key_id)

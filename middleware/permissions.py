@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, current_app, g, request
 
 from middleware.context import caller
-from services.principals import PERMISSIONS
+from services.principals import PERMISSIONS, SESSION_ONLY
 from utils.errors import Forbidden, Unauthenticated
 
 PUBLIC = "public"
@@ -52,4 +52,6 @@ def install(app: Flask) -> None:
         if principal is None:
             raise Unauthenticated("Send an access token: Authorization: Bearer <token>.", code="token_missing")
         if permission not in principal.permissions:
+            if principal.key_id is not None and permission in SESSION_ONLY:
+                raise Forbidden("No API key may do this; sign in.")
             raise Forbidden(f"This needs the permission {permission}.")

@@ -1,4 +1,4 @@
-"""Rate limits: per user, per address when anonymous; logins also per account. Every answer tells what is left."""
+"""Rate limits: per user or API key, per address when anonymous; logins per account too. Answers tell what is left."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _names_nobody() -> bool:
 
 
 def _user() -> str:
-    return f"user:{principal.user_id}"
+    return f"user:{principal.user_id}" if principal.key_id is None else f"key:{principal.key_id}"
 
 
 def _address() -> str:

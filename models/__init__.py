@@ -1,5 +1,6 @@
 """The tables, one module per noun, and the database they live in."""
 
+from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.backtests import BacktestRun
 from models.base import Base
@@ -10,10 +11,11 @@ from models.jobs import Job, Lease
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
-from models.users import RefreshToken, Session, StreamTicket, User
+from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AuditEntry",
     "BacktestRun",
     "Balance",
@@ -31,8 +33,10 @@ __all__ = [
     "LedgerEntry",
     "Order",
     "Position",
+    "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
+    "SecondFactor",
     "Session",
     "SignalKey",
     "Strategy",
@@ -40,4 +44,5 @@ __all__ = [
     "StreamTicket",
     "Trade",
     "User",
+    "UserSettings",
 ]

@@ -56,10 +56,14 @@ class LedgerEntry(Base):
     """One movement of one currency. Rows are only ever added.
 
     `value` is what it was worth in the account's reference currency when it was booked; None when no market told.
+    `exchange_entry_id` is the exchange's own id of what moved a futures wallet: nothing is booked twice.
     """
 
     __tablename__ = "ledger_entries"
-    __table_args__ = (Index("ix_ledger_entries_account_currency", "account_id", "currency", "id"),)
+    __table_args__ = (
+        Index("ix_ledger_entries_account_currency", "account_id", "currency", "id"),
+        Index("uq_ledger_entries_exchange_entry", "account_id", "exchange_entry_id", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
@@ -69,6 +73,7 @@ class LedgerEntry(Base):
     order_id: Mapped[str | None] = mapped_column(String(36))
     trade_id: Mapped[str | None] = mapped_column(String(36))
     value: Mapped[Decimal | None]
+    exchange_entry_id: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,10 +29,13 @@ from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, InternalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from models.sums import SQLITE_NAME, ExactSum
 from utils.errors import StorageUnavailable
 
 BUSY_TIMEOUT_SECONDS = 5
 RETRY_AFTER = 1
+PROGRESS_STEPS = 10_000
+"""After how many of its steps, well under a millisecond, SQLite looks whether its time is up."""
 
 
 class Transaction(NamedTuple):
@@ -91,6 +95,25 @@ class Database:
         """
         with _translated(), self.engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def bounded(self, seconds: float) -> Iterator[Connection]:
+        """Give a connection for reading whose every statement is broken off after `seconds`.
+
+        :raises StorageUnavailable: when the database cannot be reached, stays locked or needs longer.
+        """
+        with self.read() as connection:
+            if not self.is_sqlite:
+                connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+                yield connection
+                return
+            driver: Any = connection.connection.driver_connection
+            deadline = time.monotonic() + seconds
+            driver.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
+            try:
+                yield connection
+            finally:
+                driver.set_progress_handler(None, 0)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -212,6 +235,7 @@ def _unavailable() -> StorageUnavailable:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's own transaction handling delays BEGIN; we open transactions ourselves (see below).
     connection.isolation_level = None
+    connection.create_aggregate(SQLITE_NAME, 1, ExactSum)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")

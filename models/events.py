@@ -43,10 +43,16 @@ class EventCounter(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, to what, from where, with which outcome. `detail` is JSON without secrets."""
+    """Who did what, to what, from where, with which outcome. `detail` is JSON without secrets.
+
+    `number` and `seal` are its place in the hash chain (`models/seals.py`); None until it is sealed.
+    """
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_created", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_audit_log_created", "created_at", "id"),
+        Index("uq_audit_log_number", "number", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     created_at: Mapped[datetime]
@@ -58,6 +64,8 @@ class AuditEntry(Base):
     ip: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None]
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    seal: Mapped[str | None] = mapped_column(String(64))
 
 
 class Installation(Base):

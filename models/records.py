@@ -156,6 +156,7 @@ def ledger_row(
     at: datetime,
     trade: wire.Trade | None = None,
     value: Decimal | None = None,
+    exchange_entry_id: str | None = None,
 ) -> dict[str, Any]:
     """Return the columns of one ledger entry; `trade` is the fill it comes from, `value` what it was worth then."""
     return {
@@ -167,6 +168,7 @@ def ledger_row(
         "order_id": trade.order_id if trade else None,
         "trade_id": trade.id if trade else None,
         "value": value,
+        "exchange_entry_id": exchange_entry_id,
         "created_at": at,
     }
 

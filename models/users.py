@@ -11,7 +11,10 @@ from models.base import Base
 
 
 class User(Base):
-    """A person who signs in. `username` and `email` are kept as typed; the `_key` columns are case-folded."""
+    """A person who signs in. `username` and `email` are kept as typed; the `_key` columns are case-folded.
+
+    `leaderboard_opt_in` is about public rankings. A user who was deleted stays as a name that says so, for the books.
+    """
 
     __tablename__ = "users"
 
@@ -23,7 +26,23 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16), default="user")
     is_active: Mapped[bool] = mapped_column(default=True)
+    display_name: Mapped[str | None] = mapped_column(String(64))
+    avatar_url: Mapped[str | None] = mapped_column(String(512))
+    locale: Mapped[str | None] = mapped_column(String(35))
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    leaderboard_opt_in: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class UserSettings(Base):
+    """What a user's screens look like; `body` is JSON as the API takes it."""
+
+    __tablename__ = "user_settings"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    body: Mapped[str]
     updated_at: Mapped[datetime]
 
 

@@ -11,9 +11,15 @@ from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
+from services.administration import Administration
+from services.api_keys import ApiKeys
+from services.audit_log import AuditLog
 from services.backtests import Backtests
 from services.configuration import Configurations
+from services.confirmation import Confirmation
 from services.credentials import Credentials
+from services.deactivation import Deactivation
+from services.deletion import Deletion
 from services.equity import EquityCurves
 from services.gateway import Gateway
 from services.health import Health
@@ -23,13 +29,17 @@ from services.leases import Leases
 from services.market import Market
 from services.metrics import Metrics
 from services.orders import Orders
+from services.paper_trading import PaperTrading
 from services.passwords import Passwords
 from services.performance import Performances
+from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
 from services.risk import Risk
+from services.second_factors import SecondFactors
 from services.sessions import Sessions
 from services.signals import Signals
+from services.statistics import Figures
 from services.strategies import Strategies
 from services.strategy_additions import StrategyAdditions
 from services.strategy_holdings import StrategyHoldings
@@ -37,6 +47,7 @@ from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
+from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
@@ -50,12 +61,15 @@ class Services:
 
     users: Users
     sessions: Sessions
+    api_keys: ApiKeys
+    second_factors: SecondFactors
     tickets: Tickets
     account_events: AccountEvents
     accounts: Accounts
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
     portfolios: Portfolios
@@ -72,6 +86,12 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    administration: Administration
+    user_settings: UserSettings
+    personal_data: PersonalData
+    deletion: Deletion
+    figures: Figures
+    audit_log: AuditLog
     gateway: Gateway
     health: Health
     metrics: Metrics
@@ -116,8 +136,10 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     """Wire the services of the streamer together, for at most `threads` questions at a time."""
     database = Database(settings.database_url, pool_size=threads)
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    passwords = Passwords(processes=1)
+    second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
     return StreamServices(
-        sessions=Sessions(database, Passwords(processes=1), Tokens(settings.secret_key)),
+        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         tickets=Tickets(database),
         streams=Streams(bridge, Accounts(database)),
         market=Market(bridge),
@@ -133,14 +155,23 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     metrics = Metrics(bridge, streamer, jobs, leases, settings.metrics_token)
     bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
+    vault = Vault.of(settings.encryption_keys)
+    confirmation = Confirmation(database, passwords)
+    second_factors = SecondFactors(database, vault, confirmation)
+    sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors)
+    keys, deactivation = ApiKeys(database), Deactivation(database, bridge)
     accounts = Accounts(database)
+    orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
+    portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
-        sessions=Sessions(database, passwords, Tokens(settings.secret_key)),
+        sessions=sessions,
+        api_keys=keys,
+        second_factors=second_factors,
         tickets=Tickets(database),
         account_events=AccountEvents(database),
         accounts=accounts,
@@ -152,12 +183,13 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
             live_trading_enabled=settings.live_trading_enabled,
             max_accounts=settings.max_accounts,
         ),
-        credentials=Credentials(database, bridge, Vault.of(settings.encryption_keys), idempotency, settings.exchanges),
-        orders=Orders(database, bridge, accounts),
+        credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
+        orders=orders,
+        paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
-        portfolios=Portfolios(bridge, accounts),
-        positions=Positions(bridge, accounts),
+        portfolios=portfolios,
+        positions=positions,
         equity=equity,
         performances=performances,
         wealth=Wealth(bridge, accounts),
@@ -172,6 +204,14 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
+        administration=Administration(database, sessions, keys, deactivation),
+        user_settings=UserSettings(database),
+        personal_data=PersonalData(database),
+        deletion=Deletion(
+            database, bridge, confirmation=confirmation, deactivation=deactivation, sessions=sessions, keys=keys
+        ),
+        figures=Figures(database, bridge),
+        audit_log=AuditLog(database),
         gateway=Gateway(bridge),
         health=Health(database, bridge, streamer, leases),
         metrics=metrics,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sqlalchemy import exists, func, insert, select, update
@@ -20,7 +20,17 @@ from utils import clock, ids
 from utils.errors import Conflict, FieldError, Forbidden, NotFound, Refused
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import FUNDED_STATES, Actor, ArchiveAccount, Deposit, DepositFunds, Message, Mode, ResetAccount
+from utils.wire import (
+    FUNDED_STATES,
+    AccountType,
+    Actor,
+    ArchiveAccount,
+    Deposit,
+    DepositFunds,
+    Message,
+    Mode,
+    ResetAccount,
+)
 
 OPEN = "POST /api/accounts"
 OWN_KINDS = frozenset({"main", "extra"})
@@ -28,6 +38,8 @@ OWN_KINDS = frozenset({"main", "extra"})
 
 _TRADED = {"spot": frozenset({"spot"}), "futures": frozenset({"swap"})}
 """The types of market that an account of each type trades."""
+_NEEDED = {"spot": "trade", "futures": "futures"}
+"""What keys must be allowed to trade with an account of each type."""
 
 _ROW = models.Account
 
@@ -38,7 +50,7 @@ class NewAccount(Message, frozen=True, kw_only=True):
     name: str
     mode: Mode = "paper"
     exchange: str = PAPER_EXCHANGE
-    type: Literal["spot", "futures"] = "spot"
+    type: AccountType = "spot"
     credential: str | None = None
     starting_balance: Decimal | None = None
     reference_currency: str = PAPER_CURRENCY
@@ -172,7 +184,15 @@ class AccountChanges:
         markets = [each for each in self._bridge.instruments(new.exchange) if each.type in _TRADED[new.type]]
         if not markets:
             raise _refused("type", "type_not_available", f"{new.exchange} has no {new.type} markets here.")
-        if all(new.reference_currency not in {market.base, market.quote} for market in markets):
+        currencies: set[str | None]
+        if new.type == "spot":
+            currencies = {currency for market in markets for currency in (market.base, market.quote)}
+        else:
+            currencies = {market.settle for market in markets if market.linear}
+            if new.reference_currency not in currencies and new.reference_currency in {each.base for each in markets}:
+                detail = "Contracts settled in what they trade are inverse; they cannot be traded."
+                raise _refused("reference_currency", "inverse_not_supported", detail)
+        if new.reference_currency not in currencies:
             detail = f"{new.exchange} has no {new.type} market in {new.reference_currency}."
             raise _refused("reference_currency", "unknown_currency", detail)
 
@@ -199,11 +219,12 @@ def _check_credential(session: Session, principal: Principal, new: NewAccount) -
         raise _refused("credential", "credential_exchange_mismatch", detail)
     if row.status != "verified":
         raise Conflict("Verify the keys first.", code="credential_not_verified")
-    if "trade" not in msgspec.json.decode(row.permissions or "[]"):
-        raise Conflict("These keys may not trade.", code="credential_cannot_trade")
-    taken = exists().where(_ROW.credential_id == new.credential, _ROW.status == "active")
+    if _NEEDED[new.type] not in msgspec.json.decode(row.permissions or "[]"):
+        raise Conflict(f"These keys may not trade {new.type} markets.", code="credential_cannot_trade")
+    # the wallets of spot and of perpetuals are apart
+    taken = exists().where(_ROW.credential_id == new.credential, _ROW.status == "active", _ROW.type == new.type)
     if session.execute(select(taken)).scalar():
-        raise Conflict("Another account trades with these keys.", code="credential_in_use")
+        raise Conflict(f"Another {new.type} account trades with these keys.", code="credential_in_use")
 
 
 def _insert(session: Session, principal: Principal, new: NewAccount) -> Account:

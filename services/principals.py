@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 _USER = frozenset(
     {
         "profile:read",
         "profile:write",
+        "api_keys:read",
+        "api_keys:write",
         "accounts:read",
         "accounts:write",
         "credentials:read",
@@ -27,38 +30,73 @@ _USER = frozenset(
 
 ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
-    "admin": _USER | {"config:read", "config:write", "users:read", "users:write", "logs:read", "metrics:read"},
+    "admin": _USER
+    | {
+        "config:read",
+        "config:write",
+        "users:read",
+        "users:write",
+        "logs:read",
+        "metrics:read",
+        "audit:read",
+        "statistics:read",
+    },
     "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
 
-_READS = {
-    role: frozenset(permission for permission in held if permission.endswith(":read")) for role, held in ROLES.items()
-}
-
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
+
+SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write"})
+"""What no API key may do: change who its owner is and how they come in, or hand over keys to exchanges."""
+
+
+def _reads(permissions: frozenset[str]) -> frozenset[str]:
+    return frozenset(permission for permission in permissions if permission.endswith(":read"))
+
+
+_SEEN = _reads(_USER) - SESSION_ONLY
+SCOPES: dict[str, frozenset[str]] = {
+    "read": _SEEN,
+    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write"},
+    "admin": ROLES["admin"] - _USER,
+}
+"""What an API key may do for each of its scopes, as far as its owner's role may do it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """The caller of a request, as the database knows them now."""
+    """The caller of a request, as the database knows them now.
+
+    `key_id` and `scopes` are an API key's, None for whoever has signed in; it is a session of its own.
+    """
 
     user_id: str
     username: str
     role: str
     session_id: str
     is_read_only: bool = False
+    key_id: str | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether the caller administers the installation."""
-        return self.role == "admin"
+        """Tell whether the caller administers the installation; a key does with the scope `admin` alone."""
+        return self.role == "admin" and (self.scopes is None or "admin" in self.scopes)
 
     @property
     def permissions(self) -> frozenset[str]:
         """Return what the caller may do; a role that is not known may do nothing."""
-        return (_READS if self.is_read_only else ROLES).get(self.role, frozenset())
+        return _permissions(self.role, self.scopes, self.is_read_only)
+
+
+@cache
+def _permissions(role: str, scopes: frozenset[str] | None, is_read_only: bool) -> frozenset[str]:
+    held = ROLES.get(role, frozenset())
+    if scopes is not None:
+        held &= frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
+    return _reads(held) if is_read_only else held
 
 
 SCRAPER = Principal(user_id="scraper", username="scraper", role="scraper", session_id="scraper")

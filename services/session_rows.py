@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    TableValuedAlias,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from models import RefreshToken, StreamTicket, User
+from models import ApiKey, RefreshToken, StreamTicket, User
 from models import Session as SessionRow
 from services.principals import Principal
 from utils import clock
@@ -53,6 +65,24 @@ def named(key: str) -> ColumnElement[bool]:
 def alive(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a session, joined with its user, has not ended at `now`."""
     return and_(SessionRow.revoked_at.is_(None), SessionRow.expires_at > now, User.is_active)
+
+
+def ended(given: TableValuedAlias, now: datetime) -> Select[str]:
+    """Return the query for which of the given ids belong neither to a session that is alive nor to an API key."""
+    # as scalars: of an EXISTS PostgreSQL may make a join, which compares every session with every other
+    living = (
+        select(SessionRow.id)
+        .join(User, User.id == SessionRow.user_id)
+        .where(SessionRow.id == given.c.value, alive(now))
+        .scalar_subquery()
+    )
+    key = (
+        select(ApiKey.id)
+        .join(User, User.id == ApiKey.user_id)
+        .where(ApiKey.id == given.c.value, User.is_active)
+        .scalar_subquery()
+    )
+    return select(given.c.value).where(func.coalesce(living, key).is_(None))
 
 
 def caller(connection: Connection, session_id: str, user_id: str | None = None) -> Principal:

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit, passwords, session_rows
+from services import audit, passwords, second_factors, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
+from services.second_factors import SecondFactors
 from services.session_rows import OpenSession
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
 from utils import clock, ids, json
@@ -31,10 +32,11 @@ CALLERS = 10_000
 
 
 class LogIn(Message, frozen=True, kw_only=True):
-    """Sign in as the user whose username or address is `name`."""
+    """Sign in as the user whose username or address is `name`; `totp` is a code of their second factor."""
 
     name: str
     password: str
+    totp: str | None = None
 
 
 class ChangePassword(Message, frozen=True, kw_only=True):
@@ -67,17 +69,19 @@ class Source:
 class Sessions:
     """Open, carry on and end sessions."""
 
-    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens) -> None:
+    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens, second_factors: SecondFactors) -> None:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
+        self._second_factors = second_factors
         self._callers: dict[tuple[str, str], tuple[float, Principal]] = {}
         """When and as whom the user of a session was looked up."""
 
     def log_in(self, command: LogIn, origin: Origin) -> TokenPair:
         """Open a session.
 
-        :raises Unauthenticated: `invalid_credentials`, whether the name or the password is wrong.
+        :raises Unauthenticated: `invalid_credentials`, whether the name or the password is wrong; when they are right
+            and the user has a second factor, `totp_required` without a code and `totp_invalid` with a wrong one.
         :raises Forbidden: `user_inactive` when the password is right but the user was deactivated.
         :raises Overloaded: when too many sign in at once.
         """
@@ -92,6 +96,7 @@ class Sessions:
             inactive = Forbidden("This user has been deactivated.", code="user_inactive")
             self._refuse("session.started", user.id, inactive, origin)
         rehashed = self._hasher.hash(command.password) if self._hasher.is_outdated(user.password_hash) else None
+        self._check_second_factor(user.id, command.totp, origin)
         with self._database.write() as session:
             if not session_rows.lock(session, user.id, user.password_hash):
                 # changed, or deactivated, while it was being verified: what ended sessions then must end this one too
@@ -140,7 +145,7 @@ class Sessions:
         with self._database.write() as session:
             session_rows.revoke(session, SessionRow.user_id == principal.user_id, "logout_all")
             audit.record(session, origin, "sessions.ended", user_id=principal.user_id, target=principal.user_id)
-        self._forget(principal.user_id)
+        self.forget(principal.user_id)
 
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[OpenSession]:
         """Return a page of the caller's sessions that have not ended, oldest first."""
@@ -181,7 +186,7 @@ class Sessions:
             session_rows.revoke(session, SessionRow.user_id == user.id, "password_changed")
             audit.record(session, origin, "password.changed", user_id=user.id, target=user.id)
             pair = self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
-        self._forget(user.id)
+        self.forget(user.id)
         return pair
 
     def principal(self, access_token: str) -> Principal:
@@ -208,16 +213,8 @@ class Sessions:
         return self._tokens.expires_at(access_token)
 
     def ended(self, session_ids: Iterable[str]) -> set[str]:
-        """Return which of many sessions are over: revoked, expired, of a user who is not active, or unknown."""
-        given = self._database.texts("sessions")
-        # as a scalar: of an EXISTS PostgreSQL may make a join, which compares every session with every other
-        living = (
-            select(SessionRow.id)
-            .join(User, User.id == SessionRow.user_id)
-            .where(SessionRow.id == given.c.value, session_rows.alive(clock.now()))
-            .scalar_subquery()
-        )
-        query = select(given.c.value).where(living.is_(None))
+        """Return which of many sessions and API keys are over: revoked, expired, unknown, or of an inactive user."""
+        query = session_rows.ended(self._database.texts("sessions"), clock.now())
         asked = json.dumps(list(session_ids)).decode()
         with self._database.read() as connection:
             return set(connection.execute(query, {"sessions": asked}).scalars())
@@ -234,12 +231,25 @@ class Sessions:
             return Source(target=hashlib.sha256(key.encode()).hexdigest(), known=False)
         return Source(target=row[0], known=bool(row[1]))
 
+    def _check_second_factor(self, user_id: str, code: str | None, origin: Origin) -> None:
+        with self._database.read() as connection:
+            if not second_factors.is_on(connection, user_id):
+                return
+        if code is None:
+            missing = Unauthenticated("Send the code of your app as totp.", code="totp_required")
+            self._refuse("session.started", user_id, missing, origin)
+        with self._database.write() as session:
+            right = self._second_factors.spend(session, user_id, code)
+        if not right:
+            wrong = Unauthenticated("The code is wrong, or was used before.", code="totp_invalid")
+            self._refuse("session.started", user_id, wrong, origin)
+
     def _refuse(self, action: str, user_id: str | None, error: TradingError, origin: Origin) -> NoReturn:
         with self._database.write() as session:
             audit.denied(session, origin, action, error.code, user_id=user_id, target=user_id)
         raise error
 
-    def _forget(self, user_id: str) -> None:
+    def forget(self, user_id: str) -> None:
         """Look the user's sessions up anew; other processes do within `CALLER_SECONDS`."""
         for key in [key for key in list(self._callers) if key[1] == user_id]:
             self._callers.pop(key, None)

@@ -7,13 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 import models
 from models import Database
 from models.events import RESET
+from services.account_events import AccountEvents
 from services.principals import Principal
 from services.strategies import Strategies
+from utils import clock
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Equity, Message, Mode, Stake, Strategy, StrategyState
@@ -79,6 +81,7 @@ class StrategyHoldings:
 
     def __init__(self, database: Database, bridge: OctoBotBridge, strategies: Strategies) -> None:
         self._database = database
+        self._events = AccountEvents(database)
         self._bridge = bridge
         self._strategies = strategies
 
@@ -107,14 +110,19 @@ class StrategyHoldings:
 
     def updates(self, principal: Principal, since_id: int | None) -> Updates:
         """Return what happened to the caller's strategies after an event; nothing but where to begin for None."""
-        event = models.Event
-        mine = event.user_id == principal.user_id
+        event, span = models.Event, self._events.span(principal.user_id)
+        if since_id is None:
+            return Updates(last_id=span.newest, updates=[])
+        if not span.holds(since_id):
+            lost = Update(id=span.newest, type=RESET, strategy=None, created_at=clock.now())
+            return Updates(last_id=span.newest, updates=[lost])
+        query = select(event.id, event.type, event.payload, event.created_at).where(
+            event.user_id == principal.user_id,
+            event.id > since_id,
+            event.id <= span.newest,
+            event.type.in_(TOLD),
+        )
         with self._database.read() as connection:
-            last = connection.execute(select(func.max(event.id)).where(mine)).scalar() or 0
-            if since_id is None:
-                return Updates(last_id=last, updates=[])
-            query = select(event.id, event.type, event.payload, event.created_at)
-            query = query.where(mine, event.id > since_id, event.id <= last, event.type.in_(TOLD))
             rows = connection.execute(query.order_by(event.id).limit(MOST_UPDATES)).all()
         updates = [
             Update(
@@ -125,7 +133,7 @@ class StrategyHoldings:
             )
             for row in rows
         ]
-        return Updates(last_id=updates[-1].id if len(updates) == MOST_UPDATES else last, updates=updates)
+        return Updates(last_id=updates[-1].id if len(updates) == MOST_UPDATES else span.newest, updates=updates)
 
 
 def _holding(strategy: Strategy, equity: Equity) -> StrategyHolding:

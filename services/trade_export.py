@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -17,8 +14,8 @@ import models
 from models import Database
 from services.accounts import Account, Accounts
 from services.cost_basis import CostBasis, Disposal, Exchanged, Method
+from services.csv_lines import line
 from services.principals import Principal
-from utils.money import plain
 from utils.wire import Side
 
 COLUMNS = (
@@ -30,7 +27,6 @@ COLUMNS = (
 CHUNK = 2_000
 """Ledger entries that are read at a time: no transaction stays open while a client reads slowly."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ENTRY, _TRADE, _ORDER = models.LedgerEntry, models.Trade, models.Order
 
 
@@ -68,10 +64,10 @@ class TradeExports:
         return self._lines(accounts, filters)
 
     def _lines(self, accounts: list[Account], filters: ExportFilters) -> Iterator[str]:
-        yield _line(COLUMNS)
+        yield line(COLUMNS)
         for account in accounts:
             for cells in self._rows(account, filters):
-                yield _line([cells.get(column) for column in COLUMNS])
+                yield line([cells.get(column) for column in COLUMNS])
 
     def _rows(self, account: Account, filters: ExportFilters) -> Iterator[dict[str, Any]]:
         books = CostBasis(account.reference_currency)
@@ -192,21 +188,3 @@ def _part(exchanged: Exchanged, part: Disposal, number: int) -> dict[str, Any]:
         "cost_basis": part.cost_basis,
         "gain": part.gain,
     }
-
-
-def _line(cells: Iterable[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow([_text(cell) for cell in cells])
-    return buffer.getvalue()
-
-
-def _text(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, Decimal):
-        return plain(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat().replace("+00:00", "Z")
-    text = str(cell)
-    # a spreadsheet would carry out a text that begins like a formula; numbers of ours may begin with a minus
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import accounts, audit, passwords
+from services import accounts, api_keys, audit, passwords, second_factors, session_rows
 from services.audit import Origin
 from services.passwords import Passwords
 from services.principals import Principal
 from utils import clock, ids
-from utils.errors import Conflict, Forbidden, NotFound
+from utils.errors import Conflict, Forbidden, NotFound, Refused
 from utils.wire import Message
 
 ADMIN_USERNAME = "admin"
+USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,63}")
+MAX_EMAIL = 254
+PROFILE = ("display_name", "avatar_url", "locale", "time_zone", "leaderboard_opt_in")
+"""What users say of themselves."""
 
 
 class SignUp(Message, frozen=True, kw_only=True):
@@ -38,6 +44,17 @@ class User(Message, frozen=True, kw_only=True):
     email: str
     is_admin: bool
     created_at: datetime
+
+
+class Profile(User, frozen=True, kw_only=True):
+    """A user with what they say of themselves, and whether their login needs a second factor."""
+
+    display_name: str | None
+    avatar_url: str | None
+    locale: str | None
+    time_zone: str | None
+    leaderboard_opt_in: bool
+    totp_enabled: bool
 
 
 class Users:
@@ -59,19 +76,33 @@ class Users:
             raise Forbidden("Signing up is turned off on this installation.", code="signup_disabled")
         return self._create(command, "user", origin)
 
-    def get(self, principal: Principal) -> User:
+    def get(self, principal: Principal) -> Profile:
         """Return the caller."""
         with self._database.read() as connection:
-            row = connection.execute(select(models.User).where(models.User.id == principal.user_id)).first()
+            query = select(models.User.__table__).where(models.User.id == principal.user_id)
+            row = connection.execute(query).first()
+            totp_enabled = second_factors.is_on(connection, principal.user_id)
         if row is None:
             raise NotFound("You do not exist any more.", code="user_not_found")
-        return User(
+        return Profile(
             id=row.id,
             username=row.username,
             email=row.email,
             is_admin=row.role == "admin",
+            **{name: getattr(row, name) for name in PROFILE},
+            totp_enabled=totp_enabled,
             created_at=row.created_at,
         )
+
+    def change_profile(self, principal: Principal, origin: Origin, changes: dict[str, Any]) -> Profile:
+        """Change fields of the caller's profile, those that `PROFILE` names, and return the caller."""
+        mine = models.User.id == principal.user_id
+        with self._database.write() as session:
+            session.execute(update(models.User).where(mine).values(**changes, updated_at=clock.now()))
+            fields = {"fields": sorted(changes)}
+            who = principal.user_id
+            audit.record(session, origin, "profile.changed", user_id=who, target=who, detail=fields)
+        return self.get(principal)
 
     def ensure_admin(self, username: str = "", password: str = "") -> str | None:
         """Create the first admin when there is none; return the random password when `password` is empty.
@@ -88,6 +119,42 @@ class Users:
         chosen = password or secrets.token_urlsafe(18)
         self._create(SignUp(username=name, email=f"{name}@localhost", password=chosen), "admin", audit.SYSTEM)
         return None if password else chosen
+
+    def create_admin(self, command: SignUp) -> User:
+        """Create an administrator, for the operator.
+
+        :raises Refused: `invalid_username`, `invalid_email`, or when the password is too weak.
+        :raises Conflict: `username_taken` or `email_taken`.
+        """
+        if not USERNAME.fullmatch(command.username):
+            raise Refused("Use 3 to 64 letters, digits, dots, dashes and underscores.", code="invalid_username")
+        if "@" not in command.email or len(command.email.casefold()) > MAX_EMAIL:
+            raise Refused("This is no address.", code="invalid_email")
+        return self._create(command, "admin", audit.SYSTEM)
+
+    def reset_password(self, name: str, password: str, *, reset_totp: bool = False) -> str:
+        """Give the user whose username or address is `name` another password, for the operator; return the username.
+
+        Their sessions and API keys end. With `reset_totp` the password alone gets in.
+
+        :raises NotFound: `user_not_found`. :raises Refused: when the password is too weak.
+        """
+        query = select(models.User.__table__).where(session_rows.named(name.casefold()))
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotFound(f"There is no user {name}.", code="user_not_found")
+        passwords.check(password, username=row.username, email=row.email)
+        hashed = self._hasher.hash(password)
+        with self._database.write() as session:
+            mine = models.User.id == row.id
+            session.execute(update(models.User).where(mine).values(password_hash=hashed, updated_at=clock.now()))
+            session_rows.revoke(session, models.Session.user_id == row.id, "password_reset")
+            api_keys.end_all(session, row.id)
+            audit.record(session, audit.SYSTEM, "password.reset", user_id=None, target=row.id)
+            if reset_totp and second_factors.forget(session, row.id):
+                audit.record(session, audit.SYSTEM, "totp.reset", user_id=None, target=row.id)
+        return str(row.username)
 
     def _create(self, command: SignUp, role: str, origin: Origin) -> User:
         passwords.check(command.password, username=command.username, email=command.email)

@@ -19,6 +19,7 @@ from streaming.streamer import SQL_THREADS, Streamer
 from utils import lifeline, logs
 
 _log = logging.getLogger("streamer")
+SWITCH_SECONDS = 0.0005
 
 
 def main() -> int:
@@ -51,6 +52,8 @@ async def _run(settings: Settings) -> None:
     def stop() -> None:
         loop.call_soon_threadsafe(stopped.set)
 
+    # threads that read for clients wait for the loop's turn to end; five milliseconds, many times over, are too long
+    sys.setswitchinterval(SWITCH_SECONDS)
     supervised = lifeline.watch(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         if supervised:

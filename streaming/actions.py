@@ -83,9 +83,7 @@ def wishes(action: Action, kind: str) -> list[Wish]:
         return [account_wish(action.account, action.since_id)]
     if action.channel == "prices":
         symbols = action.symbols if action.symbol is None else [action.symbol, *(action.symbols or [])]
-        if symbols is None:
-            return [price_wish(action.exchange, None, action.since_id)]
-        return [price_wish(action.exchange, [symbol], action.since_id) for symbol in symbols]
+        return [price_wish(action.exchange, symbols, action.since_id)]
     symbols = [*([action.symbol] if action.symbol else []), *(action.symbols or [])]
     if not symbols:
         detail = "Name the market."
@@ -107,8 +105,7 @@ def content(channel: str, wishes: list[Wish]) -> dict[str, Any]:
         return {"channel": channel, "account": first.account}
     said: dict[str, Any] = {"channel": channel, "exchange": first.exchange}
     if isinstance(first, FollowPrices):
-        symbols = [symbol for wish in wishes if isinstance(wish, FollowPrices) for symbol in wish.symbols or ()]
-        return {**said, "symbols": symbols or None}
+        return {**said, "symbols": first.symbols}
     symbols = [wish.symbol for wish in wishes if not isinstance(wish, FollowPrices | FollowAccounts)]
     return {**said, "timeframe": first.timeframe, "symbols": symbols}
 

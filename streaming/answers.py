@@ -7,16 +7,18 @@ from http import HTTPStatus
 
 from utils import json, problems
 from utils.errors import Malformed, TradingError
+from utils.event_source import wait_instead
 from utils.origins import EXPOSED
 
 
 class Answer:
-    """How one request is answered. `origin` is the page's, when it may read the answer."""
+    """How one request is answered. `origin` is the page's, when it may read the answer; `accept` is a header."""
 
-    __slots__ = ("_origin", "_path", "_request_id")
+    __slots__ = ("_accept", "_origin", "_path", "_request_id")
 
-    def __init__(self, *, path: str, request_id: str, origin: str | None) -> None:
+    def __init__(self, *, path: str, request_id: str, origin: str | None, accept: str | None = None) -> None:
         self._path = path
+        self._accept = accept
         self._request_id = request_id
         self._origin = origin
 
@@ -27,7 +29,10 @@ class Answer:
         )
 
     def problem(self, error: TradingError) -> bytes:
-        """Return the whole answer that tells of `error`."""
+        """Return the whole answer that tells of `error`; an `EventSource` is told to wait if that may help."""
+        wait = wait_instead(error, self._accept)
+        if wait is not None:
+            return self.head() + wait
         return self._problem(problems.status_of(error), error)
 
     def wrong_method(self) -> bytes:

@@ -10,15 +10,12 @@ from streaming.prices import PriceFollowing
 from utils.follow import FollowCandles, FollowPrices, Wish
 
 Key = tuple[str, ...]
-EVERYTHING = "*"
-"""Stands for all markets of an exchange."""
 
 
 def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     """Return what `client` follows, as far as it has come."""
     if isinstance(wish, FollowPrices):
-        symbols = None if wish.symbols is None else frozenset(wish.symbols)
-        return PriceFollowing(feeds.prices[wish.exchange], client, symbols, wish.since_id)
+        return PriceFollowing(feeds.prices[wish.exchange], client, markets(wish), wish.since_id)
     if isinstance(wish, FollowCandles):
         return CandleFollowing(feeds.candles, client, (wish.exchange, wish.symbol, wish.timeframe), wish.since_id)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
@@ -27,7 +24,12 @@ def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
 def key_of(wish: Wish) -> Key:
     """Return what tells this wish from the others of one client; the channel comes first."""
     if isinstance(wish, FollowPrices):
-        return ("prices", wish.exchange, *(wish.symbols or [EVERYTHING]))
+        return ("prices", wish.exchange)
     if isinstance(wish, FollowCandles):
         return ("candles", wish.exchange, wish.symbol, wish.timeframe)
     return ("account",)
+
+
+def markets(wish: FollowPrices) -> frozenset[str] | None:
+    """Return the markets that are meant; None means all."""
+    return None if wish.symbols is None else frozenset(wish.symbols)

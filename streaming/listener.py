@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import cast
 
 import h11
@@ -17,6 +18,7 @@ from streaming.tasks import Tasks
 from utils import ids
 from utils.errors import Malformed, TradingError
 from utils.origins import ACCEPTED, MAX_AGE, Origins
+from utils.problems import status_of
 
 _log = logging.getLogger(__name__)
 HEAD_SECONDS = 10.0
@@ -26,11 +28,18 @@ ADMISSION_SECONDS = 30.0
 """How long it may take to find out whether the client may come in: after a restart all of them come at once."""
 
 MAX_HEAD = 16 * 1024
-MOST_UNKNOWN = 4096
-"""How many connections may be on their way to be a client; the ones that came first go first."""
+ONCE = frozenset({b"authorization", b"last-event-id", b"origin", b"upgrade"})
+"""Headers that somebody else may have read otherwise when they come twice."""
+
+MOST_SILENT = 4096
+"""How many connections may not have said yet what they want; the ones that came first go first."""
+
+MOST_ASKING = 2000
+"""How many may wait to be let in; while there are as many, nobody else is accepted, and the system lets them wait."""
 
 BACKLOG = 4096
 PAUSE_SECONDS = 1.0
+CROWDED_SECONDS = 0.05
 AT_ONCE = 64
 """Connections taken before others have their turn."""
 
@@ -45,8 +54,10 @@ class Listener:
         self.open_client = open_client
         self.origins = origins
         self.tasks = tasks
-        self.unknown: dict[_Front, float] = {}
-        """Connections that are no clients yet, in the order they came, and until when they may take."""
+        self.silent: dict[_Front, float] = {}
+        """Connections that have not said yet what they want, in the order they came, and until when they may take."""
+        self.asking: dict[_Front, float] = {}
+        """Those that have, and wait to be let in."""
         self._sockets: list[socket.socket] = []
 
     async def start(self, host: str, port: int) -> int:
@@ -68,7 +79,7 @@ class Listener:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._sockets.clear()
-        for front in list(self.unknown):
+        for front in [*self.silent, *self.asking]:
             front.cut()
 
     async def run(self) -> None:
@@ -76,11 +87,15 @@ class Listener:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for front in [each for each, until in self.unknown.items() if until <= now]:
-                front.cut()
+            for fronts in (self.silent, self.asking):
+                for front in [each for each, until in fronts.items() if until <= now]:
+                    front.cut()
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(AT_ONCE):
+            if len(self.asking) >= MOST_ASKING:
+                self._pause(listening, CROWDED_SECONDS)
+                return
             try:
                 connection, _ = listening.accept()
             except BlockingIOError:
@@ -89,12 +104,15 @@ class Listener:
                 continue
             except OSError as error:  # no descriptors are left: those who wait would call again at once
                 _log.warning("no connection can be accepted for a moment: %s", error)
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listening)
-                loop.call_later(PAUSE_SECONDS, self._go_on, listening)
+                self._pause(listening, PAUSE_SECONDS)
                 return
             connection.setblocking(False)
             self.tasks.spawn(self._greet(connection))
+
+    def _pause(self, listening: socket.socket, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        loop.call_later(seconds, self._go_on, listening)
 
     def _go_on(self, listening: socket.socket) -> None:
         if listening in self._sockets:
@@ -109,9 +127,14 @@ class Listener:
 
     def welcome(self, front: _Front) -> None:
         """Count a connection that has not said yet what it wants."""
-        self.unknown[front] = time.monotonic() + HEAD_SECONDS
-        if len(self.unknown) > MOST_UNKNOWN:
-            next(iter(self.unknown)).cut()
+        self.silent[front] = time.monotonic() + HEAD_SECONDS
+        if len(self.silent) > MOST_SILENT:
+            next(iter(self.silent)).cut()
+
+    def forget(self, front: _Front) -> None:
+        """Count a connection no more."""
+        self.silent.pop(front, None)
+        self.asking.pop(front, None)
 
 
 class _Front(asyncio.Protocol):
@@ -153,17 +176,17 @@ class _Front(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
-        self._listener.unknown.pop(self, None)
+        self._listener.forget(self)
 
     def cut(self) -> None:
         """Let go of the connection."""
-        self._listener.unknown.pop(self, None)
+        self._listener.forget(self)
         if self._transport is not None:
             self._transport.abort()
 
     def _begin(self, head: h11.Request) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        length = bytes(self._raw).find(b"\r\n\r\n") + 4
+        length = self._raw.find(b"\r\n\r\n") + 4
         request = StreamRequest(
             method=head.method.decode("ascii"),
             target=head.target.decode("latin-1"),
@@ -172,28 +195,33 @@ class _Front(asyncio.Protocol):
         )
         origin = headers.get("origin")
         allowed = origin if origin is not None and self._listener.origins.allows(origin) else None
-        answer = _answer(request.path, allowed)
+        answer = _answer(request.path, allowed, headers.get("accept"))
         if request.method == "OPTIONS":
             self._write(answer.preflight(ACCEPTED, MAX_AGE) if allowed else answer.wrong_method())
         elif request.method != "GET":
             self._write(answer.wrong_method())
         elif length > MAX_HEAD:
             self._refuse(answer, Malformed("The request is too large.", code="headers_too_large"))
+        elif length < len(b"\r\n\r\n") or _says_twice(head, ONCE):
+            self._refuse(answer, Malformed("The request could not be read.", code="malformed_request"))
         else:
             # from here on it is not the client that takes its time
-            self._listener.unknown[self] = time.monotonic() + ADMISSION_SECONDS
+            self._listener.forget(self)
+            self._listener.asking[self] = time.monotonic() + ADMISSION_SECONDS
             self._listener.tasks.spawn(self._open(request, answer, length))
 
     async def _open(self, request: StreamRequest, answer: Answer, length: int) -> None:
         try:
             client = await self._listener.open_client(request, answer)
         except TradingError as error:
+            if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.warning("a stream could not be opened (%s): %s", error.code, error.detail)
             self._refuse(answer, error)
             return
         if self._transport is None:
             return
         transport, early = self._transport, bytes(self._raw[length:])
-        self._listener.unknown.pop(self, None)
+        self._listener.forget(self)
         transport.set_protocol(client)
         client.connection_made(transport)
         if early and not transport.is_closing():
@@ -210,5 +238,10 @@ class _Front(asyncio.Protocol):
             self._transport.close()
 
 
-def _answer(path: str, origin: str | None) -> Answer:
-    return Answer(path=path, request_id=ids.new_id(), origin=origin)
+def _says_twice(head: h11.Request, names: frozenset[bytes]) -> bool:
+    given = [name for name, _ in head.headers if name in names]
+    return len(set(given)) < len(given)
+
+
+def _answer(path: str, origin: str | None, accept: str | None = None) -> Answer:
+    return Answer(path=path, request_id=ids.new_id(), origin=origin, accept=accept)

@@ -173,17 +173,21 @@ class PriceFeed:
 
 
 class PriceFollowing:
-    """One client who follows some markets of an exchange, or all."""
+    """One client who follows some markets of an exchange, or all.
 
-    __slots__ = ("client", "feed", "is_started", "seen", "since_id", "symbols")
+    There is one of them per client and exchange, so that what it makes up for comes in the order of the ids: a client
+    that is cut in the middle of it can resume.
+    """
+
+    __slots__ = ("_is_started", "client", "feed", "seen", "since_id", "symbols")
 
     def __init__(self, feed: PriceFeed, client: Client, symbols: frozenset[str] | None, since_id: int | None) -> None:
         self.feed = feed
         self.client = client
         self.symbols = symbols
         self.since_id = since_id
-        self.is_started = False
         self.seen = 0
+        self._is_started = False
 
     def begin(self) -> None:
         """Write what was missed, then what happens."""
@@ -191,25 +195,42 @@ class PriceFollowing:
 
     def start(self, since_id: int | None) -> None:
         """Begin now."""
-        self.is_started = True
+        self._is_started = True
         # what was missed may fill the buffer already
         self.seen = self.feed.last_id or 0
         self.client.send(self.feed.backlog(self.symbols, since_id))
-        if not self.client.is_paused:
-            self._join()
+        self._join()
+
+    def add(self, symbols: frozenset[str] | None, since_id: int | None) -> None:
+        """Follow more markets; None means all."""
+        if self.symbols is None and symbols is not None:
+            return  # they come already
+        before = self.symbols
+        self.symbols = None if symbols is None or before is None else before | symbols
+        if not self._is_started:
+            self.feed.begin(self, since_id)
+            return
+        self.feed.leave(self.client, before)
+        self.client.send(self.feed.backlog(symbols, since_id))
+        self._join()
+
+    def drop(self, symbols: frozenset[str]) -> None:
+        """Follow these markets no more."""
+        if self.symbols is not None:
+            self.feed.leave(self.client, symbols)
+            self.symbols -= symbols
 
     def pause(self) -> None:
         """Take no part for now."""
-        if self.is_started:
+        if self._is_started:
             self.seen = self.feed.last_id or 0
             self.feed.leave(self.client, self.symbols)
 
     def resume(self) -> None:
         """Write the newest price of each market that moved meanwhile: of prices the newest wins."""
-        if self.is_started:
+        if self._is_started:
             self.client.send(self.feed.newest(self.symbols, self.seen))
-            if not self.client.is_paused:
-                self._join()
+            self._join()
 
     def end(self) -> None:
         """Take no part any more."""
@@ -217,8 +238,9 @@ class PriceFollowing:
         self.feed.leave(self.client, self.symbols)
 
     def _join(self) -> None:
-        for topic in self.feed.topics_of(self.symbols):
-            topic.add(self.client)
+        if not self.client.is_paused:
+            for topic in self.feed.topics_of(self.symbols):
+                topic.add(self.client)
 
 
 def _members(topic: Topic) -> list[Client]:

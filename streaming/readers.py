@@ -33,6 +33,8 @@ class Readers:
                 async with asyncio.timeout(self._deadline):
                     return await asyncio.wrap_future(asked)
             except TimeoutError:
+                if asked.done() and not asked.cancelled():
+                    return asked.result()  # it was the loop that was late
                 raise StorageUnavailable("The answer did not come in time.", retry_after=1) from None
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from services.market import DEFAULT_EXCHANGE
 from services.streams import account_wish, candle_wish, price_wish
@@ -35,16 +35,20 @@ class StreamRequest:
     @property
     def path(self) -> str:
         """Return the path that is asked for."""
-        return unquote(urlsplit(self.target).path)
+        return unquote(self._parts.path)
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the query. :raises Malformed: it has too many members."""
+        """Return the query. :raises Malformed: it has too many members. :raises Refused: one is there twice."""
         try:
-            pairs = parse_qsl(urlsplit(self.target).query, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            pairs = parse_qsl(self._parts.query, keep_blank_values=True, max_num_fields=MAX_FIELDS)
         except ValueError:
             raise Malformed("The query has too many members.") from None
-        return dict(pairs)
+        query = dict(pairs)
+        if len(query) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise _refused(next(name for name in names if names.count(name) > 1), "repeated", "Send it once.")
+        return query
 
     @property
     def is_socket(self) -> bool:
@@ -87,6 +91,13 @@ class StreamRequest:
         if ticket is None:
             raise Unauthenticated("Send an access token or a ticket.", code="token_missing")
         return ticket
+
+    @property
+    def _parts(self) -> SplitResult:
+        try:
+            return urlsplit(self.target)
+        except ValueError:  # brackets that hold no address
+            return SplitResult("", "", "", "", "")
 
     def _since(self, query: dict[str, str]) -> int | None:
         for field, text in (("Last-Event-ID", self.headers.get("last-event-id")), ("since_id", query.get("since_id"))):

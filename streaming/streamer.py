@@ -112,7 +112,9 @@ class Streamer:
     # ----------------------------------------------------------------------------------------------- the two doors
 
     def _handed_over(self, handover: Handover) -> Client:
-        answer = Answer(path=handover.path, request_id=handover.request_id, origin=handover.origin)
+        answer = Answer(
+            path=handover.path, request_id=handover.request_id, origin=handover.origin, accept=handover.accept
+        )
         return self._client(handover.wish, handover.caller, answer)
 
     async def _open(self, request: StreamRequest, answer: Answer) -> Client:

@@ -16,8 +16,9 @@ from streaming.answers import Answer
 from streaming.client import CLOSE_SECONDS, Client, Following
 from streaming.events import Event
 from streaming.feeds import Feeds
-from streaming.followings import EVERYTHING, Key, key_of, make
+from streaming.followings import Key, key_of, make, markets
 from streaming.hub import Hub
+from streaming.prices import PriceFollowing
 from utils.errors import Malformed, Refused, TradingError
 from utils.follow import Caller, FollowPrices, OpenSocket, Wish
 
@@ -119,7 +120,7 @@ class SocketClient(Client):
 
     def mark(self, id: int) -> None:
         """Tell after which event the client begins."""
-        self.transport.write(events.message("position", id, b"{}"))
+        self.transport.write(events.message("mark", id, b"{}"))
 
     def beat(self) -> None:
         """Ping; a client that did not answer the last one is gone."""
@@ -136,6 +137,18 @@ class SocketClient(Client):
         if self._socket.state is OPEN:
             self._socket.send_close(code)
         self._flush()
+
+    def pause_writing(self) -> None:
+        """Stop writing, and reading: a client that does not read its answers need not ask for more."""
+        super().pause_writing()
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on where the client stopped reading."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+        super().resume_writing()
 
     def followings(self) -> Sequence[Following]:
         """Return what the client follows."""
@@ -173,8 +186,7 @@ class SocketClient(Client):
 
     async def _subscribe(self, action: Subscribe) -> None:
         wishes = actions.wishes(action, self._kind)
-        fresh = [wish for wish in wishes if key_of(wish) not in self._followed]
-        if len(self._followed) + len(fresh) > MOST_FOLLOWED:
+        if self._count() + sum(map(self._fresh, wishes)) > MOST_FOLLOWED:
             raise Refused(f"Follow at most {MOST_FOLLOWED} things over one socket.", code="too_many_subscriptions")
         await self._check(self.caller, wishes)
         if self.closing:
@@ -184,30 +196,44 @@ class SocketClient(Client):
             self._follow(wish)
 
     def _follow(self, wish: Wish) -> None:
-        replaced = [key_of(wish)]
-        if isinstance(wish, FollowPrices):
-            everything = ("prices", wish.exchange, EVERYTHING)
-            if wish.symbols is None:
-                replaced = [key for key in self._followed if key[:2] == everything[:2]]
-            elif everything in self._followed:
-                return  # it comes already
-        for key in replaced:
-            self._end(key)
+        old = self._followed.get(key_of(wish))
+        if isinstance(old, PriceFollowing) and isinstance(wish, FollowPrices):
+            old.add(markets(wish), wish.since_id)
+            return
+        if old is not None:
+            old.end()
         self._followed[key_of(wish)] = following = make(self._feeds, self, wish)
         following.begin()
 
-    def _end(self, key: Key) -> None:
-        following = self._followed.pop(key, None)
-        if following is not None:
-            following.end()
-
     def _unsubscribe(self, action: Unsubscribe) -> None:
-        for key in self._named(action):
-            self._end(key)
-        self.transport.write(actions.answer("unsubscribed", action.id, {"channel": action.channel}))
-
-    def _named(self, action: Unsubscribe) -> list[Key]:
         if action.symbol is None and action.symbols is None:
             actions.check_channel(action.channel, self._kind)
-            return [key for key in self._followed if key[0] == action.channel]
-        return [key_of(wish) for wish in actions.wishes(action, self._kind)]
+            for key in [key for key in self._followed if key[0] == action.channel]:
+                self._followed.pop(key).end()
+        else:
+            for wish in actions.wishes(action, self._kind):
+                self._leave(wish)
+        self.transport.write(actions.answer("unsubscribed", action.id, {"channel": action.channel}))
+
+    def _leave(self, wish: Wish) -> None:
+        following = self._followed.get(key_of(wish))
+        if isinstance(following, PriceFollowing) and isinstance(wish, FollowPrices):
+            if following.symbols is None:
+                raise Refused("You follow all markets; leave the channel instead.", code="follows_everything")
+            following.drop(markets(wish) or frozenset())
+        elif following is not None:
+            self._followed.pop(key_of(wish)).end()
+
+    def _fresh(self, wish: Wish) -> int:
+        """Return how many things `wish` would add to what is followed."""
+        old = self._followed.get(key_of(wish))
+        if isinstance(wish, FollowPrices):
+            known = old.symbols or frozenset() if isinstance(old, PriceFollowing) else frozenset()
+            return len((markets(wish) or frozenset()) - known)
+        return 0 if old is not None else 1
+
+    def _count(self) -> int:
+        """Return how many things are followed."""
+        return sum(
+            len(each.symbols or ()) if isinstance(each, PriceFollowing) else 1 for each in self._followed.values()
+        )

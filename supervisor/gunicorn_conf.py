@@ -70,9 +70,12 @@ def on_starting(_arbiter: Any) -> None:
     shared_metrics.clear(METRICS)
 
 
-def post_fork(_arbiter: Any, _worker: Any) -> None:
+def post_fork(_arbiter: Any, worker: Any) -> None:
     """Let the workers' counts be added up."""
-    shared_metrics.join(METRICS)
+    try:
+        shared_metrics.join(METRICS)
+    except OSError as error:
+        worker.log.warning("the counts of this process are its own alone: %s", error)
 
 
 def when_ready(_arbiter: Any) -> None:

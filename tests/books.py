@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
+import models
 from models import Database
 from services import verification
 from utils.octobot_bridge import OctoBotBridge
@@ -19,4 +22,17 @@ def rows(database: Database, table: Any) -> list[Any]:
 
 def differences(database: Database, bridge: OctoBotBridge | None = None) -> list[str]:
     """Return every disagreement, in words; with `bridge` also between SQL and OctoBot's memory."""
-    return [str(difference) for difference in verification.differences(database, bridge)]
+    found = [str(difference) for difference in verification.differences(database, bridge)]
+    return found if bridge is None else found + untold(database)
+
+
+def untold(database: Database) -> list[str]:
+    """Return the balances that are not what the last account event told of them, in words."""
+    told = {}
+    for event in rows(database, models.Event):  # by id, those of a user
+        if event.type == "balance":
+            payload = msgspec.json.decode(event.payload)
+            for currency, balance in payload["currencies"].items():
+                told[payload["account"], currency] = Decimal(balance["total"])
+    stored = {(row.account_id, row.currency): row.total for row in rows(database, models.Balance)}
+    return [f"{key}: told {told.get(key)}, stored {total}" for key, total in stored.items() if told.get(key) != total]

@@ -14,6 +14,7 @@ import models
 from middleware.context import SERVICES
 from models import Database
 from services import Services
+from services.api_keys import NewApiKey
 from services.audit import SYSTEM
 from services.principals import Principal
 from services.sessions import LogIn, TokenPair
@@ -65,6 +66,12 @@ def sign_in(app: Flask, database: Database, *, role: str = "user", username: str
         tokens=tokens,
         principal=services.sessions.principal(tokens.access_token),
     )
+
+
+def with_key(app: Flask, owner: SignedIn, *scopes: str) -> dict[str, str]:
+    """Return the headers of a new API key of `owner`."""
+    new = NewApiKey(name="key", scopes=list(scopes))
+    return {"X-API-Key": services_of(app).api_keys.create(owner.principal, SYSTEM, new).key}
 
 
 def post_sign_up(client: FlaskClient, **changes: Any) -> Any:

@@ -62,7 +62,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 class Handover(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Comes with one descriptor: the connection of a client who may follow what they ask for.
 
-    `origin` is the page's, when it may read the answer; `path` and `request_id` are told when the streamer refuses.
+    `origin` is the page's, when it may read the answer; `path` and `request_id` are told when the streamer refuses,
+    in the way that the header `accept` wants it.
     """
 
     wish: Wish | OpenSocket
@@ -70,6 +71,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request_id: str
     path: str
     origin: str | None = None
+    accept: str | None = None
 
 
 class GetStreamerStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):

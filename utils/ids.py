@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 
 _RANDOM_BYTES = 8
 _AT_ONCE = 64
@@ -20,6 +21,13 @@ def new_id() -> str:
     moment = _last = max(_last + 1, (time.time_ns() << 12) // 1_000_000)
     value = moment >> 12 << 80 | 7 << 76 | (moment & 0xFFF) << 64 | 2 << 62 | _draw() >> 2
     text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def first_id(moment: datetime) -> str:
+    """Return an identifier below all that are made at `moment` or later, and above all made a millisecond earlier."""
+    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    text = f"{milliseconds << 80 | 7 << 76 | 2 << 62:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -16,6 +16,9 @@ from typing import TextIO
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus-client looks for the directory."""
 
+FILE_BYTES = 1024 * 1024
+"""Several times what the counts of all routes take."""
+
 _held: list[TextIO] = []
 
 
@@ -27,11 +30,19 @@ def clear(directory: Path) -> None:
 
 
 def join(directory: Path) -> None:
-    """Count in `directory` from now on; called once, in a process that has not made a metric yet."""
+    """Count in `directory` from now on; called once, in a process that has not made a metric yet.
+
+    :raises OSError: the disk is full; the process counts for itself.
+    """
+    lock, number = _take_number(directory)
+    for kind in ("counter", "histogram"):
+        with (directory / f"{kind}_{number}.db").open("ab") as file:
+            # a page of a mapped file that finds no room when it is first written to kills the process (SIGBUS)
+            os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+    _held.append(lock)
     os.environ[VARIABLE] = str(directory)
     from prometheus_client import values  # looks at the variable when it is imported
 
-    number = _take_number(directory)
     values.ValueClass = values.MultiProcessValue(lambda: number)
 
 
@@ -40,7 +51,7 @@ def directory() -> Path | None:
     return Path(os.environ[VARIABLE]) if _held else None
 
 
-def _take_number(directory: Path) -> int:
+def _take_number(directory: Path) -> tuple[TextIO, int]:
     for number in count(1):
         file = (directory / f"{number}.lock").open("a", encoding="ascii")
         try:
@@ -48,6 +59,5 @@ def _take_number(directory: Path) -> int:
         except BlockingIOError:
             file.close()
             continue
-        _held.append(file)
-        return number
+        return file, number
     raise AssertionError("numbers do not end")

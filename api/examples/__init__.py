@@ -5,13 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from api.examples.accounts import ACCOUNTS
+from api.examples.administration import ADMINISTRATION
 from api.examples.backtests import BACKTESTS
 from api.examples.market import MARKET
-from api.examples.story import ORDER
+from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
 
-EXAMPLES: dict[str, dict[str, Any]] = {**ACCOUNTS, **TRADING, **STRATEGIES, **BACKTESTS, **MARKET}
+_PAPER: dict[str, dict[str, Any]] = {
+    "PaperOrder": {
+        "open": {**next(iter(TRADING["Order"].values())), "order_id": ORDER, "message": "The order is filled."}
+    },
+    "PaperPosition": {"bought": {**POSITION, "id": "BTC-USDT"}},
+    "Wallet": {"bought": {**BALANCE, "available": "8898.35", "locked": "500.75"}},
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    **ACCOUNTS,
+    **ADMINISTRATION,
+    **TRADING,
+    **_PAPER,
+    **STRATEGIES,
+    **BACKTESTS,
+    **MARKET,
+}
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.examples.story import ACCOUNT, BALANCE, BOUGHT, CREDENTIAL, NOON, POSITION, SESSION, USER
 
+_ADA = {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": NOON}
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "SignUp": {"ada": {"username": "ada", "email": "ada@example.com", "password": "correct-horse-7-staple"}},
     "LogIn": {
@@ -13,7 +14,22 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
         "address": {"email": "ada@example.com", "password": "correct-horse-7-staple"},
     },
     "Refresh": {"token": {"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWEyIn0.signature"}},
-    "User": {"ada": {"id": USER, "username": "ada", "email": "ada@example.com", "is_admin": False, "created_at": NOON}},
+    "User": {"ada": _ADA},
+    "Profile": {
+        "ada": {
+            **_ADA,
+            "display_name": "Ada L.",
+            "avatar_url": None,
+            "locale": "en-GB",
+            "time_zone": "Europe/London",
+            "leaderboard_opt_in": False,
+            "totp_enabled": False,
+        }
+    },
+    "ProfileChanges": {
+        "name": {"display_name": "Ada L.", "time_zone": "Europe/London"},
+        "nothing_public": {"avatar_url": None, "leaderboard_opt_in": False},
+    },
     "TokenPair": {
         "pair": {
             "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMWExIn0.signature",

@@ -9,11 +9,11 @@ from marshmallow import Schema, fields, post_load, validate, validates_schema
 from api.schemas.fields import invalid
 from services.passwords import MAX_LENGTH, MIN_LENGTH
 from services.sessions import ChangePassword, LogIn
-from services.users import SignUp
+from services.users import MAX_EMAIL, USERNAME, SignUp
 
-MAX_EMAIL = 254
+MAX_CODE = 64
 _USERNAME = validate.Regexp(
-    r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,63}\Z", error="Use 3 to 64 letters, digits, dots, dashes and underscores."
+    rf"^{USERNAME.pattern}\Z", error="Use 3 to 64 letters, digits, dots, dashes and underscores."
 )
 
 
@@ -68,6 +68,12 @@ class LogInSchema(Schema):
         metadata={"format": "password", "example": "correct-horse-7-staple"},
     )
 
+    totp = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=MAX_CODE),
+        metadata={"description": "With a second factor: the code of the app, or a recovery code.", "example": "492039"},
+    )
+
     @validates_schema
     def check_name(self, values: dict[str, Any], **_: Any) -> None:
         """Require one name."""
@@ -77,7 +83,7 @@ class LogInSchema(Schema):
     @post_load
     def command(self, values: dict[str, Any], **_: Any) -> LogIn:
         """Return the command."""
-        return LogIn(name=values.get("username") or values["email"], password=values["password"])
+        return LogIn(name=values.get("username") or values["email"], password=values["password"], totp=values["totp"])
 
 
 class TokenPairSchema(Schema):

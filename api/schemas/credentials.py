@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api.schemas.fields import Coded
+from api.schemas.fields import NAME, Coded
 from services.credentials import NewCredential, Replacement
 from utils.credentials import ApiKeys
 
@@ -19,9 +19,6 @@ _SECRET = validate.Regexp(
 )
 _PASSWORD = validate.Regexp(
     r"[^\x00-\x1f\x7f]{1,256}\Z", error=Coded("invalid_password", "Use 1 to 256 characters, none of them a control.")
-)
-_NAME = validate.Regexp(
-    r"\S([^\x00-\x1f\x7f]{0,62}\S)?\Z", error="Use 1 to 64 characters, no control characters, no spaces at the ends."
 )
 _EXCHANGE = validate.Regexp(r"[A-Za-z0-9]{2,32}\Z", error="Use the name that ccxt gives the exchange.")
 
@@ -46,7 +43,7 @@ class KeysSchema(Schema):
 class NewCredentialSchema(KeysSchema):
     """Keys to an exchange, under a name of one's own."""
 
-    name = fields.String(required=True, validate=_NAME, metadata={"example": "My Binance"})
+    name = fields.String(required=True, validate=NAME, metadata={"example": "My Binance"})
     exchange = fields.String(required=True, validate=_EXCHANGE, metadata={"example": "binance"})
 
     @post_load
@@ -59,7 +56,7 @@ class NewCredentialSchema(KeysSchema):
 class ReplacementSchema(KeysSchema):
     """Keys that take the place of others."""
 
-    name = fields.String(validate=_NAME)
+    name = fields.String(validate=NAME)
 
     @post_load
     def command(self, values: dict[str, Any], **_: Any) -> Replacement:
@@ -75,7 +72,7 @@ class CredentialSchema(Schema):
     exchange = fields.String(required=True)
     key_hint = fields.String(required=True, metadata={"description": "The end of the key, at most a quarter of it."})
     permissions = fields.List(
-        fields.String(validate=validate.OneOf(["read", "trade", "withdraw"])),
+        fields.String(validate=validate.OneOf(["read", "trade", "futures", "withdraw"])),
         required=True,
         allow_none=True,
         metadata={"description": "What the exchange lets the keys do; null until it was asked."},

@@ -6,10 +6,15 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 MAX_DIGITS = 30
 MAX_EXPONENT = 18
+NAME = validate.Regexp(
+    r"\S([^\x00-\x1f\x7f]{0,62}\S)?\Z", error="Use 1 to 64 characters, no control characters, no spaces at the ends."
+)
+"""What users call their things."""
+
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]{1,4}))?")
 
 

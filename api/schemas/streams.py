@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from api.schemas.fields import Count
 from api.schemas.market import Symbol, Symbols, TickerQuery, Timeframe
 from api.schemas.trades import ACCOUNT
+from utils import timeframes
 from utils.follow import FollowAccounts, FollowCandles, FollowPrices
-from utils.wire import TIMEFRAMES
 
 _ID = validate.Range(max=2**63 - 1)
 
@@ -42,7 +42,7 @@ class CandlesQuery(TickerQuery, TicketQuery):
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
     timeframe = Timeframe(
         load_default="1h",
-        metadata={"description": f"{', '.join(TIMEFRAMES)}; 5minute, 1hour, 1day, 60 and the like too."},
+        metadata={"description": f"{', '.join(timeframes.NAMES)}; 5minute, 1hour, 1day, 60 and the like too."},
     )
     since_id = Count(validate=_ID, metadata={"description": "An opening in epoch milliseconds, inclusive."})
 

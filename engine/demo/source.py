@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,13 +14,30 @@ EXCHANGE = "demo"
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """The last price of a market and the best offers around it: `bid < price < ask`; `at` in Unix seconds."""
+    """The last price of a market and the best offers around it: `bid < price < ask`; `at` in Unix seconds.
+
+    `mark_price` is what positions in a perpetual are valued and liquidated at, where that is not the last price.
+    """
 
     symbol: str
     price: Decimal
     bid: Decimal
     ask: Decimal
     at: float
+    mark_price: Decimal | None = None
+
+    @property
+    def mark(self) -> Decimal:
+        """Return what positions are valued at."""
+        return self.price if self.mark_price is None else self.mark_price
+
+
+class Funding(msgspec.Struct, frozen=True, kw_only=True):
+    """One funding of a perpetual: when it was due, the share of the value that longs paid, and the mark price then."""
+
+    at: datetime
+    rate: Decimal
+    mark: Decimal
 
 
 class PriceSource(Protocol):

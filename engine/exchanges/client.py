@@ -15,6 +15,7 @@ import ccxt.async_support as ccxt_async
 from config import Settings, SettingsError
 from engine.exchanges import attempt
 from utils.credentials import ApiKeys
+from utils.wire import AccountType
 
 TIMEOUT_SECONDS = 10.0
 """How long a request may take that nobody waits for with a deadline of their own."""
@@ -32,6 +33,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 """What a ccxt class must be told beyond `_COMMON`."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}
+_FUTURES: dict[str, dict[str, Any]] = {
+    "binance": {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear"]}},
+}
+"""What else it must be told to trade linear perpetuals, by exchange: the others' are not known here."""
 
 
 def check_exchanges(settings: Settings) -> None:
@@ -41,21 +46,29 @@ def check_exchanges(settings: Settings) -> None:
             raise SettingsError(f"EXCHANGES names {name!r}, which ccxt does not know")
 
 
-def connect(name: str, settings: Settings, keys: ApiKeys | None = None) -> Any:
+def has_perpetuals(name: str) -> bool:
+    """Tell whether an exchange's linear perpetuals can be followed and traded."""
+    return name in _FUTURES
+
+
+def connect(name: str, settings: Settings, keys: ApiKeys | None = None, kind: AccountType = "spot") -> Any:
     """Return a ccxt client (asyncio) of the exchange `name`, to be closed with `await client.close()`.
 
     Its numbers are Decimals, its clock follows the exchange's (once its markets are loaded), and it never repeats a
     request by itself.
+
+    :param kind: whether it is for the exchange's spot markets or for its perpetuals.
     """
-    return client_class(name)({**client_config(name, settings), **(credentials(keys) if keys is not None else {})})
+    config = client_config(name, settings, kind)
+    return client_class(name)({**config, **(credentials(keys) if keys is not None else {})})
 
 
-def client_config(name: str, settings: Settings) -> dict[str, Any]:
+def client_config(name: str, settings: Settings, kind: AccountType = "spot") -> dict[str, Any]:
     """Return what a ccxt class is built with on this installation, without keys."""
     config: dict[str, Any] = {
         "enableRateLimit": True,
         "timeout": int(TIMEOUT_SECONDS * 1000),
-        "options": {**_COMMON, **_OPTIONS.get(name, {})},
+        "options": {**_COMMON, **_OPTIONS.get(name, {}), **(_FUTURES[name] if kind == "futures" else {})},
     }
     address = settings.exchange_urls.get(name)
     if address is not None:

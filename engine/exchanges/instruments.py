@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import ccxt
+from msgspec.structs import replace
 
-from utils.money import ZERO
-from utils.wire import Instrument
+from utils.money import HUNDRED, ONE, ZERO
+from utils.wire import Instrument, LeverageTier
 
 DEFAULT_STEP = Decimal("1e-8")
 """What amounts and prices are multiples of where the exchange does not say."""
+FUNDING_SECONDS = 28_800
+INITIAL_PERCENT, MAINTENANCE_PERCENT = Decimal(5), Decimal("2.5")
+"""Shares of a position's value where the exchange does not say. It tells tiers to owners of keys alone; without keys
+everybody gets what it says of the market as a whole."""
+MOST_COST = Decimal(10_000_000)
 
 
 def instruments(client: Any) -> list[Instrument]:
@@ -23,6 +29,36 @@ def instruments(client: Any) -> list[Instrument]:
         for market in found
         if market.get("spot") and market.get("active") is not False
     ]
+
+
+def perpetuals(client: Any, funding_seconds: dict[str, int]) -> list[Instrument]:
+    """Return the linear perpetuals of a client whose markets are loaded.
+
+    :param funding_seconds: of those that are not funded every eight hours.
+    """
+    return [
+        _perpetual(market, client, funding_seconds.get(market["symbol"], FUNDING_SECONDS))
+        for market in client.markets.values()
+        if market.get("swap") and market.get("linear") and market.get("active") is not False
+    ]
+
+
+def _perpetual(market: dict[str, Any], client: Any, funding_seconds: int) -> Instrument:
+    info = market.get("info") or {}
+    initial = (_exact(info.get("requiredMarginPercent")) or INITIAL_PERCENT) / HUNDRED
+    maintenance = (_exact(info.get("maintMarginPercent")) or MAINTENANCE_PERCENT) / HUNDRED
+    most = (ONE / initial).to_integral_value(ROUND_DOWN)
+    return replace(
+        instrument(market, client.id, client.precisionMode),
+        type="swap",
+        settle=market["settle"],
+        contract_size=_exact(market.get("contractSize")) or ONE,
+        linear=True,
+        max_leverage=most,
+        leverage_tiers=(LeverageTier(max_cost=MOST_COST, max_leverage=most, maintenance_margin_rate=maintenance),),
+        index=f"{market['base']}/{market['quote']}",
+        funding_seconds=funding_seconds,
+    )
 
 
 def instrument(market: dict[str, Any], exchange: str, precision_mode: int) -> Instrument:

@@ -7,17 +7,21 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from engine.demo.source import Quote
+from engine.demo.source import Funding, Quote
 from engine.exchanges import paper
+from engine.exchanges.perpetuals import MOST_FUNDINGS
 from engine.exchanges.pulse import Pulse
 from engine.exchanges.reads import is_settled
 from engine.exchanges.source import ExchangeSource
+from engine.futures.position import funding_moments
 from engine.market import Market, chosen, moment
 from utils import timeframes
 from utils.errors import EngineUnavailable, ExchangeUnavailable
+from utils.money import ZERO
 from utils.wire import (
     CandleSeries,
     FeedError,
@@ -40,6 +44,8 @@ LONGEST_WAIT_SECONDS = 60.0
 MISSED_POLLS = 5
 """Prices that missed as many polls are stale, but not before `STALE_SECONDS`."""
 STALE_SECONDS = 10.0
+FUNDING_SHOWN_SECONDS = 60.0
+"""How long after a funding was due the exchange may take to tell its rate."""
 MUTE_SECONDS = 60.0
 FAILURES_BEFORE_RECONNECT = 3
 
@@ -176,6 +182,23 @@ class ExchangeMarket(Market):
             stale=answer.stale or self.is_stale,
         )
         return chosen(chain, query)
+
+    async def fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
+        """Return the fundings of a perpetual, as the exchange tells them; see `Market.fundings`.
+
+        :raises ExchangeUnavailable: it does not answer.
+        """
+        due = funding_moments(self.instrument(symbol), after, until)
+        if not due:
+            return []
+        told = await self._polled.fundings(symbol, after, until)
+        if (told and told[-1].at >= due[-1]) or len(told) >= MOST_FUNDINGS:
+            return told
+        if (self._clock() - due[-1].timestamp()) < FUNDING_SHOWN_SECONDS:
+            detail = f"{self.exchange} does not tell yet what funding of {symbol} comes to."
+            raise EngineUnavailable(detail, code="funding_not_known", retry_after=2)
+        # its intervals changed meanwhile: nothing was due then
+        return [*told, Funding(at=due[-1], rate=ZERO, mark=self.quote(symbol).mark)]
 
     def status(self) -> FeedStatus:
         """Return how fresh the feed is; not connected while its prices are stale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 QUIET_FACTOR = 10
 """A single market may be quiet for so many times as long as the whole exchange."""
@@ -16,6 +16,12 @@ class Sign(NamedTuple):
 
     stamp: int | None
     prices: tuple[object, ...]
+
+
+def sign_of(ticker: dict[str, Any]) -> Sign:
+    """Return what ccxt's ticker shows."""
+    shown = ("last", "bid", "ask", "high", "low", "baseVolume")
+    return Sign(ticker.get("timestamp"), tuple(ticker.get(name) for name in shown))
 
 
 class Pulse:

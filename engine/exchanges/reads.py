@@ -35,7 +35,7 @@ class Reads:
     """
 
     def __init__(
-        self, exchange: str, settings: Settings, clock: Callable[[], float], connected: Callable[[], Any]
+        self, exchange: str, settings: Settings, clock: Callable[[], float], connected: Callable[[str], Any]
     ) -> None:
         self._exchange = exchange
         self._clock = clock
@@ -46,13 +46,13 @@ class Reads:
 
     async def candles(self, query: GetCandles) -> Answer:
         """Return candles. :raises Refused: `unknown_timeframe`, or `timeframe_not_offered`."""
-        client = self._connected
         at = self._clock()
 
         async def read() -> Any:
-            self._candles.check(client(), query.timeframe)
+            client = self._connected(query.symbol)
+            self._candles.check(client, query.timeframe)
             return await self._candles.read(
-                client(),
+                client,
                 query.symbol,
                 query.timeframe,
                 limit=query.limit,
@@ -68,7 +68,7 @@ class Reads:
         """Return bids and asks, each best first."""
 
         async def read() -> tuple[list[Level], list[Level]]:
-            book = await self._connected().fetch_order_book(symbol, _BOOK_DEPTHS.get(self._exchange))
+            book = await self._connected(symbol).fetch_order_book(symbol, _BOOK_DEPTHS.get(self._exchange))
             check_readable()
             bids, asks = ([Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side]] for side in _SIDES)
             return bids, asks
@@ -79,7 +79,7 @@ class Reads:
         """Return the latest trades, newest first."""
 
         async def read() -> list[MarketTrade]:
-            found = await self._connected().fetch_trades(symbol, limit=_TRADES.get(self._exchange))
+            found = await self._connected(symbol).fetch_trades(symbol, limit=_TRADES.get(self._exchange))
             check_readable()
             return [self._trade(symbol, trade) for trade in reversed(found)]
 

@@ -52,7 +52,7 @@ class RealExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
     @classmethod
     def get_supported_exchange_types(cls) -> list[Any]:
         """Return the kinds of trading on offer."""
-        return [octobot_enums.ExchangeTypes.SPOT]
+        return [octobot_enums.ExchangeTypes.SPOT, octobot_enums.ExchangeTypes.FUTURE]
 
     @classmethod
     def load_user_inputs_from_class(cls, tentacles_setup_config: Any, tentacle_config: Any) -> Any:  # noqa: ARG003
@@ -64,7 +64,7 @@ class RealExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
 
     def get_additional_connector_config(self) -> dict[str, Any]:
         """Return the options, the time-out and the address of the ccxt client."""
-        return client_config(self.exchange, self.settings)
+        return client_config(self.exchange, self.settings, "futures" if self.exchange_manager.is_future else "spot")
 
 
 def register(settings: Settings) -> None:

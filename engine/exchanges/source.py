@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -14,15 +14,17 @@ import ccxt
 import msgspec
 
 from config import Settings
-from engine.demo.source import Quote
+from engine.demo.source import Funding, Quote
 from engine.exchanges import attempt
-from engine.exchanges.client import connect
+from engine.exchanges.client import connect, has_perpetuals
 from engine.exchanges.failures import check_readable, unavailable
 from engine.exchanges.instruments import instruments
-from engine.exchanges.pulse import Sign
+from engine.exchanges.perpetuals import Perpetuals
+from engine.exchanges.pulse import Sign, sign_of
+from engine.exchanges.rates import budget
 from engine.exchanges.reads import Reads
+from engine.exchanges.tickers import ticker_of, turnover
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
-from utils.money import ZERO
 from utils.wire import Instrument, RateBudget, Ticker
 
 Result = TypeVar("Result")
@@ -32,7 +34,6 @@ RELOAD_SECONDS = 3600.0
 """How often the markets and their rules are read anew."""
 MOST_MARKETS = 100
 """How many of an exchange's markets are followed unless they are named: the most traded ones."""
-_DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
 
 
 class ExchangeSource:
@@ -56,6 +57,7 @@ class ExchangeSource:
         self._loaded_at: float | None = None
         self._listed_at = self._file.stat().st_mtime if self._instruments else clock()
         self._client: Any = None
+        self._perpetuals = Perpetuals(exchange, settings)
         self.reads = Reads(exchange, settings, clock, self._connected)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"market of {exchange}")
@@ -91,7 +93,14 @@ class ExchangeSource:
         ticker = self.ticker(symbol, at)
         # the last trade may lie outside of what can be had now
         price = min(max(ticker.last, ticker.bid), ticker.ask)
-        return Quote(symbol=symbol, price=price, bid=ticker.bid, ask=ticker.ask, at=ticker.as_of.timestamp())
+        return Quote(
+            symbol=symbol,
+            price=price,
+            bid=ticker.bid,
+            ask=ticker.ask,
+            at=ticker.as_of.timestamp(),
+            mark_price=ticker.mark_price,
+        )
 
     def ticker(self, symbol: str, at: float) -> Ticker:  # noqa: ARG002
         """Return the ticker of the last poll, whatever `at` is. :raises EngineUnavailable: `no_market_price`."""
@@ -105,19 +114,32 @@ class ExchangeSource:
         """Return `at`: an exchange goes on; `Pulse` tells whether it is alive."""
         return at
 
-    def index_price(self, symbol: str, at: float) -> Decimal:  # noqa: ARG002
-        """Refuse: spot markets alone are followed. :raises NotFound: `not_a_perpetual`."""
-        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+    def index_price(self, symbol: str, at: float) -> Decimal:
+        """Return the index price of the last poll, whatever `at` is. :raises NotFound: `not_a_perpetual`."""
+        return _of_perpetual(symbol, self.ticker(symbol, at).index_price)
 
     def funding_rate(self, symbol: str, at: float) -> Decimal:
-        """Refuse, for the same reason. :raises NotFound: `not_a_perpetual`."""
-        return self.index_price(symbol, at)
+        """Return the rate as it stands; `fundings` has those that were due. :raises NotFound: `not_a_perpetual`."""
+        return _of_perpetual(symbol, self.ticker(symbol, at).funding_rate)
 
     # ---------------------------------------------------------------------------------------------- questions
 
     async def ask(self, question: Coroutine[Any, Any, Result]) -> Result:
         """Let `question`, one of `reads`, be answered on the exchange's thread."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(question, self._loop))
+
+    async def fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
+        """Return what was due of a perpetual. :raises ExchangeUnavailable: it does not answer in time."""
+        self._connected(symbol)
+        return await self.ask(self._fundings(symbol, after, until))
+
+    async def _fundings(self, symbol: str, after: datetime, until: datetime) -> list[Funding]:
+        with attempt.noting() as noted:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    return await self._perpetuals.fundings(symbol, after, until)
+            except (ccxt.BaseError, TimeoutError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+                raise unavailable(self.exchange, error, noted.retry_after) from None
 
     # ------------------------------------------------------------------------------------------------ polling
 
@@ -133,6 +155,7 @@ class ExchangeSource:
     def renew(self) -> None:
         """Let the next poll connect anew and read the markets again; what is there stays until that has worked."""
         self._loaded_at = None
+        self._perpetuals.renew()
 
     def rate_budget(self) -> RateBudget | None:
         """Return how often the exchange may be asked, None before it was."""
@@ -145,10 +168,31 @@ class ExchangeSource:
 
     async def _leave(self) -> None:
         await self.reads.close()
-        if self._client is not None:
-            await self._client.close()
+        for client in (self._client, self._perpetuals.client):
+            if client is not None:
+                await client.close()
 
     async def _poll(self) -> float:
+        swaps = asyncio.create_task(self._poll_perpetuals())
+        try:
+            now, tickers = await self._poll_spot()
+        except BaseException:
+            swaps.cancel()
+            raise
+        tickers += await swaps
+        known = {**self._instruments, **self._perpetuals.instruments}
+        if known != self._instruments:
+            self._instruments = known
+            self._remember()
+        self._tickers = {ticker.symbol: ticker for ticker in tickers}
+        self.signs |= self._perpetuals.signs
+        return now
+
+    async def _poll_perpetuals(self) -> list[Ticker]:
+        known = [symbol for symbol in self._instruments if ":" in symbol]
+        return await self._perpetuals.poll(known, self._clock) if has_perpetuals(self.exchange) else []
+
+    async def _poll_spot(self) -> tuple[float, list[Ticker]]:
         due = self._loaded_at is None or time.monotonic() - self._loaded_at > RELOAD_SECONDS
         with attempt.noting() as noted:
             try:
@@ -158,15 +202,17 @@ class ExchangeSource:
                     now, started = self._clock(), time.monotonic()
                     found = await self._fetch()
                 check_readable()
-                tickers = [self._ticker(symbol, found[symbol], now) for symbol in self._followed if symbol in found]
+                tickers = [
+                    ticker_of(symbol, self.exchange, found[symbol], now) for symbol in self._followed if symbol in found
+                ]
             except Exception as error:
                 if isinstance(error, ccxt.BadSymbol):
                     self._loaded_at = None  # a market has gone: read them anew
                 raise unavailable(self.exchange, error, noted.retry_after) from None
         self.latency = time.monotonic() - started
-        self._tickers = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
-        self.signs = {symbol: _sign(found[symbol]) for symbol in self._tickers}
-        return now
+        told = {ticker.symbol: ticker for ticker in tickers if ticker is not None}
+        self.signs = {symbol: sign_of(found[symbol]) for symbol in told}
+        return now, list(told.values())
 
     async def _load(self) -> None:
         """Connect, always anew: a connection, or an answer that is kept on its way, may be what is wrong."""
@@ -192,13 +238,7 @@ class ExchangeSource:
         if self._followed or not self._client.has.get("fetchTickers"):
             return self._followed or sorted(offered)[:MOST_MARKETS]
         tickers = await self._client.fetch_tickers()
-
-        def worth(symbol: str) -> Decimal:
-            quote, ticker = offered[symbol].quote, tickers.get(symbol) or {}
-            price = 1 if quote in _DOLLARS else (tickers.get(f"{quote}/USDT") or {}).get("last")
-            return _exact(ticker.get("quoteVolume")) * _exact(price)
-
-        return sorted(offered, key=worth, reverse=True)[:MOST_MARKETS]
+        return sorted(offered, key=lambda symbol: turnover(offered[symbol], tickers), reverse=True)[:MOST_MARKETS]
 
     async def _fetch(self) -> dict[str, Any]:
         if self._client.has.get("fetchTickers"):
@@ -206,29 +246,11 @@ class ExchangeSource:
             return found
         return {symbol: await self._client.fetch_ticker(symbol) for symbol in self._followed}
 
-    def _ticker(self, symbol: str, found: dict[str, Any], now: float) -> Ticker | None:
-        last = _exact(found.get("last") or found.get("close"))
-        if last <= 0:
-            return None  # nobody has traded it yet
-        bid, ask = _exact(found.get("bid")) or last, _exact(found.get("ask")) or last
-        return Ticker(
-            symbol=symbol,
-            exchange=self.exchange,
-            last=last,
-            bid=min(bid, ask),
-            ask=max(bid, ask),
-            high=_exact(found.get("high")) or last,
-            low=_exact(found.get("low")) or last,
-            volume=_exact(found.get("baseVolume")),
-            change_percent=_exact(found.get("percentage")),
-            as_of=datetime.fromtimestamp(now, UTC),
-            stale=False,
-        )
-
-    def _connected(self) -> Any:
-        if self._client is None:
+    def _connected(self, symbol: str) -> Any:
+        client = self._perpetuals.client if ":" in symbol else self._client
+        if client is None:
             raise ExchangeUnavailable(f"{self.exchange} cannot be reached.", retry_after=5)
-        return self._client
+        return client
 
     def _remembered(self) -> list[Instrument]:
         try:
@@ -243,27 +265,7 @@ class ExchangeSource:
         fresh.replace(self._file)
 
 
-def budget(client: Any) -> RateBudget:
-    """Return what a client knows of how often its exchange may be asked."""
-    headers = {name.lower(): value for name, value in (client.last_response_headers or {}).items()}
-    limit = _count(headers, "gw-ratelimit-limit", "x-ratelimit-limit", "ratelimit-limit")
-    left = _count(headers, "gw-ratelimit-remaining", "x-ratelimit-remaining", "ratelimit-remaining")
-    used = _count(headers, "x-mbx-used-weight-1m")
-    if used is None and limit is not None and left is not None:
-        used = limit - left
-    return RateBudget(interval=float(client.rateLimit) / 1000, used=used, limit=limit)
-
-
-def _count(headers: dict[str, str], *names: str) -> int | None:
-    return next((int(headers[name]) for name in names if headers.get(name, "").isdigit()), None)
-
-
-def _sign(found: dict[str, Any]) -> Sign:
-    return Sign(
-        found.get("timestamp"),
-        tuple(found.get(name) for name in ("last", "bid", "ask", "high", "low", "baseVolume")),
-    )
-
-
-def _exact(number: Any) -> Decimal:
-    return ZERO if number is None else Decimal(str(number))
+def _of_perpetual(symbol: str, value: Decimal | None) -> Decimal:
+    if value is None:
+        raise NotFound(f"{symbol} is no perpetual.", code="not_a_perpetual")
+    return value

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import ccxt
@@ -15,7 +16,7 @@ from config import Settings
 from engine.exchanges.client import connect
 from engine.exchanges.instruments import instruments
 from utils.errors import EngineUnavailable
-from utils.wire import Instrument
+from utils.wire import AccountType, Instrument
 
 _log = logging.getLogger(__name__)
 CLOCK_SECONDS = 300.0
@@ -23,15 +24,16 @@ CLOCK_SECONDS = 300.0
 LOAD_SECONDS = 10.0
 FAILED_SECONDS = 1.0
 """How long a failure to load counts for those who come next."""
-_lent: list[Any] = []
-"""The client whose markets OctoBot's connectors take over while they are built."""
+_lent: ContextVar[Any] = ContextVar("lent", default=None)
+"""The client whose markets the connectors take over that OctoBot builds in the running task."""
 
 
 class Venue:
     """Load an exchange's markets once, with a client without keys."""
 
-    def __init__(self, exchange: str, settings: Settings) -> None:
+    def __init__(self, exchange: str, settings: Settings, kind: AccountType = "spot") -> None:
         self.exchange = exchange
+        self.kind = kind
         self._settings = settings
         self._client: Any = None
         self._loading = asyncio.Lock()
@@ -44,7 +46,7 @@ class Venue:
             if self._client is None and time.monotonic() < self._failed_until:
                 raise self._unavailable()  # those who waited for a failure do not begin another one each
             if self._client is None:
-                client = connect(self.exchange, self._settings)
+                client = connect(self.exchange, self._settings, kind=self.kind)
                 try:
                     await asyncio.wait_for(client.load_markets(), LOAD_SECONDS)
                 except Exception as error:
@@ -86,11 +88,11 @@ class Venue:
     @contextmanager
     def lending(self) -> Iterator[None]:
         """Let the connectors that OctoBot builds meanwhile take over these markets instead of loading them."""
-        _lent.append(self._client)
+        token = _lent.set(self._client)
         try:
             yield
         finally:
-            _lent.remove(self._client)
+            _lent.reset(token)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -100,4 +102,5 @@ class Venue:
 
 def lent(exchange: str) -> Any:
     """Return the client that is being lent for an exchange, None when there is none."""
-    return next((client for client in reversed(_lent) if client.id == exchange), None)
+    client = _lent.get()
+    return client if client is not None and client.id == exchange else None

@@ -94,6 +94,7 @@ async def _from_binance(client: Any) -> Permissions:
     return _those(
         read=said["enableReading"] is True,
         trade=said["enableSpotAndMarginTrading"] is True,
+        futures=said.get("enableFutures") is True,
         withdraw=said["enableWithdrawals"] is not False,
     )
 
@@ -119,8 +120,8 @@ _READERS: dict[str, Callable[[Any], Awaitable[Permissions]]] = {"binance": _from
 
 
 def _those(**granted: bool) -> Permissions:
-    names: Permissions = ["read", "trade", "withdraw"]
-    return [name for name in names if granted[name]]
+    names: Permissions = ["read", "trade", "futures", "withdraw"]
+    return [name for name in names if granted.get(name)]
 
 
 def _reason(exchange: str, error: ccxt.AuthenticationError) -> str:

@@ -15,22 +15,22 @@ from msgspec.structs import replace
 
 from engine import orders, rules
 from engine.account import Account
+from engine.demo.source import Funding
 from engine.futures import overview
 from engine.futures.booking import FuturesBooking
 from engine.futures.funds import FuturesFunds
 from engine.futures.markets import stored, tradable
 from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import Position, funding_moments
-from engine.market import Market
+from engine.market import Market, inverse_not_supported
 from engine.records import AccountRecord
 from engine.risk import Gate
 from engine.triggers import GUARD, Touch
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import NotFound
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview, Side
+from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview
 
 
 class FuturesAccount(Account):
@@ -47,7 +47,9 @@ class FuturesAccount(Account):
     @classmethod
     async def _open_octobot(cls, record: AccountRecord, market: Market) -> FuturesOctoBotAccount:
         currency, markets = record.reference_currency, tradable(market, record.reference_currency)
-        octobot = await FuturesOctoBotAccount.open(record.exchange, list(markets), currency, record.totals, record.id)
+        octobot = await FuturesOctoBotAccount.open(
+            market.octobot_name, list(markets), currency, record.totals, record.id
+        )
         octobot.settle = currency
         for position in stored(record, markets).values():
             await octobot.restore(position)
@@ -98,8 +100,9 @@ class FuturesAccount(Account):
 
     def overview(self) -> Portfolio:
         """Value the account now: the wallet and what the positions would gain."""
-        free = self.octobot.free(self.record.reference_currency)
-        return overview.overview(self.record, free, self._wallet, self._valued(), len(self.orders))
+        currency = self.record.reference_currency
+        holding = overview.holding(self.octobot.free(currency), self._wallet)
+        return overview.overview(self.record, {currency: holding}, self._valued(), len(self.orders))
 
     def preview(self, ticket: OrderTicket) -> Preview:
         """Tell what placing `ticket` would do. :raises NotFound: unknown symbol."""
@@ -109,11 +112,7 @@ class FuturesAccount(Account):
 
     def closing(self, symbol: str) -> OrderTicket:
         """Return the ticket that closes the position in `symbol`. :raises NotFound: when there is none."""
-        position = self._position(symbol)
-        if position.side is None:
-            raise NotFound(f"There is no position in {symbol}.", code="position_not_found")
-        side: Side = "sell" if position.side == "buy" else "buy"
-        return OrderTicket(symbol=symbol, side=side, type="market", amount=abs(position.amount), reduce_only=True)
+        return overview.closing(self._position(symbol))
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
         """Choose the leverage of a market; an open position's margin is reckoned anew.
@@ -122,16 +121,12 @@ class FuturesAccount(Account):
         """
         position, market = self._position(symbol), self._markets[symbol]
         changed = position.leveraged(leverage, clock.now())
-        overview.check_leverage(changed, market, self._market.quote(symbol).price)
+        overview.check_leverage(changed, market, self._market.quote(symbol).mark)
         others = {**self.positions, symbol: changed}
         funds = FuturesFunds(self._wallet, others, self.orders.values(), self._markets)
-        sides: tuple[Side, ...] = ("buy", "sell")
-        for side in sides:
-            refusal = funds.leverage(symbol, side, ZERO, changed.entry_price or self._market.quote(symbol).price)
-            if refusal is not None:
-                raise refusal
-        if funds.free() < 0:
-            raise rules.refuse("insufficient_funds", "leverage", "The margin that this leverage needs is not free.")
+        refusal = funds.position(symbol, changed.entry_price or self._market.quote(symbol).price)
+        if refusal is not None:
+            raise refusal
         await self.octobot.set_leverage(symbol, leverage)
         self._keep(changed, unit)
         self._booking.tell(unit)
@@ -145,11 +140,17 @@ class FuturesAccount(Account):
 
     async def catch_up(self, now: datetime, unit: Unit) -> None:
         """Book the funding that is due, and liquidate what the mark has reached."""
+        # all of it is known before anything is changed
+        due = {
+            position.symbol: await self._market.fundings(position.symbol, position.funded_at, now)
+            for position in self._open_positions()
+            if position.funded_at is not None
+        }
         for position in self._open_positions():
-            for moment in self._due(position, now):
-                await self._fund(position.symbol, moment, unit)
+            for funding in due.get(position.symbol, []):
+                await self._fund(position.symbol, funding, unit)
             if self._is_lost(self.positions[position.symbol]):
-                await self._liquidate(position.symbol, self._market.quote(position.symbol).price, unit)
+                await self._liquidate(position.symbol, self._market.quote(position.symbol).mark, unit)
 
     async def act(self, order_id: str, touch: Touch, unit: Unit) -> None:
         """Do what `touch` makes of an open order, or of the position whose liquidation price it reached."""
@@ -166,15 +167,14 @@ class FuturesAccount(Account):
             return []
         return funding_moments(self._markets[position.symbol], position.funded_at, now)
 
-    async def _fund(self, symbol: str, moment: datetime, unit: Unit) -> None:
+    async def _fund(self, symbol: str, funding: Funding, unit: Unit) -> None:
         """Book one funding: from what is free, then from the position's margin; the insurance bears the rest."""
         position = self.positions[symbol]
-        rate, mark = self._market.funding(symbol, moment)
         free = self._funds().free()
-        payment = max(-position.amount * mark * rate, -(free + position.margin))
+        payment = max(-position.amount * funding.mark * funding.rate, -(free + position.margin))
         from_margin = max(-payment - free, ZERO)
         await self._booking.move(payment, "funding", unit)
-        self._keep(position.funded(payment, from_margin, moment), unit)
+        self._keep(position.funded(payment, from_margin, funding.at), unit)
         self._booking.tell(unit)
 
     async def _place_exits(self, entry: wire.Order, unit: Unit) -> None:
@@ -197,13 +197,13 @@ class FuturesAccount(Account):
         await self._execute(order, mark, unit)
 
     def _is_lost(self, position: Position) -> bool:
-        return position.is_lost(self._markets[position.symbol], self._market.quote(position.symbol).price)
+        return position.is_lost(self._markets[position.symbol], self._market.quote(position.symbol).mark)
 
     # -------------------------------------------------------------------------------------------- the hooks
 
     def _admit(self, instrument: Instrument) -> None:
         if instrument.linear is False:
-            raise rules.refuse("inverse_not_supported", "symbol", "Inverse contracts cannot be traded.")
+            raise inverse_not_supported()
         if instrument.symbol not in self._markets:
             detail = f"A futures account trades perpetuals settled in {self.record.reference_currency}."
             raise rules.refuse("not_a_futures_market", "symbol", detail)
@@ -291,10 +291,10 @@ class FuturesAccount(Account):
 
     def _valued(self) -> Iterator[wire.Position]:
         for position in self._open_positions():
-            mark = self._market.quote(position.symbol).price
+            mark = self._market.quote(position.symbol).mark
             yield position.message(self.record.id, self._markets[position.symbol], mark)
 
     def _position(self, symbol: str) -> Position:
         """Return the position in `symbol`. :raises NotFound: unknown symbol. :raises Refused: not traded here."""
-        self._admit(self._market.instrument(symbol))
+        self._admit(self._market.traded(symbol))
         return self.positions[symbol]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
 from engine.desk import Desk
+from engine.market import Market
 from engine.records import Records
 from utils.errors import TradingError
-from utils.wire import Instrument
 
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 60.0
+"""How often the clock looks whether there are other funding times than before."""
 
 
 class FundingClock:
@@ -22,18 +25,33 @@ class FundingClock:
     with a position books its funding as well.
     """
 
-    def __init__(self, instruments: list[Instrument], records: Records, desk: Desk) -> None:
-        self._steps = {instrument.funding_seconds for instrument in instruments if instrument.funding_seconds}
+    def __init__(self, markets: Iterable[Market], records: Records, desk: Desk) -> None:
+        self._markets = markets
         self._records = records
         self._desk = desk
 
     async def run(self) -> None:
         """Wake them now and at every funding time, until cancelled."""
-        while self._steps:
+        while True:
+            woken = time.time()
             complete = await self.wake()
-            now = time.time()
-            due = min((now // step + 1) * step for step in self._steps) - now
-            await asyncio.sleep(due if complete else min(due, RETRY_SECONDS))
+            # an exchange that was reached meanwhile may have times of its own
+            while not self._is_due(woken):
+                await asyncio.sleep(min(self._wait(), LOOK_SECONDS if complete else RETRY_SECONDS))
+                if not complete:
+                    break
+
+    def _steps(self) -> set[int]:
+        instruments = [instrument for market in self._markets for instrument in market.instruments.values()]
+        return {instrument.funding_seconds for instrument in instruments if instrument.funding_seconds}
+
+    def _is_due(self, since: float) -> bool:
+        """Tell whether a funding time has come after `since`."""
+        return any(since // step != time.time() // step for step in self._steps())
+
+    def _wait(self) -> float:
+        now = time.time()
+        return min(((now // step + 1) * step - now for step in self._steps()), default=LOOK_SECONDS)
 
     async def wake(self) -> bool:
         """Let every account with a position book what is due; tell whether all could."""

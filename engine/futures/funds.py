@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine import orders, rules
@@ -21,7 +21,7 @@ class FuturesFunds:
     def __init__(
         self,
         wallet: Decimal,
-        positions: dict[str, Position],
+        positions: Mapping[str, Position],
         open_orders: Iterable[wire.Order],
         instruments: dict[str, Instrument],
         without: wire.Order | None = None,
@@ -99,6 +99,15 @@ class FuturesFunds:
             detail = f"The order needs {plain(missing)} {order.instrument.settle} more than is free."
             return rules.refuse("insufficient_funds", field, detail)
         return None
+
+    def position(self, symbol: str, price: Decimal) -> Refused | None:
+        """Refuse a position as it stands at its leverage, whichever way the orders in its market would take it."""
+        sides: tuple[Side, ...] = ("buy", "sell")
+        refusals = [self.leverage(symbol, side, ZERO, price) for side in sides]
+        if self.free() < 0:
+            detail = "The margin that this leverage needs is not free."
+            refusals.append(rules.refuse("insufficient_funds", "leverage", detail))
+        return next((refusal for refusal in refusals if refusal is not None), None)
 
     def leverage(self, symbol: str, side: Side, amount: Decimal, price: Decimal) -> Refused | None:
         """Refuse a position that is too large for its leverage, the orders that could make it larger included."""

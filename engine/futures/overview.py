@@ -11,23 +11,25 @@ from engine.futures.position import Position
 from engine.records import AccountRecord
 from engine.rules import Draft
 from utils import clock
+from utils.errors import NotFound
 from utils.money import HUNDRED, ONE, ZERO, plain
-from utils.wire import Fee, Holding, Instrument, Leverage, Portfolio, Preview, Profit
+from utils.wire import Fee, Holding, Instrument, Leverage, OrderTicket, Portfolio, Preview, Profit, Side
 from utils.wire import Position as ValuedPosition
 
 
 def overview(
-    record: AccountRecord, free: Decimal, wallet: Decimal, positions: Iterable[ValuedPosition], open_orders: int
+    record: AccountRecord, currencies: dict[str, Holding], positions: Iterable[ValuedPosition], open_orders: int
 ) -> Portfolio:
-    """Value an account now: what it is worth is its wallet and the unrealised gain of its positions."""
+    """Value an account now: what it is worth is its wallets and the unrealised gain of its positions."""
     valued = list(positions)
+    wallet = sum((holding.value or ZERO for holding in currencies.values()), ZERO)
     total = wallet + sum((position.unrealized_pnl or ZERO for position in valued), ZERO)
     deposited = record.starting_balance if record.deposited is None else record.deposited
     gain = total - deposited
     return Portfolio(
         account=record.id,
         mode=record.mode,
-        currencies={record.reference_currency: Holding(free=free, locked=wallet - free, total=wallet, value=wallet)},
+        currencies=currencies,
         reference_currency=record.reference_currency,
         total_value=total,
         open_orders=open_orders,
@@ -35,6 +37,11 @@ def overview(
         profit=Profit(amount=gain, percent=round(gain / deposited * HUNDRED, 4) if deposited else ZERO),
         as_of=clock.now(),
     )
+
+
+def holding(free: Decimal, wallet: Decimal) -> Holding:
+    """Return a wallet of the reference currency."""
+    return Holding(free=free, locked=wallet - free, total=wallet, value=wallet)
 
 
 def preview(draft: Draft, funds: FuturesFunds, currency: str) -> Preview:
@@ -61,6 +68,15 @@ def preview(draft: Draft, funds: FuturesFunds, currency: str) -> Preview:
         checks=checks,
         ok=all(check.ok for check in checks),
     )
+
+
+def closing(position: Position) -> OrderTicket:
+    """Return the ticket that closes a position. :raises NotFound: when there is none."""
+    if position.side is None:
+        raise NotFound(f"There is no position in {position.symbol}.", code="position_not_found")
+    side: Side = "sell" if position.side == "buy" else "buy"
+    amount = abs(position.amount)
+    return OrderTicket(symbol=position.symbol, side=side, type="market", amount=amount, reduce_only=True)
 
 
 def leverage(position: Position, market: Instrument, account: str) -> Leverage:

@@ -1,13 +1,16 @@
 """A live account in memory: intents go out from here, and what the exchange says of them comes in.
 
 As in `engine.account`, every method that changes something is called with the account's lock held and fills a `Unit`
-that the caller commits. Nothing here waits for the exchange but `book_opening`, before the account is shared.
+that the caller commits. Nothing here waits for the exchange but `book_opening`, before the account is shared, and
+`observe`, which changes nothing. What moves money is for `engine.live.spot` and `engine.live.futures` to book.
 """
 
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,28 +18,26 @@ from engine import orders, rules
 from engine.exchanges.venue import Venue
 from engine.live import kinds, states
 from engine.live.absence import Absences
-from engine.live.booking import LiveBooking
-from engine.live.difference import Differences, Held, locks
+from engine.live.difference import Differences
 from engine.live.held import HoldingAccount
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
-from engine.live.trader import LiveTrader, Unreachable
+from engine.live.trader import LiveTrader
 from engine.market import Market
 from engine.records import AccountRecord
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import EngineUnavailable, Refused
+from utils.errors import Refused
 from utils.money import ZERO
 from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTicket
 
 
 class LiveAccount(HoldingAccount):
-    """Hold one live account's open orders and books."""
+    """Hold one live account's open orders: their life is the same on all kinds of accounts."""
 
     keys: Keys
-    _booking: LiveBooking
 
     def __init__(
         self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool
@@ -52,13 +53,9 @@ class LiveAccount(HoldingAccount):
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
         self._differences = Differences(self.timing.lag)
-        self._foreign: dict[str, Decimal] = {}
-        self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
-        for order in record.orders:
-            self.orders[order.id] = order
-            self.line.statuses[order.id] = order.status
+        self.orders.update((order.id, order) for order in record.orders)
+        self.line.statuses.update((order.id, order.status) for order in record.orders)
         octobot.orders = self.orders
-        self._reckon()
 
     @property
     def trader(self) -> LiveTrader:
@@ -70,27 +67,14 @@ class LiveAccount(HoldingAccount):
         """Tell whether it must stay in memory: orders are at the exchange, or on their way, or not known yet."""
         return bool(self.in_flight or self.behind) or not all(map(kinds.waits, self.orders.values()))
 
+    @property
+    def wait(self) -> float:
+        """Return the seconds until the next look."""
+        return self.timing.poll if self.is_busy else self.timing.idle
+
     def hurry(self) -> None:
         """Have the account looked at now."""
         self.due = 0.0
-
-    async def book_opening(self, unit: Unit) -> None:
-        """Book what the exchange holds when the account is first opened.
-
-        :raises EngineUnavailable: `exchange_unavailable` when it does not say.
-        """
-        try:
-            held = await self.trader.balances()
-        except Unreachable as error:
-            await self.octobot.close()
-            detail = f"{self.record.exchange} does not tell the balance of the account."
-            raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=5) from error
-        held.setdefault(self.record.reference_currency, (ZERO, ZERO))
-        worth = [self._booking.receive(currency, total, "deposit", unit) for currency, (total, _) in held.items()]
-        deposited = sum((value for value in worth if value is not None), ZERO)
-        unit.settle(deposited=deposited)
-        unit.sample(deposited, deposited)
-        self._reckon()
 
     # ------------------------------------------------------------------------------------------- commands
 
@@ -232,33 +216,42 @@ class LiveAccount(HoldingAccount):
             if (order.symbol, fill.id) not in self._booked:
                 self._booked.add((order.symbol, fill.id))
                 self._differences.forget()
-                order = self._booking.book(order, fill, unit)
+                order = self._book_fill(order, fill, unit)
         return order
 
-    def settle(self, held: Held, unit: Unit) -> bool:
-        """Book what moved at the exchange without an order of ours, and lock what others locked.
+    def is_moving(self) -> bool:
+        """Tell whether something of ours may have moved the account at the exchange without that being known."""
+        return bool(self.in_flight) or any(map(kinds.may_move_balances, self.orders.values()))
 
-        Return whether nothing is left to be found out; an order that the exchange will not cancel stays open.
+    def is_settling(self) -> bool:
+        """Tell whether that will be known soon; an order that the exchange will not cancel stays open."""
+        moving = filter(kinds.may_move_balances, self.orders.values())
+        return bool(self.in_flight) or any(order.status != "pending_cancel" for order in moving)
+
+    # -------------------------------------------------------------------------- what each kind of account knows
+
+    @abstractmethod
+    async def observe(self) -> Any:
+        """Ask the exchange what the account has, for `settle`. :raises Unreachable: no answer."""
+
+    @abstractmethod
+    def settle(self, seen: Any, unit: Unit) -> bool:
+        """Book what moved at the exchange without an order of ours; `seen` is what `observe` saw.
+
+        Return whether nothing is left to be found out.
         """
-        known = [order for order in self.orders.values() if order.exchange_order_id is not None]
-        own = locks(known, self._marks, self._market)
-        self._foreign = {
-            currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in held.items()
-        }
-        moving = [each for each in self.orders.values() if kinds.may_move_balances(each)]
-        if moving or self.in_flight:
-            self._differences.forget()
-            self._reckon()
-            return not self.in_flight and all(order.status == "pending_cancel" for order in moving)
-        moved = self._differences.settled(held, self._booking.totals)
-        came = ZERO
-        for currency, amount in moved.items():
-            came += self._booking.receive(currency, amount, "external", unit) or ZERO
-        self._reckon()
-        if moved:
-            self._booking.tell(list(moved), unit)
-            self._count_in(came, unit)
-        return not self._differences.pending
+
+    @abstractmethod
+    def symbols(self) -> list[str]:
+        """Return the markets that are traded here."""
+
+    @abstractmethod
+    def _book_fill(self, order: wire.Order, fill: ExchangeFill, unit: Unit) -> wire.Order:
+        """Book one fill and return the order with it."""
+
+    @abstractmethod
+    def _reckon(self) -> None:
+        """Give OctoBot's portfolio what the account has and what is locked of it."""
 
     # ------------------------------------------------------------------------------------------- internal
 
@@ -289,12 +282,5 @@ class LiveAccount(HoldingAccount):
         if order.status in FINAL_STATUSES:
             self._place_exits_of(order, unit)
         self._reckon()
-        self._booking.tell(order.symbol.split("/"), unit)
+        self._tell(order, unit)
         return order
-
-    def _reckon(self) -> None:
-        """Give OctoBot's portfolio the totals and what is locked of them."""
-        locked = locks(self.orders.values(), self._marks, self._market)
-        for currency in {*self._booking.totals, *locked}:
-            taken = locked.get(currency, ZERO) + self._foreign.get(currency, ZERO)
-            self.octobot.put(currency, self._booking.total(currency), taken)

@@ -27,6 +27,8 @@ class LiveBooking(Booking):
         super().__init__(octobot, market, valuation)
         octobot.trades = self.trades
         self.totals = totals
+        self._untold: dict[str, None] = {}
+        """Currencies that have moved since the owner was last told; a fee may be in any."""
 
     def total(self, currency: str) -> Decimal:
         """Return the sum of the ledger of `currency`."""
@@ -51,7 +53,7 @@ class LiveBooking(Booking):
             remaining=max(order.amount - filled, ZERO),
             average=(cost / filled).quantize(DIGITS),
             cost=cost,
-            fee=_sum(order.fee, fill.fee),
+            fee=summed(order.fee, fill.fee),
             updated_at=trade.created_at,
         )
         unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
@@ -76,6 +78,11 @@ class LiveBooking(Booking):
         unit.balance(currency, self.total(currency), self._valuation.entry_prices.get(currency))
         return worth
 
+    def tell(self, currencies: list[str], unit: Unit) -> None:
+        """Tell the owner what the account has of `currencies` now, and of all others that have moved."""
+        super().tell(list(dict.fromkeys([*currencies, *self._untold])), unit)
+        self._untold.clear()
+
     def _move(
         self,
         currency: str,
@@ -88,9 +95,10 @@ class LiveBooking(Booking):
     ) -> None:
         unit.book(currency, amount, kind, trade, worth)
         self.totals[currency] = self.total(currency) + amount
+        self._untold[currency] = None
 
 
-def _sum(so_far: Fee | None, fee: Fee | None) -> Fee | None:
+def summed(so_far: Fee | None, fee: Fee | None) -> Fee | None:
     """Return what an order paid; fees in another currency than its first are on the trades alone."""
     if so_far is None or fee is None:
         return so_far or fee

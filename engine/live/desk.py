@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 from engine.account import Account
@@ -14,6 +15,8 @@ from engine.accounts import Accounts
 from engine.live import kinds
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
+from engine.live.futures.account import LiveFuturesAccount
+from engine.live.futures.desk import FuturesDesk
 from engine.live.outcomes import Refusal
 from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
@@ -41,7 +44,31 @@ class LiveDesk:
         self._change = change
         self._records = records
         self.follower = Follower(accounts, change, Reconciler(change, records))
+        self._futures = FuturesDesk(change)
         self._running: set[asyncio.Task[None]] = set()
+
+    async def prepare(self, account: Account, symbol: str, *, reduce_only: bool) -> None:
+        """Find out what an order in a market rests on: whose the keys are, and what `FuturesDesk.prepare` settles."""
+        await self.identify(account)
+        if isinstance(account, LiveFuturesAccount):
+            await self._futures.prepare(account, symbol, reduce_only=reduce_only)
+
+    async def identify(self, account: Account) -> None:
+        """Find out whose the keys of a live account are. :raises EngineUnavailable: its exchange does not tell."""
+        if not isinstance(account, LiveAccount):
+            return
+        await account.keys.renew(account.trader.client)
+        try:
+            await account.keys.identify(account.trader)
+        except Unreachable as error:
+            detail = f"{account.record.exchange} does not tell whose the keys are; nothing was done."
+            raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=2) from error
+
+    async def choose_leverage(self, account: Account, symbol: str, leverage: Decimal) -> None:
+        """Have the exchange take a leverage; see `FuturesDesk.choose_leverage`."""
+        await self.identify(account)
+        if isinstance(account, LiveFuturesAccount):
+            await self._futures.choose_leverage(account, symbol, leverage)
 
     async def release(self, account: Account, unit: Unit) -> None:
         """Complete a change of `account` by what it sets free."""

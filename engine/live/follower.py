@@ -97,16 +97,23 @@ class Follower:
         """Ask the exchange about one account and book what it says."""
         timing, trader = account.timing, account.trader
         # before the look, so that what happens meanwhile can ask for another one
-        account.due = time.monotonic() + (timing.poll if account.is_busy else timing.idle)
+        account.due = time.monotonic() + account.wait
         await account.keys.renew(trader.client)
         await account.venue.follow_clock()
         account.venue.set_clock(trader.client)
+        try:
+            await account.keys.identify(trader)
+        except Unreachable as error:
+            await self._missed(account, error)
+            return
+        if account.keys.foreign:
+            return  # what they show is none of this account's
         news: list[News] = []
-        held = None
+        seen = None
         caught_up = account.behind is None or account.unread == []
         try:
             if caught_up:
-                held = await trader.balances()
+                seen = await account.observe()
             else:  # the next look books the balances: fills that are not known are none of others' doing
                 await self._reconciler.adopt(account)
         except Unreachable as error:
@@ -115,7 +122,7 @@ class Follower:
             async for each in self._news(account):
                 news.append(each)  # noqa: PERF401 - what was learned before a failure counts
         except Unreachable as error:
-            held = None
+            seen = None
             await self._missed(account, error)
 
         async def book(account: LiveAccount, unit: Unit) -> bool:
@@ -126,7 +133,7 @@ class Follower:
                     account.not_found(order.id, unit)
                 else:
                     account.follow(order.id, state, fills, unit)
-            return held is not None and account.settle(held, unit)
+            return seen is not None and account.settle(seen, unit)
 
         try:
             settled = await self._change(account, book)

@@ -12,18 +12,19 @@ import time
 from abc import abstractmethod
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
 from engine import brackets, orders, rules
+from engine.account import Account
 from engine.live import kinds
-from engine.live.difference import locks
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import Refusal
 from engine.market import Market
+from engine.octobot_account import OctoBotAccount
 from engine.records import AccountRecord
 from engine.rules import Draft
-from engine.spot import SpotAccount
 from engine.triggers import Touch, trigger
 from engine.unit import Unit
 from utils import clock, wire
@@ -34,7 +35,7 @@ from utils.wire import FINAL_STATUSES, UNCERTAIN_STATUSES, OrderStatus
 _log = logging.getLogger(__name__)
 
 
-class HoldingAccount(SpotAccount):
+class HoldingAccount(Account):
     """Hold orders until they may be sent.
 
     `in_flight` are the orders that the desk is busy with, `errands` those that it sends or cancels next.
@@ -58,10 +59,6 @@ class HoldingAccount(SpotAccount):
         if self.behind is not None:
             detail = "The account catches up with its exchange after a restore; nothing was done."
             raise EngineUnavailable(detail, code="account_reconciling", retry_after=5)
-
-    def spot_symbols(self) -> list[str]:
-        """Return the markets that are traded here."""
-        return [symbol for symbol, market in self._market.instruments.items() if market.type == "spot"]
 
     @abstractmethod
     def _intend(self, order: wire.Order, mark: Decimal, unit: Unit) -> wire.Order:
@@ -173,7 +170,7 @@ class HoldingAccount(SpotAccount):
             at_exchange = any(not kinds.is_held(other) for other in self._siblings(order))
             if kinds.is_own(order) and order.triggered_at is None:
                 at_exchange = False  # the limit of a bracket does not wait for its stop
-            if at_exchange or self._is_too_early(order):
+            if (at_exchange and not kinds.may_overtake(order)) or self._is_too_early(order):
                 continue
             try:
                 await self._release(order, unit)
@@ -188,7 +185,7 @@ class HoldingAccount(SpotAccount):
             objection = await self.gate.objection(draft, self, order)
         code = None if objection is None else objection.code
         if code is None and not self._affords(order, order.price or mark):
-            code = "insufficient_funds"
+            code = "reduce_only" if order.reduce_only and ":" in order.symbol else "insufficient_funds"
         if code is not None:
             for other in self._siblings(order):
                 self._keep(replace(other, group_id=None, updated_at=clock.now()), unit)
@@ -257,9 +254,6 @@ class HoldingAccount(SpotAccount):
     def _may_send(self) -> bool:
         return self._enabled and self.gate.switch is None and self.behind is None
 
-    def _lock_of(self, order: wire.Order) -> tuple[str, Decimal]:
-        return super()._lock_of(replace(order, amount=order.remaining))
-
     def _is_fresh(self, symbol: str) -> bool:
         try:
             self._market.fresh_quote(symbol)
@@ -274,12 +268,23 @@ class HoldingAccount(SpotAccount):
             return True
         return time.monotonic() < self._again_at.get(order.id, 0.0)
 
-    def _affords(self, order: wire.Order, price: Decimal) -> bool:
-        """Tell whether our books can pay `order`; what others have locked meanwhile is for the exchange to say."""
-        currency, needed = orders.needs(order, price, self._instrument(order))
-        return needed <= self.octobot.total(currency) - locks(self.orders.values(), self._marks, self._market).get(
-            currency, ZERO
-        )
+    @classmethod
+    async def _open_octobot(cls, record: AccountRecord, market: Market) -> OctoBotAccount:
+        raise TypeError(f"account {record.id} at {market.exchange} is opened by `LiveAccounts`")
+
+    async def pay_in(self, *_: Any) -> None:
+        """Refuse what is for paper accounts."""
+        raise TypeError(f"account {self.record.id} is filled at its exchange")
+
+    async def clear(self, *_: Any) -> None:
+        """Refuse what is for paper accounts."""
+        raise TypeError(f"account {self.record.id} is emptied at its exchange")
+
+    async def _execute(self, order: wire.Order, *_: Any) -> wire.Order:
+        raise TypeError(f"order {order.id} is for its exchange to fill")
+
+    async def _settle(self, order: wire.Order, *_: Any, **__: Any) -> wire.Order:
+        raise TypeError(f"order {order.id} is for its exchange to fill")
 
 
 def _were_placed_together(first: wire.Order, second: wire.Order) -> bool:

@@ -1,14 +1,24 @@
-"""The keys that a live account trades with: what its owner replaces is used from the next request on."""
+"""The keys that a live account trades with: what its owner replaces is used from the next request on.
+
+Keys may be replaced by others of the same account at the exchange alone. Through those of another one its orders look
+as if they had never been, and its money as if it had gone: then nothing is concluded, and nothing is sent.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from engine.exchanges.client import credentials
+from engine.live.trader import LiveTrader
 from engine.records import Records
-from utils.errors import Conflict
+from utils.errors import Conflict, EngineUnavailable
 from utils.vault import Vault
+
+_log = logging.getLogger(__name__)
+EXCHANGE_ACCOUNT = "exchange_account:"
+"""What the name of the fact begins with that tells whose a live account is at its exchange."""
 
 
 class Keys:
@@ -20,6 +30,10 @@ class Keys:
         self._account_id = account_id
         self._version: Any = None
         self._verified = False
+        self._known: Any = None
+        """The version of the keys of which it is known whose they are."""
+        self.foreign = False
+        """Whether they are those of another account at the exchange."""
 
     async def renew(self, client: Any) -> None:
         """Let `client` sign with the keys that SQL has now.
@@ -39,3 +53,25 @@ class Keys:
         await self.renew(client)
         if not self._verified:
             raise Conflict("Verify the account's keys first.", code="credential_not_verified")
+        if self._known != self._version:
+            detail = "The keys are new, and the exchange has not told yet whose they are."
+            raise EngineUnavailable(detail, code="credential_not_identified", retry_after=1)
+        if self.foreign:
+            detail = "These keys are those of another account at the exchange; open an account of its own for it."
+            raise Conflict(detail, code="credential_other_account")
+
+    async def identify(self, trader: LiveTrader) -> None:
+        """Ask whose the keys are when they are new; the first ones tell whose the account is.
+
+        :raises Unreachable: the exchange does not tell.
+        """
+        version = self._version
+        if self._known == version:
+            return
+        name = await trader.identity()
+        if name is not None:
+            first = await asyncio.to_thread(self._records.fact, f"{EXCHANGE_ACCOUNT}{self._account_id}", name)
+            self.foreign = first != name
+            if self.foreign:
+                _log.error("account %s has the keys of another account at its exchange", self._account_id)
+        self._known = version

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from utils import wire
+from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.wire import CONDITIONAL, FINAL_STATUSES, MARKET_ON_TRIGGER, UNCERTAIN_STATUSES
+
+OVERTAKE_SECONDS = 15.0
+"""How long the stop of a pair in a perpetual waits for its exchange to cancel the other one."""
 
 
 def is_held(order: wire.Order) -> bool:
@@ -27,6 +30,16 @@ def sent_as(order: wire.Order) -> Literal["market", "limit"]:
 def may_move_balances(order: wire.Order) -> bool:
     """Tell whether an order may have traded already without that being known."""
     return order.status in UNCERTAIN_STATUSES or (order.sent_at is not None and sent_as(order) == "market")
+
+
+def may_overtake(order: wire.Order) -> bool:
+    """Tell whether a triggered order need not wait any longer for the end of its pair, which is not cancelled.
+
+    It cannot do harm where both of them may only reduce a position. On spot the other one holds the funds of both.
+    """
+    if order.triggered_at is None or not order.reduce_only or ":" not in order.symbol:
+        return False
+    return (clock.now() - order.triggered_at).total_seconds() > OVERTAKE_SECONDS
 
 
 def is_own(order: wire.Order) -> bool:

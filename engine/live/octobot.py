@@ -8,6 +8,7 @@ are handed to the ccxt client alone. They never enter OctoBot's configuration, a
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Self
 
 import octobot_trading.api as trading_api
 from octobot_trading.personal_data import SpotAsset
@@ -25,19 +26,22 @@ from utils.money import ZERO
 class LiveOctoBot(OctoBotAccount):
     """Hold what a live account has, and reach its exchange through `trader`."""
 
+    TRADER = LiveTrader
+
     trader: LiveTrader
     orders: dict[str, wire.Order]
     trades: dict[str, wire.Trade]
 
     @classmethod
-    async def connect(cls, venue: Venue, symbols: list[str], record: AccountRecord, timing: Timing) -> LiveOctoBot:
+    async def connect(cls, venue: Venue, symbols: list[str], record: AccountRecord, timing: Timing) -> Self:
         """Build the account, without keys; see the module."""
-        config = bot_config(venue.exchange, symbols, record.reference_currency)
+        config = bot_config(venue.exchange, symbols, record.reference_currency, cls.EXCHANGE_TYPE)
         config["trader"]["enabled"], config["trader-simulator"]["enabled"] = True, False
         builder = trading_api.create_exchange_builder(config, venue.exchange)
-        builder.is_real().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
+        builder.is_real().is_rest_only().disable_trading_mode().enable_storage(False)
+        builder.is_using_exchange_type(cls.EXCHANGE_TYPE)
         builder.set_bot_id(record.id)
-        trader = LiveTrader(config, builder.exchange_manager)
+        trader = cls.TRADER(config, builder.exchange_manager)
         trader.timing = timing
         trader.breaker = Breaker(venue.exchange, timing.breaker_failures, timing.breaker_open)
         builder.exchange_manager.trader = trader

@@ -6,15 +6,20 @@ import asyncio
 
 from config import Settings
 from engine.exchanges.venue import Venue
+from engine.futures.markets import tradable
 from engine.live.account import LiveAccount
+from engine.live.futures.account import LiveFuturesAccount
+from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
+from engine.live.spot import LiveSpotAccount
 from engine.live.timing import Timing
 from engine.market import Market
 from engine.records import AccountRecord, Records
 from engine.risk import Gate
 from utils.errors import EngineUnavailable
 from utils.vault import Vault
+from utils.wire import AccountType
 
 
 class LiveAccounts:
@@ -25,13 +30,16 @@ class LiveAccounts:
         self._records = records
         self._timing = timing or Timing()
         self._vault = Vault.of(settings.encryption_keys)
-        self._venues: dict[str, Venue] = {}
+        self._venues: dict[tuple[str, AccountType], Venue] = {}
 
-    def venue(self, exchange: str) -> Venue:
-        """Return the exchange. :raises EngineUnavailable: `exchange_not_connected` when it is not configured."""
+    def venue(self, exchange: str, kind: AccountType = "spot") -> Venue:
+        """Return an exchange's spot markets or its perpetuals.
+
+        :raises EngineUnavailable: `exchange_not_connected` when it is not configured.
+        """
         if exchange == "demo" or exchange not in self._settings.exchanges:
             raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
-        return self._venues.setdefault(exchange, Venue(exchange, self._settings))
+        return self._venues.setdefault((exchange, kind), Venue(exchange, self._settings, kind))
 
     async def open(self, record: AccountRecord, market: Market, gate: Gate) -> LiveAccount:
         """Build the account.
@@ -39,13 +47,22 @@ class LiveAccounts:
         :raises EngineUnavailable: its exchange is not connected or has never answered yet. :raises NotReady: its keys
             cannot be read.
         """
-        venue = self.venue(record.exchange)
+        venue = self.venue(record.exchange, record.type)
         await venue.load()
         keys = Keys(self._records, self._vault, record.id)
         enabled = self._settings.live_trading_enabled
         # one pair is enough for OctoBot; the ccxt client knows all of them
-        octobot = await LiveOctoBot.connect(venue, list(market.instruments)[:1], record, self._timing)
-        account = LiveAccount(record, market, octobot, venue, enabled=enabled)
+        octobot: LiveOctoBot
+        account: LiveAccount
+        if record.type == "futures":
+            perpetuals = list(tradable(market, record.reference_currency))[:1]
+            octobot = futures = await LiveFuturesOctoBot.connect(venue, perpetuals, record, self._timing)
+            account = LiveFuturesAccount(record, market, futures, venue, enabled=enabled)
+            account.records = self._records
+        else:
+            pairs = [symbol for symbol, each in market.instruments.items() if each.type == "spot"][:1]
+            octobot = await LiveOctoBot.connect(venue, pairs, record, self._timing)
+            account = LiveSpotAccount(record, market, octobot, venue, enabled=enabled)
         account.gate, account.keys = gate, keys
         try:
             await keys.renew(octobot.trader.client)

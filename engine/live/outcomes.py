@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from datetime import datetime
 from decimal import Decimal
@@ -31,7 +32,7 @@ class ExchangeOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One fill as the exchange tells it, amounts in base and quote units."""
+    """One fill as the exchange tells it, amounts in base and quote units; `gain` is what it realised of a position."""
 
     id: str
     price: Decimal
@@ -39,6 +40,7 @@ class ExchangeFill(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal
     fee: Fee | None
     at: datetime
+    gain: Decimal | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,21 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+_OWN_CODE = re.compile(r'"code"\s*:\s*(-\d+)')
+_OF_FUTURES = {
+    "-2019": "insufficient_funds",
+    "-2022": "reduce_only_without_position",
+    "-2027": "leverage_too_high",
+    "-2028": "leverage_too_high",
+    "-4028": "invalid_leverage",
+    "-4047": "margin_mode_not_isolated",
+    "-4048": "margin_mode_not_isolated",
+    "-4061": "hedge_mode_not_supported",
+    "-4161": "leverage_not_reducible",
+}
+"""What Binance's futures say by numbers that it has for nothing else."""
+
+
 def of_failure(error: BaseException, attempt: Attempt) -> Refusal | Unknown:
     """Return what `error` proves about a request that changes something."""
     if not attempt.sent:
@@ -96,6 +113,9 @@ def of_failure(error: BaseException, attempt: Attempt) -> Refusal | Unknown:
 
 def code_of(error: BaseException) -> str:
     """Return the stable code of a refusal."""
+    said = _OWN_CODE.search(str(error))
+    if said is not None and said[1] in _OF_FUTURES:
+        return _OF_FUTURES[said[1]]
     return next((code for kind, code in _CODES if isinstance(error, kind)), "exchange_rejected")
 
 
@@ -133,6 +153,7 @@ def fill_of(raw: Any) -> ExchangeFill:
         cost=price * amount if cost is None else Decimal(cost),
         fee=paid,
         at=clock.from_ms(raw["timestamp"]) if raw.get("timestamp") else clock.now(),
+        gain=Decimal(gain) if (gain := (raw.get("info") or {}).get("realizedPnl")) else None,
     )
 
 

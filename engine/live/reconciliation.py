@@ -143,7 +143,7 @@ def adopted(order_id: str, raw: Any, account: LiveAccount) -> wire.Order:
         cost=ZERO,
         fee=None,
         time_in_force="ioc" if tif == "ioc" else "fok" if tif == "fok" else "gtc",
-        reduce_only=False,
+        reduce_only=raw.get("reduceOnly") is True,
         group_id=None,
         triggered_at=None,
         reject_code=None,
@@ -160,7 +160,7 @@ def _pages(account: LiveAccount, since: datetime, until: datetime) -> list[Page]
     """Return what has to be read: of each market the open orders, and all that were made in between."""
     begin, end = (int(moment.timestamp() * 1000) for moment in (since, until))
     pages = []
-    for symbol in account.spot_symbols():
+    for symbol in account.symbols():
         pages.append(Page(symbol, None, 0))
         pages += [Page(symbol, start, min(start + WINDOW_MS, end)) for start in range(begin, end, WINDOW_MS)]
     return pages

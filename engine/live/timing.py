@@ -19,8 +19,8 @@ class Timing:
 
     `send`: from the committed intent to the last byte of an answer; `window`: until the exchange refuses a request for
     being late (None: its own); `lag`: until queries and balances show what
-    happened; `poll`: between two looks at an account with open orders; `idle`: at another one; `again`: between two
-    looks at which an order is not found.
+    happened; `poll`: between two looks at an account with open orders; `idle`: at another one; `hold`: at one
+    that has positions and no orders; `again`: between two looks at which an order is not found.
     """
 
     send: float = 3.5
@@ -29,6 +29,7 @@ class Timing:
     lag: float = 10.0
     poll: float = 2.0
     idle: float = 60.0
+    hold: float = 10.0
     again: float = 1.0
     breaker_failures: int = 5
     breaker_open: float = 10.0

@@ -43,6 +43,13 @@ LOOK_BACK_MS = 60_000
 """How long before an order was sent the search for it begins: clocks differ."""
 
 
+_IDENTITIES = {
+    "binance": ("private_get_account", ("uid",)),
+    "kucoin": ("private_get_user_api_key", ("data", "uid")),
+}
+"""Which answer tells whose keys are, and the members that lead to it."""
+
+
 class Unreachable(Exception):
     """The exchange could not be asked, or its answer made no sense."""
 
@@ -84,10 +91,12 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     async def send(self, order: wire.Order) -> ExchangeOrder | Refusal | Unknown:
         """Send an order whose intent is committed: once, before its time is up."""
-        params = {"clientOrderId": client_id(order)}
+        params: dict[str, Any] = {"clientOrderId": client_id(order)}
         kind = kinds.sent_as(order)
         if order.time_in_force in {"ioc", "fok"} and (kind == "limit" or order.type == "market"):
             params["timeInForce"] = order.time_in_force.upper()
+        if order.reduce_only and ":" in order.symbol:
+            params["reduceOnly"] = True
         price = None if order.price is None else plain(order.price)
         request = (order.symbol, kind, order.side, plain(order.amount), price, params)
         answer = await self._change(self.timing.send_by(order), "create_order", *request)
@@ -194,6 +203,22 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return [fill_of(each) for each in raw if str(each.get("order")) == exchange_order_id]
         except FAILURES as error:
             raise Unreachable(str(error)) from error
+
+    async def identity(self) -> str | None:
+        """Return the exchange's name for whose keys these are; None where it has none that is known here.
+
+        :raises Unreachable: no answer.
+        """
+        question = _IDENTITIES.get(self.client.id)
+        if question is None:
+            return None
+        try:
+            answer = await self._ask(question[0])
+            for member in question[1]:
+                answer = answer[member]
+        except FAILURES as error:
+            raise Unreachable(str(type(error).__name__)) from error
+        return str(answer)
 
     async def balances(self) -> Held:
         """Return (total, locked) of every currency. :raises Unreachable: no answer."""

@@ -22,11 +22,13 @@ class OrderBook:
             own = own_order(order)
             if own is None:
                 continue
+            newest = self._newest.get(own.level)
+            if newest is not None and newest.order.id == order.id and not newest.is_open:
+                continue  # what has ended stays ended, in whatever order that is heard
             if own.is_open:
                 self._open[order.id] = own
             else:
                 self._open.pop(order.id, None)
-            newest = self._newest.get(own.level)
             if newest is None or newest.order.id <= order.id:  # ids sort by the time they were made
                 self._newest[own.level] = own
 

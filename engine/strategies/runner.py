@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,26 +27,13 @@ from engine.strategies.mode import StrategyMode, Turn, ticket_of
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.settings import Settings
 from engine.strategies.store import Store
-from engine.strategies.thinking import StrategyFault
+from engine.strategies.thinking import PASSING, StrategyFault
 from engine.strategies.view import ALERTS, Place, Remember, Say, View, alert_generation, order_name
 from utils import wire
-from utils.errors import (
-    Conflict,
-    EngineTimeout,
-    EngineUnavailable,
-    ExchangeUnavailable,
-    NotFound,
-    NotReady,
-    Overloaded,
-    Refused,
-    StorageUnavailable,
-    TradingError,
-)
+from utils.errors import Conflict, EngineTimeout, NotFound, Refused, TradingError
 from utils.wire import Alert, Order
 
 _log = logging.getLogger(__name__)
-PASSING = (StorageUnavailable, EngineUnavailable, EngineTimeout, ExchangeUnavailable, NotReady, Overloaded)
-"""Errors that say nothing of the strategy: it tries again."""
 ENDING = frozenset({"kill_switch", "account_archived"})
 """Refusals of an order after which every other one would be refused, too."""
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -90,6 +78,7 @@ class Runner:
         self._mode: Any = None
         self._octobot: OctoBotAccount | None = None
         self._book = OrderBook(())
+        self._heard: list[Order] | None = None
         self._failures = 0
         self._said: str | None = None
         self._placed: list[Order] = []
@@ -176,18 +165,13 @@ class Runner:
         """Place an order that the trading mode has created."""
         command = wire.PlaceOrder(actor=self._actor, account=self.record.account_id, ticket=ticket_of(order))
         # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
-        placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
-        self._book.update([placed])
-        self._placed.append(placed)
+        self._placed.append(await asyncio.shield(asyncio.ensure_future(self._desk.place(command))))
 
     async def cancel(self, order: Any) -> None:
         """Cancel an order of the account; one that has ended meanwhile is fine."""
         command = wire.CancelOrder(actor=self._actor, account=self.record.account_id, order_id=order.order_id)
-        try:
-            canceled = await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
-        except (Conflict, NotFound):
-            return
-        self._book.update([canceled])
+        with suppress(Conflict, NotFound):
+            await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
 
     # ------------------------------------------------------------------------------------------ its trading mode's hand
 
@@ -222,6 +206,8 @@ class Runner:
     # ------------------------------------------------------------------------------------------------ at work
 
     def _follow(self, orders: list[Order]) -> None:
+        if self._heard is not None:
+            self._heard += orders
         self._book.update(orders)
         if any(order.status in wire.FINAL_STATUSES for order in orders):
             self.wake()
@@ -278,8 +264,10 @@ class Runner:
         """Return the trading mode on the account, which may have been opened anew since the last turn."""
         octobot = account.octobot
         if self._mode is None or self._octobot is not octobot:
+            # what is stored from now on may be missing in what is read, and is heard of here
+            heard = self._heard = []
             orders = await asyncio.to_thread(self._records.orders, self.record.account_id)
-            self._book = OrderBook(orders)
+            self._book, self._heard = OrderBook([*orders, *heard]), None
             self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self)
             self._octobot = octobot
         return self._mode

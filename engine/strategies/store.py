@@ -86,7 +86,3 @@ def forget(record: StrategyRecord, seal: Seal, account: SpotAccount, unit: Unit)
     unit.settle(status="archived")
     unit.strategy = {"id": record.id, "state": None}
     seal(record, unit)
-
-
-def just(_record: StrategyRecord, _unit: Unit) -> None:
-    """Seal nothing: nobody asked for it."""

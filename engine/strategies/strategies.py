@@ -22,7 +22,7 @@ from engine.strategies.funding import Funding
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
 from engine.strategies.settings import stored
-from engine.strategies.store import Seal, Store, forget, just, moved, put_sealed
+from engine.strategies.store import Seal, Store, forget, moved, put_sealed
 from engine.unit import Line, Unit
 from models import Database
 from utils import clock, wire
@@ -30,11 +30,11 @@ from utils.errors import Conflict, Fault, TradingError
 from utils.wire import FUNDED_STATES, STRATEGY_MOVES, Order, Strategy, StrategyState
 
 _log = logging.getLogger(__name__)
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 2.0
 
 
 class Strategies:
-    """Carry out the commands on strategies, one at a time for each, and keep the running ones running."""
+    """Carry out the commands on strategies, one at a time for each, and keep running what runs."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Strategies:
         self._is_closing = False
 
     def handlers(self) -> dict[type[wire.Request], Any]:
-        """Return what carries out each request."""
+        """Return what answers each request."""
         return {
             wire.GetStrategyClasses: self.classes,
             wire.CheckStrategy: self.check,
@@ -147,6 +147,9 @@ class Strategies:
         for market in self._markets:
             CandleClock(market, self._candle_closed)
         for record in await asyncio.to_thread(self._records.running):
+            if record.exchange not in self._markets:
+                _log.warning("strategy %s waits: %s is not connected", record.name, record.exchange)
+                continue
             try:
                 self._run(record)
             except TradingError as error:
@@ -218,7 +221,7 @@ class Strategies:
                     if record.state == "running":
                         await self._cancel_open(record)
                         await self._store.log(record, "error", f"{error.code}: {error.detail}")
-                        await self._write(moved(record, "error", error), just)
+                        await self._write(moved(record, "error", error), lambda _record, _unit: None)
                     return
                 except TradingError as obstacle:
                     _log.warning("the failed strategy %s is not wound down yet: %s", record.name, obstacle.detail)

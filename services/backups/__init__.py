@@ -7,14 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-
 import migrations
 from config import Settings
-from models import Credential, Database
+from models import Database
 from services import verification
 from services.backups import disk, past, postgresql, sqlite
 from services.backups.lock import stopped
+from services.rotation import needs
 from services.verification import Difference
 from utils import clock
 from utils.errors import NotFound, Refused
@@ -27,7 +26,7 @@ SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS")
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """A backup that was made. `key_ids` are the encryption keys that its exchange credentials need."""
+    """A backup that was made. `key_ids` are the encryption keys that the secrets in it need."""
 
     file: Path
     secrets: Path | None
@@ -100,7 +99,7 @@ def restore(settings: Settings, file: Path, *, accept_differences: bool = False)
 
 def _key_ids(database: Database) -> tuple[str, ...]:
     with database.read() as connection:
-        return tuple(connection.execute(select(Credential.key_id).distinct().order_by("key_id")).scalars())
+        return tuple(sorted(needs(connection)))
 
 
 def _keep_secrets(settings: Settings, file: Path) -> Path:

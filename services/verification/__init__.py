@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 
 from models import Database
-from services.verification import events, money, orders, strategies
+from services.verification import audit, events, money, orders, strategies
 from services.verification.difference import Difference
 from services.verification.memory import compare
 from utils.octobot_bridge import OctoBotBridge
@@ -35,6 +35,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Difference]], ...] = (
     events.counters,
     events.moves,
     events.keys,
+    audit.chain,
     strategies.transfers,
     strategies.leftovers,
 )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, or_, select, true
 from sqlalchemy.orm import aliased
 
-from models import Order, Trade
+from models import LedgerEntry, Order, Trade
 from services.verification.difference import Difference
 from utils import clock
 from utils.money import ZERO, plain
@@ -51,7 +51,7 @@ def fills(connection: Connection) -> Iterator[Difference]:
 
 
 def repetitions(connection: Connection) -> Iterator[Difference]:
-    """No client order id, no order of an exchange and no fill of an exchange is there twice."""
+    """No client order id, and no order, fill or income of an exchange is there twice."""
     for check, table, columns, condition in (
         ("client_order_id", Order, (Order.account_id, Order.client_order_id), true()),
         (
@@ -66,6 +66,12 @@ def repetitions(connection: Connection) -> Iterator[Difference]:
             Trade,
             (Trade.account_id, Trade.symbol, Trade.exchange_trade_id),
             Trade.exchange_trade_id.is_not(None),
+        ),
+        (
+            "exchange_entry_id",
+            LedgerEntry,
+            (LedgerEntry.account_id, LedgerEntry.exchange_entry_id),
+            LedgerEntry.exchange_entry_id.is_not(None),
         ),
     ):
         query = select(*columns, func.count().label("times")).select_from(table).group_by(*columns)

@@ -18,10 +18,13 @@ from tests.exchanges.control import Remote
 NAMES = ("binance", "kucoin")
 PASSPHRASE = "storm-passphrase"
 SYMBOL = "BTC/USDT"
+PERPETUAL = "BTC/USDT:USDT"
 PRICE = Decimal(50_000)
 DEPOSIT = "50000"
 LAG_SECONDS = 0.5
 MOVE_SECONDS = 0.5
+FUNDED = 0.2
+"""How likely a move of the price comes with a funding."""
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "error", "on": "place", "accept": True, "probability": 0.04},
     {"kind": "error", "on": "place", "accept": False, "probability": 0.03},
@@ -49,7 +52,10 @@ class Exchange(AbstractContextManager["Exchange"]):
     def __init__(self, name: str, seed: int) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.exchanges.{name}", "--port", "0", "--seed", str(seed)],
+            [
+                *(sys.executable, "-m", f"tests.exchanges.{name}", "--port", "0", "--seed", str(seed)),
+                *(("--futures-deposit", "USDT=1") if name == "binance" else ()),
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -69,10 +75,13 @@ class Exchange(AbstractContextManager["Exchange"]):
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def open_account(self, trader: Trader) -> None:
+    def open_account(self, trader: Trader, *, futures: bool = False) -> None:
         """Give `trader` an account here, with funds, and connect it over the API."""
         keys = {"key": f"{trader.name}-key-{'k' * 24}", "secret": f"{trader.name}-secret-{'s' * 24}"}
-        self.remote("add_key", account=trader.name, passphrase=PASSPHRASE, permissions=["read", "trade"], **keys)
+        permissions = ["read", "trade", *(["futures"] if futures else [])]
+        self.remote("add_key", account=trader.name, passphrase=PASSPHRASE, permissions=permissions, **keys)
+        if futures:
+            self.remote("futures", action="deposit", account=trader.name, currency="USDT", amount=DEPOSIT)
         self.remote("deposit", account=trader.name, currency="USDT", amount=DEPOSIT)
         self.remote("deposit", account=trader.name, currency="BTC", amount="1")
         body = {"name": "keys", "exchange": self.name, "api_key": keys["key"], "api_secret": keys["secret"]}
@@ -81,6 +90,7 @@ class Exchange(AbstractContextManager["Exchange"]):
         credential = trader.call("POST", "/api/credentials", json=body)["id"]
         trader.call("POST", f"/api/credentials/{credential}/verify")
         account = {"name": "live", "mode": "live", "exchange": self.name, "credential": credential}
+        account["type"] = "futures" if futures else "spot"
         trader.account = trader.call("POST", "/api/accounts", json=account)["id"]
         trader.call("GET", "/api/portfolio", params={"account": trader.account})
 
@@ -113,6 +123,31 @@ class Exchange(AbstractContextManager["Exchange"]):
         while not self._calm.wait(MOVE_SECONDS):
             price = (price * Decimal(str(self._chance.uniform(0.998, 1.002)))).quantize(Decimal("0.01"))
             self.remote("set_price", symbol=SYMBOL, price=str(price))
+            if self.name == "binance":
+                self.remote("futures", action="set_price", symbol=PERPETUAL, price=str(round(price, 1)))
+                if self._chance.random() < FUNDED:
+                    self.remote("futures", action="fund", symbol=PERPETUAL, rate="0.0001")
+
+    def futures(self, account: str) -> dict[str, Any]:
+        """Return orders, wallet and positions in perpetuals: the truth."""
+        found: dict[str, Any] = self.remote("futures_truth", account=account)
+        return found
+
+
+def futures_ticket(chance: random.Random) -> dict[str, Any]:
+    """Return an order in a perpetual: it opens, adds, reduces, reverses, rests, or is refused."""
+    near = str((PRICE * Decimal(str(chance.uniform(0.99, 1.01)))).quantize(Decimal("0.1")))
+    order: dict[str, Any] = chance.choice(
+        [
+            {"side": "buy", "amount": "0.002"},
+            {"side": "sell", "amount": "0.002"},
+            {"side": "buy", "amount": "0.003", "price": near},
+            {"side": "sell", "amount": "0.003", "price": near},
+            {"side": "sell", "amount": "0.001", "reduce_only": True},
+            {"side": "buy", "amount": "900"},
+        ]
+    )
+    return {"symbol": PERPETUAL, **order}
 
 
 def live_ticket(chance: random.Random) -> dict[str, Any]:
@@ -139,8 +174,9 @@ def compare(
 
     :param rows: the trader's orders by the id that the exchange knows them by. :param sums: balances by currency.
     """
+    futures = exchange.futures(trader.name) if trader.tickets is futures_ticket else None
     taken: dict[str, list[dict[str, Any]]] = {}
-    for order in exchange.orders(trader.name):
+    for order in exchange.orders(trader.name) if futures is None else futures["orders"]:
         taken.setdefault(order["client_id"], []).append(order)
     for client_id, orders in taken.items():
         if len(orders) > 1:
@@ -150,7 +186,7 @@ def compare(
     for client_id, row in rows.items():
         if row.status not in UNFINISHED:  # those are counted already
             _compare_order(findings, row, taken.get(client_id, []))
-    held = exchange.balances(trader.name)
+    held = exchange.balances(trader.name) if futures is None else {"USDT": Decimal(futures["wallet"])}
     for currency in held.keys() | sums.keys():
         here, real = sums.get(currency, Decimal(0)), held.get(currency, Decimal(0))
         if here != real:

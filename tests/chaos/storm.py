@@ -19,12 +19,13 @@ from models import Database
 from models.records import order_of
 from tests.books import differences, rows
 from tests.chaos import findings
-from tests.chaos.exchange import NAMES, Exchange, compare, live_ticket
+from tests.chaos.exchange import NAMES, Exchange, compare, futures_ticket, live_ticket
 from tests.chaos.findings import Findings
 from tests.chaos.killer import Killer, is_ready
 from tests.chaos.mutants import PLANTED
 from tests.chaos.traders import Trader, paper_ticket
 from tests.e2e.running import ROOT, Server, wait_for
+from utils.money import plain
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 FINAL_WITHIN_SECONDS = 60
@@ -99,9 +100,10 @@ def blow(plan: Plan, database: Database, directory: Path) -> Result:
         for trader in traders[1::4]:
             trader.open_futures_account()
         live = list(zip(traders[::2], cycle(exchanges), strict=False))
-        for trader, exchange in live:
-            trader.tickets, trader.pause = live_ticket, 0
-            exchange.open_account(trader)
+        for number, (trader, exchange) in enumerate(live):
+            futures = number % 6 == 2  # of Binance, the first one also among few
+            trader.tickets, trader.pause = futures_ticket if futures else live_ticket, 0
+            exchange.open_account(trader, futures=futures)
         for exchange in exchanges:
             exchange.rage()
         _trade(plan, killer, traders)
@@ -132,9 +134,14 @@ def _found(
     while True:
         found = Findings()
         findings.told(found, database, traders)
-        books = _books(database)
+        books, positions = _books(database), _positions(database)
         for trader, exchange in live:
             compare(found, exchange, trader, *books(trader))
+        for trader, exchange in live:
+            if trader.tickets is futures_ticket and (held := positions.get(trader.account or "", {})) != (
+                there := exchange.futures(trader.name)["positions"]
+            ):
+                found.add("differences", f"{trader.name} holds {held} here and {there} there")
         found.recovery = time.monotonic() - begun
         if found.is_clean or found.recovery > patience:
             break
@@ -157,6 +164,15 @@ def _books(database: Database) -> Callable[[Trader], tuple[dict[str, Any], dict[
     for row in rows(database, models.Balance):
         sums[row.account_id][row.currency] = row.total
     return lambda trader: (orders[trader.account], sums[trader.account])
+
+
+def _positions(database: Database) -> dict[str, dict[str, str]]:
+    """Return the open positions, by account: symbol and amount."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows(database, models.Position):
+        if row.amount:
+            found[row.account_id][row.symbol] = plain(row.amount)
+    return found
 
 
 def _started(directory: Path, settings: dict[str, str], cleanup: ExitStack) -> Server:

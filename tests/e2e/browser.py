@@ -25,21 +25,27 @@ def chromium() -> str:
 
 
 class PageServer:
-    """Serve the pages in `pages` on a free port of this machine, and keep what they report."""
+    """Serve the pages in `pages`, and `made` ones, on a free port of this machine, and keep what they report."""
 
     def __init__(self) -> None:
         self.reports: dict[str, Any] = {}
+        self.made: dict[str, str] = {}
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                page = PAGES / self.path.strip("/")
-                found = page.parent == PAGES and page.is_file()
-                self._answer(200 if found else 404, page.read_bytes() if found else b"")
+                name = self.path.strip("/")
+                page = PAGES / name
+                if name in server.made:
+                    self._answer(200, server.made[name].encode())
+                elif page.parent == PAGES and page.is_file():
+                    self._answer(200, page.read_bytes())
+                else:
+                    self._answer(404, b"")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                server.reports[self.headers["Host"]] = json.loads(body)
+                server.reports[self.headers["Referer"]] = json.loads(body)
                 self._answer(204, b"")
 
             def log_message(self, format: str, *args: Any) -> None:
@@ -67,11 +73,15 @@ class Page:
     def __init__(self, server: PageServer, host: str, name: str, profile: Path, **given: Any) -> None:
         self.origin = f"http://{host}:{server.port}"
         self._server = server
-        self._host = f"{host}:{server.port}"
-        address = f"{self.origin}/{name}#{quote(json.dumps(given))}"
+        self._address = f"{self.origin}/{name}"
         command = [
             *(chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-            *(f"--user-data-dir={profile}", "--disable-background-networking", "--no-first-run", address),
+            *(
+                f"--user-data-dir={profile}",
+                "--disable-background-networking",
+                "--no-first-run",
+                f"{self._address}#{quote(json.dumps(given))}",
+            ),
         ]
         # a group of its own: a browser is many processes
         self._process = subprocess.Popen(
@@ -81,7 +91,7 @@ class Page:
     @property
     def report(self) -> dict[str, Any]:
         """Return what the page said last."""
-        found: dict[str, Any] = self._server.reports.get(self._host, {})
+        found: dict[str, Any] = self._server.reports.get(self._address, {})
         return found
 
     def wait_for(self, condition: Callable[[dict[str, Any]], object], seconds: float = 30) -> dict[str, Any]:

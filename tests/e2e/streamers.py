@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.running import Server, wait_for
+
+
+def keep_streamer_away(product: Server, seconds: float) -> None:
+    """Kill the streamer again and again, and wait until one stays."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for pid in product.pids():
+            with suppress(OSError):
+                if b"streaming" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    ready = product.output.count("streamer ready")
+    wait_for(lambda: product.output.count("streamer ready") > ready, 30, product)
 
 
 def kill_streamer(product: Server, meanwhile: Callable[[], object] = lambda: None) -> None:

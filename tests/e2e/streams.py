@@ -19,7 +19,9 @@ from tests.e2e.running import wait_for
 class EventReader:
     """Read a stream on a thread until it ends; `events` are id, name and data."""
 
-    def __init__(self, http: httpx.Client, path: str, *, last_id: int | None = None, **query: str) -> None:
+    def __init__(
+        self, http: httpx.Client, path: str, *, last_id: int | None = None, query: dict[str, str] | None = None
+    ) -> None:
         self.events: list[tuple[int, str, Any]] = []
         self.headers: httpx.Headers = httpx.Headers()
         self.status = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ import pytest
 
 from tests.e2e.browser import Page, PageServer
 from tests.e2e.client import Client
-from tests.e2e.running import Server
-from tests.e2e.streamers import kill_streamer
+from tests.e2e.running import ROOT, Server
+from tests.e2e.streamers import keep_streamer_away, kill_streamer
 
 pytestmark = pytest.mark.chromium
 ALLOWED, OTHER = "127.0.0.1", "localhost"
@@ -90,8 +91,11 @@ def token(client: Client) -> str:
     return client.http.headers["Authorization"].removeprefix("Bearer ")
 
 
-def buy(client: Client) -> None:
-    client.order(side="buy", type="market", amount="0.001")
+def buy(client: Client, times: int = 1) -> bool:
+    """Buy, each of which is an order, a trade and a balance; tell that it was done."""
+    for _ in range(times):
+        client.order(side="buy", type="market", amount="0.001")
+    return True
 
 
 def test_a_page_of_an_allowed_origin_misses_nothing(
@@ -102,37 +106,62 @@ def test_a_page_of_an_allowed_origin_misses_nothing(
 
     def has_all(report: dict[str, Any]) -> bool:
         told = list(range(1, expected + 1))
-        return report["eventSource"] == told and report["webSocket"] == told
+        return bool(report["eventSource"] == told and report["webSocket"] == told)
 
     def opened(report: dict[str, Any], times: int) -> bool:
-        return min(report["opened"].values()) >= times
+        return bool(min(report["opened"].values()) >= times)
 
     try:
         page.wait_for(lambda report: opened(report, 1))
-        for _ in range(3):
-            buy(client)
+        buy(client, times=3)
         expected += 9
         page.wait_for(has_all)
 
-        kill_streamer(product, meanwhile=lambda: [buy(client) for _ in range(3)])
+        kill_streamer(product, meanwhile=lambda: buy(client, times=3))
         expected += 9
         page.wait_for(lambda report: opened(report, 2) and has_all(report))
 
         assert wire.cut() >= 3
-        for _ in range(3):
-            buy(client)
+        buy(client, times=3)
         expected += 9
         page.wait_for(lambda report: opened(report, 3) and has_all(report))
 
+        # for longer than a browser waits before it tries again
+        keep_streamer_away(product, 5)
         buy(client)
         expected += 3
-        report = page.wait_for(has_all)
+        report = page.wait_for(lambda report: opened(report, 4) and has_all(report))
     finally:
         page.close()
     assert report["faults"] == []
     prices = report["prices"]
     assert len(prices) > 10
     assert prices == sorted(set(prices))
+
+
+def test_what_the_readme_shows_works_as_pasted(
+    product: Server, pages: PageServer, client: Client, tmp_path: Path
+) -> None:
+    [shown] = re.findall(r"^```js\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    pages.made["readme.html"] = f"""<!doctype html><script type="module">
+        const {{ api: BASE, token: TOKEN }} = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+        const lines = [], faults = [];
+        console.log = (...words) => lines.push(words);
+        window.onerror = (fault) => faults.push(String(fault));
+        setInterval(() => fetch("/report", {{ method: "POST", body: JSON.stringify({{ lines, faults }}) }}), 200);
+        {shown}</script>"""
+    client.call("GET", "/api/portfolio")
+    page = Page(pages, ALLOWED, "readme.html", tmp_path / "profile", api=product.address, token=token(client))
+    try:
+        page.wait_for(lambda report: not report["lines"])
+        # the page may have come too late for the first one
+        report = page.wait_for(lambda report: buy(client) and len(report["lines"]) >= 6)
+    finally:
+        page.close()
+    assert report["faults"] == []
+    assert [kind for _, kind, _ in report["lines"][:3]] == ["order", "trade", "balance"]
+    numbers = [int(number) for number, _, _ in report["lines"]]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def test_a_page_of_another_origin_gets_nothing(

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -110,8 +111,8 @@ def test_events_come_at_once(nginx: Nginx, tls: ssl.SSLContext, client: Client) 
     opened.close()
 
 
-def test_prices_come_and_a_price_is_no_secret_of_the_buffers(client: Client) -> None:
-    reader = EventReader(client.http, "/api/stream/prices", symbols="BTC/USDT")
+def test_prices_come_as_they_are_made(client: Client) -> None:
+    reader = EventReader(client.http, "/api/stream/prices", query={"symbols": "BTC/USDT"})
     wait_for(lambda: len(reader.events) >= 5, 10)
     assert {data["symbol"] for _, _, data in reader.events} == {"BTC/USDT"}
 
@@ -142,7 +143,9 @@ def test_what_was_missed_comes_after_the_streamer_was_killed(
 @pytest.mark.parametrize("end", ["logout", "logout-all", "password"])
 def test_sessions_that_end_are_cut(nginx: Nginx, tls: ssl.SSLContext, client: Client, end: str) -> None:
     reader = EventReader(client.http, ACCOUNT).wait_open()
-    held = EventReader(httpx.Client(base_url=nginx.address, verify=tls), ACCOUNT, ticket=ticket(client)).wait_open()
+    held = EventReader(
+        httpx.Client(base_url=nginx.address, verify=tls), ACCOUNT, query={"ticket": ticket(client)}
+    ).wait_open()
     opened = open_socket(nginx, tls, client)
     unused = ticket(client)
 
@@ -170,9 +173,27 @@ def test_whoever_does_not_say_what_they_want_is_closed(nginx: Nginx, tls: ssl.SS
     assert time.monotonic() - began < 15
 
 
+def test_while_the_streamer_is_away_browsers_are_told_to_wait_and_others_why(nginx: Nginx, tmp_path: Path) -> None:
+    # nobody listens where the streamer would be
+    away = Nginx(tmp_path / "away", web_port=nginx.port, stream_port=free_port()).start()
+    context = ssl.create_default_context(cafile=str(away.certificate))
+    try:
+        headers = {"Accept": "text/event-stream", "Origin": "https://app.example"}
+        told = httpx.get(f"{away.address}{ACCOUNT}", headers=headers, verify=context)
+        assert (told.status_code, told.text) == (200, "retry: 2000\n\n")
+        assert told.headers["Content-Type"] == "text/event-stream"
+        assert told.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        plain = httpx.get(f"{away.address}{ACCOUNT}", verify=context)
+        assert (plain.status_code, plain.headers["Retry-After"]) == (503, "2")
+    finally:
+        away.stop()
+
+
 def test_no_ticket_is_logged(product: Server, nginx: Nginx, tls: ssl.SSLContext, client: Client) -> None:
     held = ticket(client)
-    reader: Any = EventReader(httpx.Client(base_url=nginx.address, verify=tls), ACCOUNT, ticket=held).wait_open()
+    reader: Any = EventReader(
+        httpx.Client(base_url=nginx.address, verify=tls), ACCOUNT, query={"ticket": held}
+    ).wait_open()
     kill_streamer(product)
     assert reader.ended.wait(10)
     httpx.get(f"{nginx.address}/ws/account", params={"ticket": held}, verify=tls)

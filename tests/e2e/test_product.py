@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,3 +167,49 @@ def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
     assert server.wait(20) == 0
     assert time.monotonic() - begun < 15  # gunicorn's grace would be 25
     assert server.pids() == set()
+
+
+def test_whichever_process_is_scraped_tells_of_all_also_of_one_that_was_killed(start: Start) -> None:
+    server = start(WEB_WORKERS="2")
+    token = (server.directory / "var" / "metrics_token").read_text()
+
+    def scrape() -> str:
+        request = urllib.request.Request(f"{server.address}/metrics", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            page: str = answer.read().decode()
+            return page
+
+    def answered(page: str) -> int:
+        found = re.search(r'trading_http_requests_total\{method="GET",route="/health/live",status="200"\} (\S+)', page)
+        return 0 if found is None else int(float(found[1]))
+
+    def workers() -> list[int]:
+        return [pid for pid in server.pids() if "gunicorn" in _command(pid) and "gunicorn" in _command(_parent(pid))]
+
+    for _ in range(30):
+        server.get("/health/live")
+    pages = [scrape() for _ in range(10)]
+    assert [answered(page) for page in pages] == [30] * 10
+    assert all(f'trading_up{{part="{part}"}} 1.0' in page for page in pages for part in ("engine", "streamer"))
+    killed = workers()
+    assert len(killed) == 2
+    os.kill(killed[0], signal.SIGKILL)
+    wait_for(lambda: len(workers()) == 2 and killed[0] not in workers(), 20, server)
+    for _ in range(10):
+        server.get("/health/live")
+    assert [answered(scrape()) for _ in range(10)] == [40] * 10
+    assert len(list((server.directory / "var" / "metrics").glob("counter_*.db"))) == 2
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0

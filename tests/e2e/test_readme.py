@@ -40,12 +40,18 @@ def paste(base: str, *, live: bool = False) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, timeout=60, check=True)
 
 
+@pytest.fixture(scope="module")
+def tour(server: Server) -> subprocess.CompletedProcess[str]:
+    """The tour, pasted once: who pastes it often signs in more often than a user may."""
+    return paste(server.address)
+
+
 def answers(output: str) -> list[Any]:
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-def test_tour_as_pasted(server: Server) -> None:
-    run = paste(server.address)
+def test_tour_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    run = tour
     signed_up, start, bought, again, opened, canceled, history, balance, *_ = answers(run.stdout)
 
     assert signed_up["data"]["username"] == "ada"
@@ -71,9 +77,15 @@ def test_tour_as_pasted(server: Server) -> None:
     assert len(prices) >= 3
     assert {price["symbol"] for price in prices} == {"BTC/USDT"}
 
+    events = re.findall(r"^id: (\d+)\nevent: (order|trade|balance|position)\ndata: (.*)$", run.stdout, re.M)
+    assert [int(number) for number, _, _ in events] == list(range(1, len(events) + 1))
+    # what she began with, and what she bought first
+    assert [kind for _, kind, _ in events[:4]] == ["balance", "order", "trade", "balance"]
+    assert json.loads(events[1][2])["id"] == bought["data"]["id"]
 
-def test_a_look_around_the_market_as_pasted(server: Server) -> None:
-    instruments, book, trades, weeks, calls = answers(paste(server.address).stdout)[8:13]
+
+def test_a_look_around_the_market_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    instruments, book, trades, weeks, calls = answers(tour.stdout)[8:13]
     assert {each["symbol"] for each in instruments["data"]} == {"BTC/USDT", "ETH/BTC"}
     assert len(book["data"]["bids"]) == len(book["data"]["asks"]) == 5
     assert len(trades["data"]) == 5
@@ -82,10 +94,8 @@ def test_a_look_around_the_market_as_pasted(server: Server) -> None:
     assert all(strike["put"] is None and Decimal(strike["call"]["ask"]) > 0 for strike in expiry["strikes"])
 
 
-def test_second_account_as_pasted(server: Server) -> None:
-    deposit, leverage, bought, positions, closed, limits, batch, engaged, released = answers(
-        paste(server.address).stdout
-    )[13:22]
+def test_second_account_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    deposit, leverage, bought, positions, closed, limits, batch, engaged, released = answers(tour.stdout)[13:22]
     account = deposit["data"]["account"]
     assert (deposit["data"]["total"], deposit["data"]["deposited"]) == ("3000", "3000")
     assert leverage["data"]["leverage"] == "10"
@@ -136,8 +146,8 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
     assert "a-secret-of-adas" not in server.output
 
 
-def test_a_grid_as_pasted(server: Server) -> None:
-    funded, started, orders, stopped = answers(paste(server.address).stdout)[22:]
+def test_a_grid_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    funded, started, orders, stopped = answers(tour.stdout)[22:]
     assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
     assert orders["data"]
     assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}

@@ -50,7 +50,7 @@ class Door(NamedTuple):
 
     def read(self, client: Client, **query: str) -> EventReader:
         http = httpx.Client(base_url=self.address, headers={} if "ticket" in query else client.http.headers)
-        return EventReader(http, ACCOUNT, **query).wait_open()
+        return EventReader(http, ACCOUNT, query=query).wait_open()
 
     def open(self, client: Client, ticket: str | None = None) -> Socket:
         headers = {"Authorization": client.http.headers["Authorization"]} if ticket is None else None

@@ -9,8 +9,9 @@ the key's format, keys and their permissions (-2014, -2015), unknown and missing
 client ids (-1100; unique among the account's open orders only, as at Binance: an id whose order is closed may come
 again, and a query by it answers the latest), the filters PRICE_FILTER, LOT_SIZE, NOTIONAL and PERCENT_PRICE_BY_SIDE
 (-1013) and MAX_NUM_ORDERS (-2010), LIMIT, LIMIT_MAKER and MARKET (by quantity or quote quantity), GTC, IOC and FOK,
-cancel and replace, fees in what is received. Futures and margin are there and empty. Not there: stop orders, order
-lists, user data streams; ccxt refuses such orders itself, since `exchangeInfo` does not list their types.
+cancel and replace, fees in what is received. Perpetuals are those that it is given (`binance_futures`), margin is there
+and empty. Not there: stop orders, order lists, user data streams; ccxt refuses such orders itself, since `exchangeInfo`
+does not list their types.
 """
 
 from __future__ import annotations
@@ -21,11 +22,19 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from tests.exchanges import binance_account, binance_orders, binance_public
+from tests.exchanges import (
+    binance_account,
+    binance_futures,
+    binance_futures_account,
+    binance_orders,
+    binance_public,
+)
 from tests.exchanges.binance_errors import error, refuse
+from tests.exchanges.binance_futures import Usdm
 from tests.exchanges.book import Book
 from tests.exchanges.faults import Fault
 from tests.exchanges.market import Market, default_markets
+from tests.exchanges.perpetual import Perpetual, default_perpetuals
 from tests.exchanges.process import main
 from tests.exchanges.protocol import Answer, Call, Key, Permission, Route
 from tests.exchanges.server import PAGE, Loopback
@@ -39,13 +48,35 @@ class LoopbackBinance(Loopback):
 
     name: ClassVar[str] = "binance"
 
+    def __init__(
+        self,
+        markets: Sequence[Market] | None = None,
+        *,
+        port: int = 0,
+        seed: int = 0,
+        perpetuals: Sequence[Perpetual] = (),
+    ) -> None:
+        """Prepare the exchange; `perpetuals` are traded at `usdm`, with wallets of their own."""
+        super().__init__(markets, port=port, seed=seed)
+        self.usdm = Usdm(self, perpetuals)
+
+    def open_futures(self, deposits: Sequence[str]) -> None:
+        """Have the usual perpetuals from now on."""
+        self.usdm = Usdm(self, default_perpetuals())
+        for deposit in deposits:
+            currency, _, amount = deposit.partition("=")
+            self.usdm.book.deposit("main", currency, amount)
+
     def new_book(self, markets: Sequence[Market] | None) -> Book:
         """Fees are taken from what is received."""
         return Book(list(markets or default_markets()), self.now, fees="received")
 
     def routes(self) -> Sequence[Route[Any]]:
         """Return the endpoints that ccxt's class calls."""
-        return [*binance_public.ROUTES, *binance_orders.ROUTES, *binance_account.ROUTES]
+        return [
+            *(*binance_public.ROUTES, *binance_orders.ROUTES, *binance_account.ROUTES),
+            *(*binance_futures.ROUTES, *binance_futures_account.ROUTES),
+        ]
 
     def authenticate(self, call: Call, permission: Permission) -> Key:
         """Check the key's format, the signature, the time and what the key may do, in this order."""

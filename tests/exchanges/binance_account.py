@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ def account(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     return {
         **{"makerCommission": 10, "takerCommission": 10, "buyerCommission": 0, "sellerCommission": 0},
         **{"canTrade": True, "canWithdraw": True, "canDeposit": True, "brokered": False, "accountType": "SPOT"},
-        **{"updateTime": exchange.now(), "balances": rows, "permissions": ["SPOT"], "uid": 354937868},
+        **{"updateTime": exchange.now(), "balances": rows, "permissions": ["SPOT"]},
+        "uid": zlib.crc32(key.account.encode()),
     }
 
 
@@ -35,7 +37,7 @@ def api_restrictions(exchange: LoopbackBinance, _call: Call, key: Key) -> Any:
         "enableWithdrawals": "withdraw" in key.permissions,
         "enableInternalTransfer": False,
         "enableMargin": False,
-        "enableFutures": False,
+        "enableFutures": "futures" in key.permissions,
         "permitsUniversalTransfer": False,
         "enableVanillaOptions": False,
         "enablePortfolioMarginTrading": False,

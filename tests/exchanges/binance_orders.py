@@ -14,6 +14,7 @@ from tests.exchanges.protocol import Answer, Call, Key, Refusal, Route
 
 if TYPE_CHECKING:
     from tests.exchanges.binance import LoopbackBinance
+    from tests.exchanges.binance_futures import Usdm
 
 CLIENT_ID = re.compile(r"[a-zA-Z0-9-_]{1,36}")
 SIGNED = {"timestamp", "recvWindow", "signature"}
@@ -40,7 +41,7 @@ def test_order(exchange: LoopbackBinance, call: Call, _key: Key) -> Any:
 
 
 def query(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
-    order = _find(exchange, call, key, "orderId", "origClientOrderId")
+    order = find_order(exchange, call, key, "orderId", "origClientOrderId")
     seen = exchange.book.seen_order(key.account, order.id) if order else None
     if seen is None:
         raise refuse(-2013)
@@ -48,7 +49,7 @@ def query(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
 
 
 def cancel(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
-    return _cancelled(exchange, key, _find(exchange, call, key, "orderId", "origClientOrderId"), call)
+    return _cancelled(exchange, key, find_order(exchange, call, key, "orderId", "origClientOrderId"), call)
 
 
 def cancel_all(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
@@ -64,7 +65,7 @@ def replace(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     ticket = _ticket(exchange, call, REPLACE)
     try:
         cancelled = _cancelled(
-            exchange, key, _find(exchange, call, key, "cancelOrderId", "cancelOrigClientOrderId"), call
+            exchange, key, find_order(exchange, call, key, "cancelOrderId", "cancelOrigClientOrderId"), call
         )
     except Refusal as refusal:
         answers = {"cancelResult": "FAILURE", "newOrderResult": "NOT_ATTEMPTED"}
@@ -89,7 +90,7 @@ def open_orders(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
 def all_orders(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     market, first = quotes_of(exchange, call.params.get("symbol")).market, int(call.params.get("orderId", 0))
     seen = [order for order in exchange.book.seen_orders(key.account) if order.market == market and order.id >= first]
-    return [_view(order) for order in _page(call, seen, [order.created for order in seen], from_start="orderId")]
+    return [_view(order) for order in page(call, seen, [order.created for order in seen], from_start="orderId")]
 
 
 def my_trades(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
@@ -98,10 +99,10 @@ def my_trades(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     first = int(call.params.get("fromId", 0))
     seen = [trade for trade in exchange.book.seen_trades(key.account) if trade.symbol == symbol and trade.id >= first]
     seen = [trade for trade in seen if wanted in (0, trade.order_id)]
-    return [_trade_view(trade) for trade in _page(call, seen, [trade.time for trade in seen], from_start="fromId")]
+    return [_trade_view(trade) for trade in page(call, seen, [trade.time for trade in seen], from_start="fromId")]
 
 
-def _page[T](call: Call, rows: list[T], times: list[int], *, from_start: str) -> list[T]:
+def page[T](call: Call, rows: list[T], times: list[int], *, from_start: str) -> list[T]:
     """Return the latest rows, or with a start (`startTime` or an id) the first ones from there on."""
     since, until = int(call.params.get("startTime", 0)), int(call.params.get("endTime", 1 << 62))
     limit = min(int(call.params.get("limit", 500)), 1000)
@@ -134,8 +135,7 @@ def _ticket(exchange: LoopbackBinance, call: Call, known: set[str]) -> Ticket:
             raise refuse(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
     if kind != "LIMIT" and "timeInForce" in params:
         raise refuse(-1106, "Parameter 'timeInForce' sent when not required.")
-    if params.get("timeInForce", "GTC") not in ("GTC", "IOC", "FOK"):
-        raise refuse(-1115)
+    time_in_force = time_in_force_of(call)
     client_id = params.get("newClientOrderId") or f"web-{len(exchange.book.orders())}"
     if not CLIENT_ID.fullmatch(client_id):
         message = "Illegal characters found in parameter 'newClientOrderId'; legal range is '^[a-zA-Z0-9-_]{1,36}$'."
@@ -145,17 +145,25 @@ def _ticket(exchange: LoopbackBinance, call: Call, known: set[str]) -> Ticket:
         cast("Side", side.lower()),
         "market" if kind == "MARKET" else "limit",
         client_id,
-        amount=_number(params, "quantity"),
-        quote_amount=_number(params, "quoteOrderQty"),
-        price=_number(params, "price") if kind != "MARKET" else None,
-        time_in_force=cast("TimeInForce", params.get("timeInForce", "GTC").lower()),
+        amount=number_in(params, "quantity"),
+        quote_amount=number_in(params, "quoteOrderQty"),
+        price=number_in(params, "price") if kind != "MARKET" else None,
+        time_in_force=time_in_force,
         post_only=kind == "LIMIT_MAKER",
     )
     _check_filters(quotes, ticket)
     return ticket
 
 
-def _number(params: Any, name: str) -> Decimal | None:
+def time_in_force_of(call: Call) -> TimeInForce:
+    """Return how long an order is good, GTC unless it says; refuse what is none of these."""
+    said = call.params.get("timeInForce", "GTC")
+    if said not in ("GTC", "IOC", "FOK"):
+        raise refuse(-1115)
+    return cast("TimeInForce", said.lower())
+
+
+def number_in(params: Any, name: str) -> Decimal | None:
     if not params.get(name):
         return None
     try:
@@ -207,7 +215,7 @@ def _placed(exchange: LoopbackBinance, key: Key, ticket: Ticket, call: Call) -> 
     return view
 
 
-def _find(exchange: LoopbackBinance, call: Call, key: Key, by_id: str, by_client_id: str) -> Order | None:
+def find_order(exchange: LoopbackBinance | Usdm, call: Call, key: Key, by_id: str, by_client_id: str) -> Order | None:
     """Return the order that is meant, as it truly stands."""
     market, number = quotes_of(exchange, call.params.get("symbol")).market, call.params.get(by_id)
     if number:

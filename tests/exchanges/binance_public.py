@@ -13,6 +13,7 @@ from tests.exchanges.protocol import Call, Key, Route
 
 if TYPE_CHECKING:
     from tests.exchanges.binance import LoopbackBinance
+    from tests.exchanges.binance_futures import Usdm
 
 MINUTE = 60_000
 INTERVALS = {
@@ -33,7 +34,7 @@ def symbol_of(market: Market) -> str:
     return market.base + market.quote
 
 
-def quotes_of(exchange: LoopbackBinance, symbol: object) -> Quotes:
+def quotes_of(exchange: LoopbackBinance | Usdm, symbol: object) -> Quotes:
     """Return the market that Binance calls `symbol`.
 
     :raises Refusal: -1121 when there is none, -1102 when it was not named
@@ -240,6 +241,5 @@ _SPOT = {
     "klines": klines,
 }
 ROUTES: list[Route[LoopbackBinance]] = [
-    *(Route("GET", f"/api/v3/{path}", "market", handler) for path, handler in _SPOT.items()),
-    *(Route("GET", f"/{contracts}/v1/exchangeInfo", "market", no_contracts) for contracts in ("fapi", "dapi")),
+    Route("GET", f"/api/v3/{path}", "market", handler) for path, handler in _SPOT.items()
 ]

@@ -14,6 +14,8 @@
 | `orders`, `trades`, `balances` | `account` (the first two: all accounts when absent): the truth |
 | `requests` | every request seen, with its fault |
 | `urls` | what ccxt needs as `urls["api"]` |
+| `futures` | `action`, one of `set_price`, `deposit`, `fund`, and its fields: of the perpetuals |
+| `futures_truth` | `account`: its orders, wallet and positions (symbol → amount) |
 
 A wrong command is 404, a wrong field 400 with `{"error": …}`. `Remote` is the same for Python.
 """
@@ -58,6 +60,21 @@ class Controls:
             "balances": self._balances,
             "requests": lambda: [asdict(seen) for seen in exchange.seen],
             "urls": lambda: exchange.urls,
+            "futures": self._futures,
+            "futures_truth": self._futures_truth,
+        }
+
+    def _futures(self, action: str, **fields: Any) -> None:
+        if action not in {"set_price", "deposit", "fund"}:
+            raise ValueError(f"no action {action!r} of perpetuals")
+        getattr(self._exchange.usdm.book, action)(**fields)  # type: ignore[attr-defined]
+
+    def _futures_truth(self, account: str) -> dict[str, Any]:
+        book = self._exchange.usdm.book  # type: ignore[attr-defined]
+        return {
+            "orders": [order.plain() for order in book.orders(account)],
+            "wallet": str(book.wallet(account)),
+            "positions": {each.symbol: f"{each.amount.normalize():f}" for each in book.positions(account)},
         }
 
     def _clear_faults(self) -> None:
@@ -67,6 +84,8 @@ class Controls:
 
     def _set_lag(self, seconds: float) -> None:
         self._exchange.book.lag = seconds
+        if self._exchange.name == "binance":
+            self._exchange.usdm.book.lag = seconds  # type: ignore[attr-defined]
 
     def _set_skew(self, seconds: float) -> None:
         self._exchange.skew = seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from tests.exchanges.kucoin_public import quotes_of, symbol_of, text
@@ -18,7 +19,8 @@ def opened(exchange: LoopbackKucoin, _call: Call, _key: Key) -> Any:
 def api_key(exchange: LoopbackKucoin, _call: Call, key: Key) -> Any:
     names = {"read": "General", "trade": "Spot", "withdraw": "Transfer"}
     permission = ",".join(name for permission, name in names.items() if permission in key.permissions)
-    return {"remark": "", "apiKey": key.key, "apiVersion": 3, "permission": permission, "createdAt": exchange.now()}
+    told = {"remark": "", "apiKey": key.key, "apiVersion": 3, "permission": permission, "createdAt": exchange.now()}
+    return {**told, "uid": zlib.crc32(key.account.encode()), "isMaster": True}
 
 
 def accounts(exchange: LoopbackKucoin, call: Call, key: Key) -> Any:

@@ -7,6 +7,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from tests.exchanges.protocol import Permission
+
 if TYPE_CHECKING:
     from tests.exchanges.server import Loopback
 
@@ -20,12 +22,19 @@ def main(exchange_class: type[Loopback]) -> None:
     parser.add_argument("--passphrase", default="", help="KuCoin only")
     parser.add_argument("--deposit", action="append", default=[], metavar="CURRENCY=AMOUNT", help="for `main`")
     parser.add_argument("--seed", type=int, default=0, help="of the draws by which faults strike")
+    parser.add_argument(
+        "--futures-deposit", action="append", default=[], metavar="USDT=AMOUNT", help="for `main`; Binance only"
+    )
     chosen = parser.parse_args()
     # Blocked before the exchange's thread starts, so that no thread dies of it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     with exchange_class(port=chosen.port, seed=chosen.seed) as exchange:
+        permissions: list[Permission] = ["read", "trade"]
+        if chosen.futures_deposit:
+            exchange.open_futures(chosen.futures_deposit)
+            permissions.append("futures")
         if chosen.key:
-            exchange.add_key(chosen.key, chosen.secret, chosen.passphrase)
+            exchange.add_key(chosen.key, chosen.secret, chosen.passphrase, permissions=permissions)
         for deposit in chosen.deposit:
             currency, _, amount = deposit.partition("=")
             exchange.book.deposit("main", currency, amount)

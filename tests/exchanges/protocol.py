@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tests.exchanges.faults import Group
 
-Permission = Literal["read", "trade", "withdraw"]
+Permission = Literal["read", "trade", "futures", "withdraw"]
 
 
 @dataclass(frozen=True)

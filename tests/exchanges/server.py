@@ -86,6 +86,10 @@ class Loopback(ABC):
     def not_found(self, call: Call) -> Answer:
         """Return what the exchange says to an endpoint that it does not have."""
 
+    def open_futures(self, deposits: Sequence[str]) -> None:
+        """Have perpetuals, with `deposits` (`USDT=1`) for the account `main`. :raises ValueError: it has spot alone."""
+        raise ValueError(f"{self.name} has no perpetuals for {', '.join(deposits)}")
+
     def success(self, body: Any) -> Any:
         """Return the envelope around what a handler returned."""
         return body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -19,9 +20,14 @@ from models import Database
 from services.account_events import AccountEvents, Span
 from services.backups.past import JUMP, renew
 from services.verification import differences
+from tests.contract.exchange import SYMBOL
+from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
+from tests.manual_market import ManualMarket
 from utils import clock
 from utils.ids import new_id
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Actor, CancelOrder, OrderTicket, PlaceOrder
 
 WEEK = timedelta(days=7)
 
@@ -139,3 +145,26 @@ def test_many_users_are_asked_for_at_once(app: Flask, database: Database, log: A
 
 def test_the_engine_keeps_events_for_as_long_as_it_is_told(settings: Settings) -> None:
     assert Engine(settings).event_log._retention == WEEK
+
+
+def test_the_moves_of_an_order_that_are_forgotten_are_not_missed(
+    app: Flask, database: Database, host: EngineHost, engine_bridge: OctoBotBridge, market: ManualMarket, user: SignedIn
+) -> None:
+    ticket = OrderTicket(symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.01"), price=Decimal(40_000))
+    placed = [
+        engine_bridge.place_order(PlaceOrder(actor=Actor(user_id=user.id), account=user.account_id, ticket=ticket))
+        for _ in range(2)
+    ]
+    long_ago = clock.now() - timedelta(days=8)
+    with database.writing() as connection:
+        connection.execute(update(models.Event).values(created_at=long_ago))
+        connection.execute(update(models.Order).values(created_at=long_ago))
+    engine_bridge.cancel_order(
+        CancelOrder(actor=Actor(user_id=user.id), account=user.account_id, order_id=placed[0].id)
+    )
+    assert sweep(database) > 0
+    # of one the end is kept, of the other nothing
+    assert differences(database) == []
+    with database.writing() as connection:
+        connection.execute(update(models.Order).where(models.Order.id == placed[0].id).values(status="expired"))
+    assert [each.check for each in differences(database)] == ["move"]

@@ -97,11 +97,11 @@ def test_every_change_and_refusal_leaves_an_audit_row(
     ]
     who = (user.id, "192.0.2.7", "req")
     assert found == [
-        ("order.place", order.id, "ok", None, *who),
-        ("order.edit", order.id, "ok", None, *who),
-        ("order.cancel", order.id, "ok", None, *who),
-        ("order.cancel", order.id, "refused", "order_not_open", *who),
-        ("order.place", None, "refused", "insufficient_funds", *who),
+        ("order.place", order.id, "done", None, *who),
+        ("order.edit", order.id, "done", None, *who),
+        ("order.cancel", order.id, "done", None, *who),
+        ("order.cancel", order.id, "denied", "order_not_open", *who),
+        ("order.place", None, "denied", "insufficient_funds", *who),
     ]
 
 

@@ -92,7 +92,7 @@ def test_engaged_it_refuses_and_cancels_until_released(
     assert client.get(SWITCH, headers=user.headers).get_json()["data"] == []
     assert place(client, user).status_code == 201
     done = [row for row in audit_rows(database) if row[0].startswith("kill_switch")]
-    assert done == [("kill_switch.engage", "ok", None), ("kill_switch.release", "ok", None)]
+    assert done == [("kill_switch.engage", "done", None), ("kill_switch.release", "done", None)]
     assert differences(database, engine_bridge) == []
 
 
@@ -134,7 +134,7 @@ def test_what_an_admin_engaged_no_user_releases(
     engage(client, user, scope="user")
     assert_problem(release(client, user, "scope=user"), 403, "kill_switch_of_admin")
     assert_problem(place(client, user), 422, "kill_switch")
-    assert ("kill_switch.release", "refused", "kill_switch_of_admin") in audit_rows(database)
+    assert ("kill_switch.release", "denied", "kill_switch_of_admin") in audit_rows(database)
     assert release(client, admin, f"scope=user&user={user.id}").status_code == 200
     assert place(client, user).status_code == 201
 

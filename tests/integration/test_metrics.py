@@ -166,9 +166,10 @@ class Hanging:
 
 
 class TestAbsence:
-    def test_of_the_engine_is_told_at_once(self, client: FlaskClient) -> None:
+    @pytest.mark.parametrize("part", ["engine", "streamer"])
+    def test_is_told_at_once(self, client: FlaskClient, part: str) -> None:
         began = time.monotonic()
-        assert value(client, "trading_up", part="engine") == 0
+        assert value(client, "trading_up", part=part) == 0
         assert time.monotonic() - began < 0.5
 
     def test_a_part_that_hangs_is_not_waited_for(
@@ -217,7 +218,10 @@ class TestSharing:
         assert self.total(tmp_path) == 21
         three = self.start(tmp_path, 300)
         assert self.total(tmp_path) == 321
-        assert len(list(tmp_path.glob("*.db"))) == 2
+        files = list(tmp_path.glob("counter_*.db"))
+        assert len(files) == 2
+        # a hole would have to be filled when the disk may be full
+        assert all(file.stat().st_blocks * 512 >= file.stat().st_size for file in files)
         for worker in (two, three):
             worker.communicate()
         shared_metrics.clear(tmp_path)

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.routing import Rule
 
+import models
 from api.blueprint import PUBLIC, Blueprint
 from api.openapi import Api
-from services.principals import PERMISSIONS, ROLES
-from tests.factories import SignedIn
+from models import Database
+from services.principals import PERMISSIONS, ROLES, SCOPES, SESSION_ONLY
+from tests.factories import SignedIn, services_of, with_key
 from tests.problems import assert_problem
 
 PUBLIC_ROUTES = {
@@ -63,6 +66,38 @@ def test_users_reach_nothing_that_is_the_admins(app: Flask, client: FlaskClient,
     for rule, method, permission in routes(app):
         if permission not in ROLES["user"] | {PUBLIC}:
             assert_problem(client.open(path(rule), method=method, headers=user.headers), 403, "forbidden")
+
+
+@pytest.mark.parametrize("scopes", [("read",), ("trade",), ("admin",), ("read", "trade", "admin")])
+def test_an_api_key_reaches_what_its_scopes_hold(
+    app: Flask, client: FlaskClient, admin: SignedIn, scopes: tuple[str, ...]
+) -> None:
+    headers = with_key(app, admin, *scopes)
+    held = frozenset().union(*(SCOPES[scope] for scope in scopes))
+    closed = [(rule, method) for rule, method, permission in routes(app) if permission not in held | {PUBLIC}]
+    assert len(closed) >= 5
+    for rule, method in closed:
+        assert_problem(client.open(path(rule), method=method, headers=headers), 403, "forbidden")
+
+
+def test_an_api_key_has_no_more_rights_than_its_owner(
+    app: Flask, client: FlaskClient, database: Database, admin: SignedIn
+) -> None:
+    headers = with_key(app, admin, "admin", "trade")
+    assert client.get("/api/config", headers=headers).status_code != 403
+    with database.write() as session:
+        session.execute(update(models.User).where(models.User.id == admin.id).values(role="user"))
+    services_of(app).api_keys._callers.clear()
+
+    assert_problem(client.get("/api/config", headers=headers), 403, "forbidden")
+    assert client.get("/api/trading/orders", headers=headers).status_code == 200
+
+
+def test_scopes_and_sessions_share_out_all_permissions() -> None:
+    in_scopes = frozenset().union(*SCOPES.values())
+    assert in_scopes | SESSION_ONLY == PERMISSIONS
+    assert not in_scopes & SESSION_ONLY
+    assert not [permission for permission in SCOPES["read"] if permission.endswith(":write")]
 
 
 class TestAdminsRoutes:

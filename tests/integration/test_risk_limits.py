@@ -94,7 +94,7 @@ def test_a_limit_refuses_what_is_above_it_alone(
     assert desk.failed(**within) == []
     desk.place(**within)
     assert differences(database, engine_bridge) == []
-    assert ("order.place", "refused", code) in audit_rows(database)
+    assert ("order.place", "denied", code) in audit_rows(database)
 
 
 def test_limits_outlive_a_restart_and_are_nobody_elses(
@@ -111,7 +111,7 @@ def test_limits_outlive_a_restart_and_are_nobody_elses(
     theirs = f"{LIMITS}?account={desk.user.account_id}"
     assert_problem(client.get(theirs, headers=other.headers), 404, "account_not_found")
     assert_problem(client.put(theirs, json={}, headers=other.headers), 404, "account_not_found")
-    assert ("risk_limits.set", "ok", None) in audit_rows(database)
+    assert ("risk_limits.set", "done", None) in audit_rows(database)
     desk.limit()  # a PUT replaces: nothing given is no limit
     desk.place()
 

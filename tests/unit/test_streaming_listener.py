@@ -26,7 +26,7 @@ def test_a_crowd_is_let_in_within_a_few_turns_of_the_loop() -> None:
                 stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             for _ in range(turns):
                 await asyncio.sleep(0)
-            found = len(listener.unknown)
+            found = len(listener.silent)
             listener.stop()
             await listener.tasks.cancel()
         return found

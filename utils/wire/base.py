@@ -14,11 +14,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Actor(Message, frozen=True, kw_only=True):
-    """Who asks, for the audit log: the user and where the request came from."""
+    """Who asks, for the audit log: the user, with which API key if any, and where the request came from."""
 
     user_id: str
     ip: str | None = None
     request_id: str | None = None
+    key_id: str | None = None
 
 
 class Command(Request, frozen=True, kw_only=True):

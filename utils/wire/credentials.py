@@ -6,7 +6,8 @@ from typing import Literal
 
 from utils.wire.base import Message, Request
 
-KeyPermission = Literal["read", "trade", "withdraw"]
+KeyPermission = Literal["read", "trade", "futures", "withdraw"]
+"""`trade` is for spot markets."""
 
 
 class VerifyCredential(Request, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ OrderStatus = Literal[
     "unknown",
 ]
 Mode = Literal["paper", "live"]
+AccountType = Literal["spot", "futures"]
 
 SIDES: tuple[Side, ...] = get_args(Side)
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)

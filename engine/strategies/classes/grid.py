@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from engine.strategies.mode import StrategyMode
 from engine.strategies.settings import OrderValue, Settings, number
-from engine.strategies.view import Cancel, Own, Place, Remember, Step, View
+from engine.strategies.view import Cancel, Own, Place, Remember, Say, Step, View
 from utils.money import HUNDRED, ZERO, plain, round_down
 from utils.wire import Instrument, Side
 
@@ -51,6 +51,8 @@ class Grid(StrategyMode):
         if memory.get("run") != str(view.run):
             memory = _plan(settings, view)
             yield Remember(memory)
+            if settings.spacing_percent <= 2 * view.market.maker_fee * HUNDRED:
+                yield Say("A step back and forth earns less than its fees: widen the spacing", "warning")
         for own in view.own:
             if own.is_open and not own.generation.startswith(f"{view.run}-"):
                 yield Cancel(own.order.id)

@@ -47,9 +47,9 @@ def test_a_deposit_is_booked_once_and_is_no_profit(
     assert fields(problem) == {("currency", "currency_not_valued")}
     assert differences(database, bridge) == []
     assert [row[:2] for row in audit_rows(database) if row[0] == "account.deposit"] == [
-        ("account.deposit", "ok"),
-        ("account.deposit", "ok"),
-        ("account.deposit", "refused"),
+        ("account.deposit", "done"),
+        ("account.deposit", "done"),
+        ("account.deposit", "denied"),
     ]
 
 

@@ -14,7 +14,8 @@ import pytest
 from config import Settings
 from engine.exchanges.market import ExchangeMarket
 from engine.exchanges.pulse import Pulse
-from engine.exchanges.source import ExchangeSource, budget
+from engine.exchanges.rates import budget
+from engine.exchanges.source import ExchangeSource
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from tests.exchanges.kucoin import LoopbackKucoin

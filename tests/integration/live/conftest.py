@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from config import Settings
 from models import Database
+from services import backups
+from tests import databases
 from tests.databases import Factory
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.kucoin import LoopbackKucoin
@@ -15,6 +17,7 @@ from tests.settings import settings_for
 
 EXCHANGES = (LoopbackBinance, LoopbackKucoin)
 NAMES = ("binance", "kucoin")
+Restore = Callable[[backups.Backup], None]
 
 
 @pytest.fixture(params=EXCHANGES, ids=NAMES)
@@ -50,3 +53,20 @@ def house(settings: Settings, database: Database, exchange: Loopback) -> Iterato
     house.until(house.is_open)
     yield house
     house.close()
+
+
+@pytest.fixture
+def restore(house: House, settings: Settings) -> Iterator[Restore]:
+    """Put a backup in the place of the database of an engine that was stopped."""
+    replaced: list[str | None] = []
+
+    def do(made: backups.Backup) -> None:
+        sqlite = house.database.is_sqlite
+        house.database.close()
+        done = backups.restore(settings, made.file)
+        replaced.append(None if sqlite else done.replaced)
+        house.database = Database(settings.database_url)
+
+    yield do
+    for name in filter(None, replaced):
+        databases.run_on(house.database.engine.url.set(database="postgres"), f"DROP DATABASE {name} WITH (FORCE)")

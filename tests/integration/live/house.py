@@ -18,7 +18,7 @@ from engine.live.timing import Timing
 from engine.live.trader import client_id
 from models import Database
 from models.records import order_of
-from tests.books import differences
+from tests.books import differences, untold
 from tests.engine_host import EngineHost
 from tests.exchanges.server import Loopback
 from tests.manual_market import ManualMarket
@@ -59,6 +59,9 @@ class House:
     """An engine that can be stopped and started, and its one live account."""
 
     other_prices: list[ExchangeMarket] = []
+    SYMBOL = SYMBOL
+    MARKET = ExchangeMarket
+    ACCOUNT_TYPE = "spot"
 
     def __init__(self, settings: Settings, database: Database, exchange: Loopback, timing: Timing = QUICK) -> None:
         self.exchange = exchange
@@ -73,7 +76,7 @@ class House:
         exchange.book.deposit(OWNER, "USDT", "100000")
         exchange.book.deposit(OWNER, "BTC", "1")
         self.user, self.account = self._open_account()
-        self._prices = ExchangeMarket(exchange.name)
+        self._prices = self.MARKET(exchange.name)
         self._timing = timing
         self.start()
         self.bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket))
@@ -104,7 +107,7 @@ class House:
         for name in ("amount", "price", "quote_amount", "stop_price", "trailing_percent"):
             if fields.get(name) is not None:
                 fields[name] = Decimal(fields[name])
-        ticket_ = wire.OrderTicket(symbol=SYMBOL, side=side, **fields)
+        ticket_ = wire.OrderTicket(symbol=self.SYMBOL, side=side, **fields)
         actor = wire.Actor(user_id=self.user)
         return self.bridge.place_order(
             wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
@@ -112,7 +115,7 @@ class House:
 
     def quote(self, price: str, *, settle: bool = True) -> None:
         """Show a price to the engine; the exchange's own stays as it is."""
-        self._prices.set_price(SYMBOL, Decimal(price))
+        self._prices.set_price(self.SYMBOL, Decimal(price))
         self.host.run(self._tick(settle))
 
     async def _tick(self, settle: bool) -> None:
@@ -209,7 +212,7 @@ class House:
 
     def disagreements(self) -> list[str]:
         """Return every way in which SQL and the exchange differ: lost, doubled, ghosts, phantoms, fills, balances."""
-        found = differences(self.database)
+        found = differences(self.database) + untold(self.database)
         ours = {client_id(order): order for order in self.orders()}
         theirs: dict[str, list[Any]] = {}
         for each in self.exchange.book.orders(OWNER):
@@ -284,7 +287,7 @@ class House:
             session.add(
                 models.Account(
                     **{"id": account, "user_id": user, "name": "Live", "mode": "live", "exchange": exchange},
-                    **{"type": "spot", "kind": "main", "reference_currency": "USDT", "status": "active"},
+                    **{"type": self.ACCOUNT_TYPE, "kind": "main", "reference_currency": "USDT", "status": "active"},
                     **{"starting_balance": Decimal(0), "credential_id": credential},
                     **{"created_at": moment, "updated_at": moment},
                 )

@@ -239,7 +239,7 @@ def test_an_entry_that_fills_in_parts_gets_its_exits_when_it_ends(opened: House)
 def test_a_take_profit_that_cannot_be_paid_leaves_the_stop_loss(opened: House, monkeypatch: pytest.MonkeyPatch) -> None:
     opened.quote("50000")
     entry = opened.place(price="40000", take_profit=TAKE, stop_loss=ExitLeg(stop_price=Decimal(30_000)))
-    monkeypatch.setattr("engine.live.held.HoldingAccount._affords", lambda *_: False)
+    monkeypatch.setattr("engine.live.spot.LiveSpotAccount._affords", lambda *_: False)
     opened.exchange.book.fill(opened.there(entry)[0].id, "0.01")
     take, stop = _exits(opened, entry)
     assert (opened.order(take).status, opened.order(take).reject_code) == ("canceled", "insufficient_funds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,34 +13,14 @@ from sqlalchemy import select
 import models
 from config import Settings
 from engine.live.trader import client_id
-from models import Database
 from models.events import RECONCILE
 from services import backups
-from tests import databases
 from tests.books import rows
 from tests.exchanges.faults import Fault
+from tests.integration.live.conftest import Restore
 from tests.integration.live.house import OWNER, House
 from utils import wire
 from utils.errors import EngineUnavailable, TradingError
-
-Restore = Callable[[backups.Backup], None]
-
-
-@pytest.fixture
-def restore(house: House, settings: Settings) -> Iterator[Restore]:
-    """Put a backup in the place of the database of an engine that was stopped."""
-    replaced: list[str | None] = []
-
-    def do(made: backups.Backup) -> None:
-        sqlite = house.database.is_sqlite
-        house.database.close()
-        done = backups.restore(settings, made.file)
-        replaced.append(None if sqlite else done.replaced)
-        house.database = Database(settings.database_url)
-
-    yield do
-    for name in filter(None, replaced):
-        databases.run_on(house.database.engine.url.set(database="postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 import models
 from tests.exchanges.faults import Fault
-from tests.integration.live.house import OWNER, PASSPHRASE, House
+from tests.integration.live.house import KEYS, OWNER, PASSPHRASE, QUICK, House
 from utils import clock, wire
 from utils.credentials import ApiKeys, seal
 from utils.errors import Conflict, Refused, TradingError
@@ -103,6 +103,25 @@ def test_keys_that_were_replaced_are_used_at_once(house: House) -> None:
     assert house.cancel(order).status == "canceled"  # what is open is looked after with them all the same
     _replace_keys(house, fresh, status="verified")
     assert house.place(price="40001").status == "accepted"
+    assert house.disagreements() == []
+
+
+def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> None:
+    order = house.place()
+    foreign = ApiKeys("the-api-key-of-somebody", "the-secret-of-somebody", PASSPHRASE)
+    house.exchange.add_key(key=foreign.api_key, secret=foreign.api_secret, passphrase=PASSPHRASE, account="somebody")
+    house.exchange.book.deposit("somebody", "USDT", "5")
+    house.until(lambda: order.id not in house.uncertain())
+    _replace_keys(house, foreign, status="verified")
+    with pytest.raises(Conflict) as error:
+        house.place(price="40001")
+    assert error.value.code == "credential_other_account"
+    house.restart()
+    time.sleep(QUICK.send + (QUICK.window or 0) + 2 * QUICK.lag)  # long enough for an order to count as absent
+    assert house.order(order).status == "accepted"
+    assert house.kinds().count("external") == 0
+    _replace_keys(house, KEYS, status="verified")
+    house.until(lambda: house.cancel(order).status == "canceled")
     assert house.disagreements() == []
 
 

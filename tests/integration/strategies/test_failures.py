@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from decimal import Decimal
 
 import pytest
@@ -55,12 +54,11 @@ def test_one_that_never_decides_is_told_and_holds_up_nobody(ada: Owner, monkeypa
     monkeypatch.setattr(thinking, "DECISION_SECONDS", 1.5)
     ada.running("bad", strategy_class="faulty", settings={"fault": "block"}, funding="1000")
     eventually(lambda: len(ada.orders("bad")) == 2)
-    slowest = 0.0
+    answered = 0
     while ada.get("bad")["state"] == "running":
-        began = time.monotonic()
-        ada.balance()
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 1.0
+        ada.balance()  # by the engine, whose loop would hang with the strategy
+        answered += 1
+    assert answered >= 3
     failed = ada.get("bad")
     assert (failed["state"], failed["error_code"]) == ("error", "strategy_blocked")
     assert ada.orders("bad", "open") == []

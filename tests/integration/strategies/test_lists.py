@@ -80,6 +80,9 @@ def test_updates_tell_each_state_once(ada: Owner, other: SignedIn) -> None:
     assert [each["id"] for each in told["updates"]] == sorted(each["id"] for each in told["updates"])
     assert ada.ok("GET", f"updates?since_id={told['last_id']}")["updates"] == []
     assert ada.ok("GET", f"updates?since_id={told['updates'][1]['id']}")["updates"] == told["updates"][2:]
+    # one that nobody has seen yet can only be of a lost past
+    lost = ada.ok("GET", f"updates?since_id={told['last_id'] + 1}")
+    assert (lost["last_id"], [each["type"] for each in lost["updates"]]) == (told["last_id"], ["reset"])
     ada.user = other
     assert ada.ok("GET", "updates?since_id=0")["updates"] == []
 
@@ -113,3 +116,12 @@ def test_logs_are_pages_by_level(ada: Owner) -> None:
     assert (entry["level"], "was refused" in entry["message"]) == ("warning", True)
     assert ada.ok("GET", "mine/log?level=error") == []
     assert ada.get()["state"] == "running"
+
+
+def test_a_grid_too_dense_to_earn_its_fees_says_so(ada: Owner) -> None:
+    ada.running(settings={"levels": 1, "spacing_percent": "0.2"})
+    ada.running("wider", settings={"levels": 1, "spacing_percent": "0.3"})
+    [entry] = eventually(lambda: ada.ok("GET", "mine/log"))
+    assert "widen the spacing" in entry["message"]
+    eventually(lambda: len(ada.open_names("wider")) == 2)
+    assert ada.ok("GET", "wider/log") == []

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import models
 from config import Settings
+from engine.strategies.records import StrategyRecords
 from models import Database
 from tests import books
 from tests.factories import SignedIn
 from tests.integration.strategies.killable import KillableEngine
 from tests.integration.strategies.owner import Owner, eventually
 from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Order
 
 LINES = 40
 GRID_NAMES = sorted(["big:coins:1-0", *(f"big:{side}{line}:1-0" for side in ("down", "up") for line in range(1, 41))])
@@ -50,6 +53,39 @@ def test_what_filled_while_nobody_looked_is_followed(ada: Owner) -> None:
     ada.host.tick()
     wanted = {"mine:down1:1-1", "mine:down2:1-1", "mine:down3:1-0", "mine:up1:1-0", "mine:up2:1-0", "mine:up3:1-0"}
     eventually(lambda: set(ada.open_names()) == wanted, str(ada.open_names()))
+    assert not ada.differences()
+
+
+def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada.running()
+    eventually(lambda: len(ada.open_names()) == 6)
+    read, started = StrategyRecords.orders, threading.Event()
+
+    def stale(records: StrategyRecords, account_id: str) -> list[Order]:
+        found = read(records, account_id)
+        assert started.wait(10)
+        ada.price(49_400)
+        return found
+
+    monkeypatch.setattr(StrategyRecords, "orders", stale)
+    ada.host.stop()
+    ada.host.start()
+    started.set()
+    eventually(lambda: "mine:down1:1-1" in ada.open_names(), str(ada.open_names()))
+
+
+def test_one_whose_exchange_is_not_connected_waits_for_it(ada: Owner, database: Database) -> None:
+    account = ada.running()["account"]
+    eventually(lambda: len(ada.open_names()) == 6)
+    for exchange in ("nowhere", "demo"):
+        ada.host.stop()
+        with database.write() as session:
+            session.execute(update(models.Account).where(models.Account.id == account).values(exchange=exchange))
+        ada.host.start()
+        assert ada.get()["state"] == "running"
+        assert len(ada.open_names()) == 6
+    ada.price(49_400)
+    eventually(lambda: "mine:down1:1-1" in ada.open_names())
     assert not ada.differences()
 
 

@@ -307,9 +307,59 @@ def test_who_says_nothing_is_cut(dial: Dial, host: StreamerHost, monkeypatch: py
         each.close()
 
 
+def test_a_crowd_waits_instead_of_being_cut(dial: Dial, user: SignedIn, host: StreamerHost) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listener, "MOST_ASKING", 1)
+        readers = [Reader(("127.0.0.1", host.streamer.port or 0)) for _ in range(30)]
+        line = f"GET {BTC} HTTP/1.1\r\nHost: x\r\nAuthorization: {user.headers['Authorization']}\r\n\r\n"
+        for reader in readers:
+            reader.socket.sendall(line.encode())
+        assert {reader.read_head().status for reader in readers} == {200}
+        for reader in readers:
+            reader.close()
+
+
+def test_of_those_who_say_nothing_the_first_make_room(host: StreamerHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MOST_SILENT", 2)
+    silent = [Reader(("127.0.0.1", host.streamer.port or 0)) for _ in range(3)]
+    with pytest.raises((EOFError, ConnectionResetError)):
+        silent[0].read_head()
+    assert host.call(lambda: len(host.streamer._listener.silent)) == 2
+    for each in silent:
+        each.close()
+
+
 def test_what_is_no_http_is_refused(host: StreamerHost) -> None:
     reader = Reader(("127.0.0.1", host.streamer.port or 0))
     reader.socket.sendall(b"\x16\x03\x01nonsense\r\n\r\n")
+    assert reader.read_head().status == 400
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "status"),
+    [
+        ("//[", "", 404),
+        ("http://[::1/api/stream/prices", "", 404),
+        ("/api/stream/prices?symbols=BTC/USDT&symbols=ETH/USDT", "", 422),
+        ("/api/stream/prices", "Authorization: Bearer another\r\n", 400),
+        ("/api/stream/account", "Last-Event-ID: 1\r\nLast-Event-ID: 2\r\n", 400),
+        ("/api/stream/prices", "Origin: http://localhost\r\nOrigin: http://evil.example\r\n", 400),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(
+    host: StreamerHost, user: SignedIn, target: str, more: str, status: int
+) -> None:
+    reader = Reader(("127.0.0.1", host.streamer.port or 0))
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {user.headers['Authorization']}\r\n{more}\r\n"
+    reader.socket.sendall(head.encode())
+    assert reader.read_head().status == status
+    reader.close()
+
+
+def test_lines_end_as_http_wants_it(host: StreamerHost, user: SignedIn) -> None:
+    reader = Reader(("127.0.0.1", host.streamer.port or 0))
+    reader.socket.sendall(f"GET {BTC} HTTP/1.1\nHost: x\nAuthorization: {user.headers['Authorization']}\n\n".encode())
     assert reader.read_head().status == 400
     reader.close()
 

@@ -124,6 +124,26 @@ def test_everything_takes_the_place_of_single_markets(dial: Socket, engine: Fake
     assert [talk.hear()["data"]["price"] for _ in range(2)] == ["51000", "52000"]  # each once
 
 
+def test_one_market_cannot_be_left_out_of_all(dial: Socket) -> None:
+    talk = dial()
+    talk.ask("subscribe", channel="prices")
+    answers = [talk.say("unsubscribe", channel="prices", symbols=["BTC/USDT"]).hear() for _ in range(5)]
+    assert "follows_everything" in [answer["data"].get("error_code") for answer in answers]
+
+
+def test_what_was_missed_of_several_markets_comes_in_the_order_of_the_ids(dial: Socket, engine: FakeEngine) -> None:
+    first = dial()
+    first.ask("subscribe", channel="prices", symbols=["BTC/USDT"])
+    last = first.hear()["id"]
+    for price in (51_000, 52_000, 53_000):
+        engine.set_price("BTC/USDT", Decimal(price))
+        engine.set_price("ETH/USDT", Decimal(price))
+    until(lambda: first.hear()["data"]["price"] == "53000")
+    again = dial()
+    again.ask("subscribe", channel="prices", symbols=["ETH/USDT", "BTC/USDT"], since_id=last)
+    assert [again.hear()["id"] for _ in range(5)] == list(range(last + 1, last + 6))
+
+
 def test_candles(dial: Socket, engine: FakeEngine) -> None:
     talk = dial()
     answer = talk.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="1minute")
@@ -151,7 +171,7 @@ def test_account_events(dial: Socket, database: Database, user: SignedIn, socket
     assert talk.hear()["id"] == 3
     fresh = dial("/ws/account")
     assert fresh.ask("subscribe", channel="account", account=user.account_id)["data"]["account"] == user.account_id
-    assert (answer := fresh.hear())["type"] == "position"
+    assert (answer := fresh.hear())["type"] == "mark"
     assert answer["id"] == 3
 
 
@@ -253,9 +273,7 @@ def test_pings_are_answered_or_the_client_is_gone(dial: Socket, host: StreamerHo
     client = host.call(lambda: next(iter(host.streamer.hub.clients)))
     host.call(client.beat)
     until(lambda: host.call(lambda: client._silent) == 0)  # type: ignore[attr-defined]
-    host.call(client.beat)
-    host.call(lambda: setattr(client, "_silent", 1))
-    host.call(client.beat)
+    host.call(lambda: (client.beat(), client.beat()))  # no answer can come in between
     with pytest.raises(ConnectionClosed):
         talk.hear()
     assert host.call(host.streamer.status).drops == {"silent": 1}

@@ -1,6 +1,6 @@
 """Add jobs and the leases of those who do them.
 
-Revision: 0011
+Revision: 0012
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0011"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,67 @@
+"""What a deactivation means for trading: the user's kill switch is pulled, and released when they come back."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+import models
+from models import Database
+from services.risk import SWITCH_SECONDS
+from utils.errors import BridgeError
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Actor, EngageKillSwitch, ReleaseKillSwitch
+
+REASON = "The user is deactivated"
+
+
+class Deactivation:
+    """Stop and resume the trading of users.
+
+    The kill switch refuses new orders at the one gate that orders of every origin pass, cancels the open ones until
+    that is done, and holds across restarts. Holdings and positions stay as they are, live ones at their exchange.
+    """
+
+    def __init__(self, database: Database, bridge: OctoBotBridge) -> None:
+        self._database = database
+        self._bridge = bridge
+
+    def stop_trading(self, actor: Actor, user_id: str) -> None:
+        """Pull the user's kill switch, as `pull_switch` does, once they are deactivated.
+
+        :raises BridgeError: the engine is away, and the user's open orders stay open.
+        """
+        try:
+            self.pull_switch(actor, user_id)
+        except BridgeError as error:
+            raise _unfinished(error, "their open orders are not canceled") from error
+
+    def pull_switch(self, actor: Actor, user_id: str) -> None:
+        """Pull the user's kill switch; one that an administrator has pulled already stays as it is."""
+        if self._engaged(user_id) in {None, user_id}:
+            command = EngageKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True, reason=REASON)
+            self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+
+    def resume_trading(self, actor: Actor, user_id: str) -> None:
+        """Release the kill switch, if a deactivation pulled it.
+
+        :raises BridgeError: the engine is away, and the user cannot trade.
+        """
+        if not self._engaged(user_id, models.KillSwitch.reason == REASON):
+            return
+        command = ReleaseKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True)
+        try:
+            self._bridge.release_kill_switch(command)
+        except BridgeError as error:
+            raise _unfinished(error, "they cannot trade") from error
+
+    def _engaged(self, user_id: str, *conditions: object) -> str | None:
+        """Return who has pulled the user's kill switch."""
+        switch = models.KillSwitch
+        query = select(switch.engaged_by).where(switch.scope == "user", switch.target == user_id, *conditions)  # type: ignore[arg-type]
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+
+def _unfinished(error: BridgeError, what: str) -> BridgeError:
+    detail = f"The user is changed, but {what} yet: {error.detail} Repeat the request."
+    return type(error)(detail, code=error.code, retry_after=error.retry_after)

@@ -1,0 +1,124 @@
+"""Profiles and settings: what users say of themselves and how their screens look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.schemas.settings import DEFAULTS, MAX_INDICATORS
+from models import Database
+from tests.factories import SignedIn, audit_rows, with_key
+from tests.problems import assert_problem
+
+ME, SETTINGS = "/api/auth/me", "/api/settings"
+EMA = {"name": "EMA", "parameters": {"length": 21, "source": "close", "shown": True, "width": "1.5"}}
+
+
+def patch(client: FlaskClient, user: SignedIn, **changes: Any) -> Any:
+    return client.patch(ME, headers=user.headers, json=changes)
+
+
+def put(client: FlaskClient, user: SignedIn, **settings: Any) -> Any:
+    return client.put(SETTINGS, headers=user.headers, json=settings)
+
+
+class TestProfile:
+    FULL = {
+        "display_name": "Ada Ł.",
+        "avatar_url": "https://example.com/ada.png",
+        "locale": "en-GB",
+        "time_zone": "Europe/London",
+        "leaderboard_opt_in": True,
+    }
+
+    def test_is_kept_and_taken_back(
+        self, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn
+    ) -> None:
+        shown = patch(client, user, **self.FULL).get_json()["data"]
+        assert shown == client.get(ME, headers=user.headers).get_json()["data"]
+        assert {name: shown[name] for name in self.FULL} == self.FULL
+        assert ("profile.changed", "done", None) in audit_rows(database)
+        assert patch(client, user, display_name=None).get_json()["data"]["display_name"] is None
+        assert client.get(ME, headers=user.headers).get_json()["data"]["locale"] == "en-GB"
+        assert client.get(ME, headers=other.headers).get_json()["data"]["locale"] is None
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {},
+            {"display_name": ""},
+            {"display_name": "x" * 65},
+            {"display_name": "a\nb"},
+            {"avatar_url": "javascript:alert(1)"},
+            {"avatar_url": "http://example.com/a.png"},
+            {"avatar_url": f"https://example.com/{'a' * 512}"},
+            {"locale": "english"},
+            {"time_zone": "Mars/Olympus"},
+            {"time_zone": "../etc/passwd"},
+            {"leaderboard_opt_in": "yes"},
+            {"leaderboard_opt_in": None},
+            {"username": "eve"},
+            {"is_admin": True},
+            {"role": "admin"},
+        ],
+    )
+    def test_refuses_what_is_wrong(
+        self, client: FlaskClient, database: Database, user: SignedIn, changes: dict[str, Any]
+    ) -> None:
+        before = client.get(ME, headers=user.headers).get_json()
+        assert_problem(patch(client, user, **changes), 422, "validation_failed")
+        assert client.get(ME, headers=user.headers).get_json() == before
+
+    def test_no_key_changes_it(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
+        headers = with_key(app, user, "read", "trade")
+        assert_problem(client.patch(ME, headers=headers, json={"locale": "de"}), 403, "forbidden")
+        assert_problem(client.put(SETTINGS, headers=headers, json={}), 403, "forbidden")
+        assert client.get(SETTINGS, headers=headers).status_code == 200
+
+
+class TestSettings:
+    def test_have_defaults(self, client: FlaskClient, user: SignedIn) -> None:
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == DEFAULTS
+
+    def test_are_replaced(self, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn) -> None:
+        wanted = {
+            "theme": "dark",
+            "default_timeframe": "4h",
+            "chart_type": "line",
+            "indicators": [EMA],
+            "notifications": {**DEFAULTS["notifications"], "fills": ["email", "webhook"], "rejections": []},
+        }
+        assert put(client, user, **wanted).get_json()["data"] == wanted
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == wanted
+        assert client.get(SETTINGS, headers=other.headers).get_json()["data"] == DEFAULTS
+        assert audit_rows(database)[-1] == ("settings.changed", "done", None)
+        assert put(client, user, theme="light").get_json()["data"] == {**DEFAULTS, "theme": "light"}
+
+    def test_take_the_other_names_of_time_frames(self, client: FlaskClient, user: SignedIn) -> None:
+        assert put(client, user, default_timeframe="5minute").get_json()["data"]["default_timeframe"] == "5m"
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {"theme": "neon"},
+            {"default_timeframe": "7m"},
+            {"chart_type": "pie"},
+            {"indicators": [EMA] * (MAX_INDICATORS + 1)},
+            {"indicators": [{"name": "x" * 65}]},
+            {"indicators": [{"name": "EMA", "parameters": {str(number): 1 for number in range(21)}}]},
+            {"indicators": [{"name": "EMA", "parameters": {"length": {"deep": 1}}}]},
+            {"indicators": [{"name": "EMA", "parameters": {"length": "x" * 65}}]},
+            {"indicators": [{"name": "EMA", "parameters": {"a b": 1}}]},
+            {"indicators": [{"name": "EMA", "parameters": {"length": None}}]},
+            {"notifications": {"fills": ["pigeon"]}},
+            {"notifications": {"fills": ["email"] * 5}},
+            {"notifications": {"weather": ["email"]}},
+            {"anything": "else"},
+        ],
+    )
+    def test_refuse_what_is_wrong(self, client: FlaskClient, user: SignedIn, wanted: dict[str, Any]) -> None:
+        assert_problem(put(client, user, **wanted), 422, "validation_failed")
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == DEFAULTS
