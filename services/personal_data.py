@@ -28,6 +28,7 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Trade,
     models.Event,
     models.Strategy,
+    models.BacktestRun,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -47,6 +48,8 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.SecondFactor,
     models.RecoveryCode,
     models.IdempotencyKey,
+    models.Job,
+    models.Lease,
     models.EventCounter,
     models.Installation,
 )

@@ -30,8 +30,8 @@ class HistoryMarket(Tape):
         self.count: int = recordings[0].columns.shape[1]
         if not 0 <= past < self.count:
             raise RecordingError(f"there are {self.count} candles, {past} of which are to lie in the past")
-        self.begins = first + past * frame
-        self.ends = first + self.count * frame
+        self.begins: int = first + past * frame
+        self.ends: int = first + self.count * frame
         self._parts = {each.symbol: ReplayMarket(each, 1.0, self.begins, past=past) for each in recordings}
         listings = [listing for part in self._parts.values() for listing in part._listings.values()]
         known = {each.symbol: each for each in rules}
