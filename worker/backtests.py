@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 
@@ -42,7 +44,11 @@ def _play(run: Run, run_id: str) -> int:
     """Return the exit code. :raises Interrupted: the job may not go on; the process has ended."""
     command = (sys.executable, "-m", "engine.backtests", run_id)
     # the pipe closes with this process, also when it is killed: the other one ends then
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    with (
+        # here and not there, for a process that is killed leaves its files behind
+        tempfile.TemporaryDirectory(prefix="backtest-") as directory,
+        subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": directory}) as process,
+    ):
         try:
             while process.poll() is None:
                 run.check()

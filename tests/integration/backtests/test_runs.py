@@ -28,7 +28,7 @@ from tests.factories import SignedIn, services_of, sign_in
 from utils.backtests import Played
 from utils.errors import Refused
 from utils.octobot_bridge import OctoBotBridge
-from worker.backtests import ATTEMPTS, Ended, handler
+from worker.backtests import AGAIN, ATTEMPTS, Ended, handler
 
 RUNS = "/api/backtesting/runs"
 DCA: dict[str, Any] = {
@@ -187,6 +187,21 @@ def test_a_killed_run_is_played_again(
     assert get(client, user, run["id"])["state"] == "running"
     handler(services_of(app).backtests).call(take(database))
     assert get(client, user, run["id"])["state"] == "succeeded"
+
+
+def test_the_process_ends_with_the_worker(
+    client: FlaskClient, user: SignedIn, database: Database, environment: None
+) -> None:
+    run = start(client, user, **{"timeframe": "1m", "settings": {"every": 1, "order_value": "5"}})
+    command = (sys.executable, "-m", "engine.backtests", run["id"])
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        end = time.monotonic() + 30
+        while get(client, user, run["id"])["state"] == "queued" and time.monotonic() < end:
+            time.sleep(0.02)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == AGAIN
+    assert get(client, user, run["id"])["state"] == "running"
 
 
 def test_a_process_that_ends_again_and_again_is_given_up(
