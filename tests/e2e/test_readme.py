@@ -147,8 +147,14 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
 
 
 def test_a_grid_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
-    funded, started, orders, stopped = answers(tour.stdout)[22:]
+    funded, started, orders, stopped = answers(tour.stdout)[22:26]
     assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
     assert orders["data"]
     assert {order["account"] for order in orders["data"]} == {started["data"]["account"]}
     assert {order["type"] for order in orders["data"]} == {"limit"}
+
+
+def test_a_key_for_a_program_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    (wallet,) = answers(tour.stdout)[26:]
+    assert wallet["data"]["mode"] == "paper"
+    assert Decimal(wallet["data"]["currencies"]["USDT"]["total"]) > 0
