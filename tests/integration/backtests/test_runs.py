@@ -192,7 +192,7 @@ def test_a_killed_run_is_played_again(
 def test_the_process_ends_with_the_worker(
     client: FlaskClient, user: SignedIn, database: Database, environment: None
 ) -> None:
-    run = start(client, user, **{"timeframe": "1m", "settings": {"every": 1, "order_value": "5"}})
+    run = start(client, user, timeframe="1m", settings={"every": 1, "order_value": "5"})
     command = (sys.executable, "-m", "engine.backtests", run["id"])
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         end = time.monotonic() + 30
