@@ -59,7 +59,7 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write"},
+    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write"},
     "admin": ROLES["admin"] - _USER,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""
