@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -46,16 +47,7 @@ class LiveBooking(Booking):
         gain = self._valuation.fill(market, order.side, made, before)
         trade = orders.trade(order, made, gain, clock.now())
         trade = replace(trade, cost=fill.cost, fee=fill.fee, exchange_trade_id=fill.id)
-        filled, cost = order.filled + fill.amount, order.cost + fill.cost
-        order = replace(
-            order,
-            filled=filled,
-            remaining=max(order.amount - filled, ZERO),
-            average=(cost / filled).quantize(DIGITS),
-            cost=cost,
-            fee=summed(order.fee, fill.fee),
-            updated_at=trade.created_at,
-        )
+        order = with_fill(order, fill, trade.created_at)
         unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
         unit.trade(trade)
         remember(self.trades, trade)
@@ -98,7 +90,21 @@ class LiveBooking(Booking):
         self._untold[currency] = None
 
 
-def summed(so_far: Fee | None, fee: Fee | None) -> Fee | None:
+def with_fill(order: wire.Order, fill: ExchangeFill, at: datetime) -> wire.Order:
+    """Return `order` with one more fill; its status is for the caller to say."""
+    filled, cost = order.filled + fill.amount, order.cost + fill.cost
+    return replace(
+        order,
+        filled=filled,
+        remaining=max(order.amount - filled, ZERO),
+        average=(cost / filled).quantize(DIGITS),
+        cost=cost,
+        fee=_summed(order.fee, fill.fee),
+        updated_at=at,
+    )
+
+
+def _summed(so_far: Fee | None, fee: Fee | None) -> Fee | None:
     """Return what an order paid; fees in another currency than its first are on the trades alone."""
     if so_far is None or fee is None:
         return so_far or fee

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from engine import orders
 from engine.booking import remember
-from engine.live.booking import summed
+from engine.live.booking import with_fill
 from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.told import Income
 from engine.live.outcomes import ExchangeFill
 from engine.orders import Fill
 from engine.unit import Unit
-from engine.valuation import DIGITS, Valuation
+from engine.valuation import Valuation
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO
@@ -53,16 +53,7 @@ class FuturesBooking:
         made = Fill(new_id(), fill.price, fill.amount, fee)
         trade = orders.trade(order, made, realized if gain else None, clock.now())
         trade = replace(trade, cost=fill.cost, fee=fill.fee, exchange_trade_id=fill.id)
-        filled, cost = order.filled + fill.amount, order.cost + fill.cost
-        order = replace(
-            order,
-            filled=filled,
-            remaining=max(order.amount - filled, ZERO),
-            average=(cost / filled).quantize(DIGITS),
-            cost=cost,
-            fee=summed(order.fee, fill.fee),
-            updated_at=trade.created_at,
-        )
+        order = with_fill(order, fill, trade.created_at)
         unit.order(replace(order, status=order.status if order.status == "pending_cancel" else "partially_filled"))
         unit.trade(trade)
         remember(self.trades, trade)
