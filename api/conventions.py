@@ -85,6 +85,8 @@ PARAMETERS = {
     "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
     "strategy_name": "The name of a strategy.",
+    "alert_id": "The id of a price alert.",
+    "webhook_id": "The id of a webhook.",
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",

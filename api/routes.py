@@ -5,6 +5,7 @@ from api import (
     admin_audit,
     admin_figures,
     admin_users,
+    alerts,
     api_keys,
     auth,
     backtests,
@@ -15,6 +16,7 @@ from api import (
     health,
     market,
     metrics,
+    notifications,
     pages,
     paper_trading,
     personal_data,
@@ -27,6 +29,7 @@ from api import (
     strategies,
     stream,
     trading,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -47,6 +50,9 @@ BLUEPRINTS = (
     backtests.blueprint,
     market.blueprint,
     stream.blueprint,
+    notifications.blueprint,
+    alerts.blueprint,
+    webhooks.blueprint,
     gateway.blueprint,
     config.blueprint,
     admin_users.blueprint,

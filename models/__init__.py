@@ -8,6 +8,14 @@ from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.jobs import Job, Lease
+from models.notifications import (
+    Notification,
+    NotificationCursor,
+    NotificationSetting,
+    PriceAlert,
+    Webhook,
+    WebhookDelivery,
+)
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -31,8 +39,12 @@ __all__ = [
     "KillSwitch",
     "Lease",
     "LedgerEntry",
+    "Notification",
+    "NotificationCursor",
+    "NotificationSetting",
     "Order",
     "Position",
+    "PriceAlert",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -45,4 +57,6 @@ __all__ = [
     "Trade",
     "User",
     "UserSettings",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -27,6 +27,7 @@ _STREAM = "text/event-stream"
 LEFT_OUT = (
     "credentials",
     "second factor",
+    "webhooks",
     "close_position",
     "close_paper_position",
     "delete_me",
@@ -47,6 +48,7 @@ STORY = (
 
 PATH_VALUES = {
     "account_id": "{{openedId}}",
+    "alert_id": "{{alertId}}",
     "api_key_id": "{{apiKeyId}}",
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
@@ -127,6 +129,7 @@ KEEP = {
     "list_sessions": {"sessionId": "answer[0].id"},
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
+    "create_price_alert": {"alertId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
     "start_backtest": {"runId": "answer.id"},

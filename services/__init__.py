@@ -12,6 +12,7 @@ from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
+from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.backtests import Backtests
@@ -28,6 +29,7 @@ from services.jobs import Jobs
 from services.leases import Leases
 from services.market import Market
 from services.metrics import Metrics
+from services.notifications import EventReader, Notifications
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -50,7 +52,9 @@ from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
+from services.webhooks import Webhooks
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -83,6 +87,9 @@ class Services:
     signals: Signals
     backtests: Backtests
     market: Market
+    notifications: Notifications
+    webhooks: Webhooks
+    alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
@@ -116,6 +123,9 @@ class WorkerServices:
     jobs: Jobs
     leases: Leases
     backtests: Backtests
+    event_reader: EventReader
+    webhooks: Webhooks
+    alert_watch: AlertWatch
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -127,9 +137,17 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         jobs=Jobs(database),
         leases=Leases(database),
         backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
+        event_reader=EventReader(database),
+        webhooks=_webhooks(settings, database),
+        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
+
+
+def _webhooks(settings: Settings, database: Database) -> Webhooks:
+    outbound = Outbound(allow_private=settings.webhook_private_addresses)
+    return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
 
 
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
@@ -201,6 +219,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         signals=Signals(database, bridge, strategies),
         backtests=Backtests(database, bridge, idempotency),
         market=Market(bridge),
+        notifications=Notifications(database),
+        webhooks=_webhooks(settings, database),
+        alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),

@@ -121,6 +121,11 @@ def _forget(session: Session, user_id: str) -> None:
         models.UserSettings,
         models.IdempotencyKey,
         models.BacktestRun,
+        models.Job,
+        models.Webhook,
+        models.Notification,
+        models.NotificationSetting,
+        models.PriceAlert,
     ):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))

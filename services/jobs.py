@@ -94,8 +94,9 @@ def add(
     """
     moment = clock.now()
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    row: dict[str, Any] = {"id": ids.new_id(), "kind": kind, "key": key, "payload": msgspec.json.encode(payload).decode()}
-    row |= {"user_id": user_id, "state": "queued", "run_at": run_at or moment, "attempts": 0, "created_at": moment}
+    row: dict[str, Any] = {"id": ids.new_id(), "kind": kind, "key": key, "user_id": user_id, "state": "queued"}
+    row |= {"payload": msgspec.json.encode(payload).decode(), "run_at": run_at or moment, "attempts": 0}
+    row |= {"created_at": moment}
     statement = insert(Job).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(Job.id)
     added = session.execute(statement).scalar()
     return added or session.execute(select(Job.id).where(Job.key == key)).scalar_one()

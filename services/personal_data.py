@@ -29,6 +29,10 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Event,
     models.Strategy,
     models.BacktestRun,
+    models.Notification,
+    models.NotificationSetting,
+    models.Webhook,
+    models.PriceAlert,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -51,6 +55,8 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.Job,
     models.Lease,
     models.EventCounter,
+    models.WebhookDelivery,
+    models.NotificationCursor,
     models.Installation,
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices
+from services import WorkerServices, webhooks
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
@@ -12,4 +12,7 @@ from worker import backtests
 
 def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
-    return {KIND: backtests.handler(services.backtests)}
+    return {
+        KIND: backtests.handler(services.backtests),
+        webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
+    }

@@ -29,7 +29,11 @@ class Every:
 
 def schedule(services: WorkerServices) -> Sequence[Every]:
     """Return what there is to do."""
-    return [Every(name="old jobs", seconds=3600.0, call=services.jobs.forget)]
+    return [
+        Every(name="account events", seconds=1.0, call=services.event_reader.run),
+        Every(name="price alerts", seconds=1.0, call=services.alert_watch.run),
+        Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
+    ]
 
 
 class Schedule:
@@ -55,7 +59,7 @@ class Schedule:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def _repeat(self, thing: Every) -> None:
-        due = time.monotonic()
+        due, told = time.monotonic(), ""
         # another worker's turn may become this one's within a second
         while not self._stopped.wait(max(due - time.monotonic(), 0.01) if self._may_run() else 0.2):
             if not self._may_run() or time.monotonic() < due:
@@ -63,7 +67,10 @@ class Schedule:
             due = time.monotonic() + thing.seconds
             try:
                 thing.call()
+                told = ""
             except TradingError as error:
-                _log.warning("%s: %s", thing.name, error.detail)
+                if error.detail != told:  # an engine that is away is away for more than one turn
+                    _log.warning("%s: %s", thing.name, error.detail)
+                told = error.detail
             except Exception:
                 _log.exception("%s went wrong", thing.name)

@@ -26,7 +26,7 @@ SCHEDULE = "schedule"
 
 
 class Worker:
-    """Do jobs until asked to stop. `holder` names it among all workers, `lease` is how long a dead one is waited for."""
+    """Do jobs until asked to stop. `holder` names it among all workers, `lease` how long a dead one is waited for."""
 
     def __init__(
         self,

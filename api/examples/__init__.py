@@ -8,6 +8,7 @@ from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
 from api.examples.backtests import BACKTESTS
 from api.examples.market import MARKET
+from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
 from api.examples.trading import TRADING
@@ -29,5 +30,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **STRATEGIES,
     **BACKTESTS,
     **MARKET,
+    **NOTIFICATIONS,
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""
