@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -82,6 +82,7 @@ class Engine:
         source: MarketSource | None = None,
         others: Sequence[MarketSource] = (),
         timing: Timing | None = None,
+        time_source: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         registry.register(settings)
@@ -91,7 +92,7 @@ class Engine:
         self.metrics = Metrics()
         self._account_events = AccountEvents()
         self._journal = Journal(self._journal_database, self._account_events, self.metrics)
-        self.market = self._open_market(source)
+        self.market = self._open_market(source, time_source)
         given = {other.exchange for other in others}
         followed = [market for market in exchange_markets(settings) if market.exchange not in given]
         self._near = [self.market, *(LocalMarket(other, settings.demo_tick_seconds) for other in others)]
@@ -282,10 +283,10 @@ class Engine:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s failed", task.get_name(), exc_info=error)
 
-    def _open_market(self, source: MarketSource | None) -> Market:
+    def _open_market(self, source: MarketSource | None, time_source: Callable[[], float]) -> Market:
         source = source or self._demo_source()
-        register(source, time.time)
-        return LocalMarket(source, self._settings.demo_tick_seconds)
+        register(source, time_source)
+        return LocalMarket(source, self._settings.demo_tick_seconds, time_source)
 
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""

@@ -2,6 +2,7 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
+from models.backtests import BacktestRun
 from models.base import Base
 from models.credentials import Credential
 from models.database import Database
@@ -24,6 +25,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "AuditEntry",
+    "BacktestRun",
     "Balance",
     "Base",
     "Credential",

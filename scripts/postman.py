@@ -33,6 +33,7 @@ LEFT_OUT = (
     "delete_me",
     "open_market_socket",
     "open_account_socket",
+    "get_backtest_report",
 )
 """Folders and operations."""
 
@@ -52,6 +53,7 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
@@ -85,6 +87,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "strategy_class": "signal",
         "portfolio_name": "BTC/USDT",
         "funding": "50",
+    },
+    "NewBacktest": {
+        "strategy_class": "dca",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "starting_portfolio": {"USDT": "1000"},
     },
     "StrategyChanges": {"settings": {"share_percent": "50"}},
     "Restore": {"strategy_name": "{{strategyName}}"},
@@ -124,6 +132,7 @@ KEEP = {
     "create_price_alert": {"alertId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
+    "start_backtest": {"runId": "answer.id"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open

@@ -15,6 +15,7 @@ from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.backtests import Backtests
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -84,6 +85,7 @@ class Services:
     strategy_additions: StrategyAdditions
     strategy_holdings: StrategyHoldings
     signals: Signals
+    backtests: Backtests
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -120,6 +122,7 @@ class WorkerServices:
 
     jobs: Jobs
     leases: Leases
+    backtests: Backtests
     event_reader: EventReader
     webhooks: Webhooks
     alert_watch: AlertWatch
@@ -133,6 +136,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
+        backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
         event_reader=EventReader(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
@@ -213,6 +217,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
+        backtests=Backtests(database, bridge, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),

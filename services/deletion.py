@@ -120,6 +120,7 @@ def _forget(session: Session, user_id: str) -> None:
         models.Credential,
         models.UserSettings,
         models.IdempotencyKey,
+        models.BacktestRun,
         models.Job,
         models.Webhook,
         models.Notification,

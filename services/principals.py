@@ -20,6 +20,8 @@ _USER = frozenset(
         "orders:write",
         "strategies:read",
         "strategies:write",
+        "backtests:read",
+        "backtests:write",
         "market:read",
         "gateway:read",
         "streams:read",
@@ -61,7 +63,7 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "notifications:write"},
+    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write", "notifications:write"},
     "admin": ROLES["admin"] - _USER,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
+from api.examples.backtests import BACKTESTS
 from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import BALANCE, ORDER, POSITION
@@ -27,6 +28,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **TRADING,
     **_PAPER,
     **STRATEGIES,
+    **BACKTESTS,
     **MARKET,
     **NOTIFICATIONS,
 }
