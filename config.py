@@ -53,6 +53,8 @@ class Settings:
     max_accounts: int = 20
     max_strategies: int = 50
     equity_sample_seconds: float = 300.0
+    job_lease_seconds: float = 30.0
+    webhook_private_addresses: bool = False
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
@@ -122,6 +124,8 @@ class Settings:
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
             max_strategies=reader.integer("MAX_STRATEGIES", 50, low=1, high=10_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
+            job_lease_seconds=reader.number("JOB_LEASE_SECONDS", 30.0, low=1.0, high=3600.0),
+            webhook_private_addresses=reader.flag("WEBHOOK_PRIVATE_ADDRESSES", False),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),

@@ -37,6 +37,9 @@ they trigger only while it runs.
 gives what it holds back; `remove` puts it away, `delete` is for good. One that fails is stopped, with its open orders
 canceled, and says why in `error`. An action that does not go with its state is answered 409 `strategy_<state>`.
 
+**Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
+`succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
@@ -74,6 +77,7 @@ PARAMETERS = {
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
     "role": "The role of the user.",
+    "run_id": "The id of a backtest.",
     "search": "A part of the symbol, in any case.",
     "signal_key": "The secret key of `POST /api/strategies/{strategy_name}/signal-keys`.",
     "signal_key_id": "The id of a key.",
@@ -81,6 +85,8 @@ PARAMETERS = {
     "session_id": "The id of a session.",
     "since_id": "The id of the last event that was read.",
     "strategy_name": "The name of a strategy.",
+    "alert_id": "The id of a price alert.",
+    "webhook_id": "The id of a webhook.",
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",

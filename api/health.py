@@ -21,5 +21,5 @@ def check_liveness() -> dict[str, str]:
 @blueprint.route("/health/ready", permission=PUBLIC, limit=UNLIMITED, errors=(503,))
 @blueprint.response(200, ReadinessSchema)
 def check_readiness() -> Readiness:
-    """Tell whether database, engine and feeds work; 503 names those that do not."""
+    """Tell whether database, engine, feeds, streamer and worker work; 503 names those that do not."""
     return services.health.check()

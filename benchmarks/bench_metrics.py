@@ -37,13 +37,18 @@ def _measure(name: str) -> tuple[float, ...]:
     from werkzeug.test import create_environ, run_wsgi_app
 
     from benchmarks import bare
+    from models import Database
+    from services.jobs import Jobs
+    from services.leases import Leases
     from services.metrics import Metrics
     from utils.octobot_bridge import OctoBotBridge, UnixTransport
     from utils.streamer_channel import StreamerChannel
 
     app, environ = bare.create_app(), create_environ("/bare")
     bridge = OctoBotBridge(UnixTransport(Path(name) / "none.sock"))
-    metrics = Metrics(bridge, StreamerChannel(Path(name) / "none.sock"), secrets.token_hex(32))
+    database = Database(f"sqlite:///{Path(name) / 'none.db'}")
+    streamer = StreamerChannel(Path(name) / "none.sock")
+    metrics = Metrics(bridge, streamer, Jobs(database), Leases(database), secrets.token_hex(32))
     for number in range(ROUTES):
         metrics.count_request(f"/route/{number}", "GET", 200, 0.001 * number)
     return (

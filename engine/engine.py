@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class Engine:
         source: MarketSource | None = None,
         others: Sequence[MarketSource] = (),
         timing: Timing | None = None,
+        time_source: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         check_exchanges(settings)
@@ -95,7 +96,7 @@ class Engine:
         self.metrics = Metrics()
         self._account_events = AccountEvents()
         self._journal = Journal(self._journal_database, self._account_events, self.metrics)
-        self.market = self._open_market(source)
+        self.market = self._open_market(source, time_source)
         given = {other.exchange for other in others}
         connections = Connections(self._database, settings)
         followed = [connections.market(name) for name in connections.names() if name not in given]
@@ -276,10 +277,10 @@ class Engine:
         self.strategies.follow(market)
         return Feed(market, prices, Ticks(market, self._triggers, self._accounts, self.desk, self._spawn), self._spawn)
 
-    def _open_market(self, source: MarketSource | None) -> Market:
+    def _open_market(self, source: MarketSource | None, time_source: Callable[[], float]) -> Market:
         source = source or self._demo_source()
-        register(source, time.time)
-        return LocalMarket(source, self._settings.demo_tick_seconds)
+        register(source, time_source)
+        return LocalMarket(source, self._settings.demo_tick_seconds, time_source)
 
     def _demo_source(self) -> MarketSource:
         """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""

@@ -55,6 +55,7 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._account_events = account_events or AccountEvents()
+        self._last: asyncio.Future[None] | None = None
         self._unresolved: tuple[Transaction, Rows] | None = None
         self._tidy_again = 0.0
         self.followers: dict[str, Follower] = {}
@@ -87,11 +88,13 @@ class Journal:
         if follower is not None and unit.orders:
             future.add_done_callback(partial(_pass_on, follower, list(unit.orders.values())))
         self._waiting.put((unit, future))
+        self._last = future
         return future
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is committed or refused."""
-        await self.submit(Unit(Line("", "")))
+        if self._last is not None and not self._last.done():
+            await self.submit(Unit(Line("", "")))
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:

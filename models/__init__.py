@@ -2,12 +2,22 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
+from models.backtests import BacktestRun
 from models.base import Base
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
 from models.exchanges import connected as connected_exchanges
 from models.exchanges import remember as remember_exchange
+from models.jobs import Job, Lease
+from models.notifications import (
+    Notification,
+    NotificationCursor,
+    NotificationSetting,
+    PriceAlert,
+    Webhook,
+    WebhookDelivery,
+)
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
@@ -17,6 +27,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "AuditEntry",
+    "BacktestRun",
     "Balance",
     "Base",
     "Credential",
@@ -26,10 +37,16 @@ __all__ = [
     "EventCounter",
     "IdempotencyKey",
     "Installation",
+    "Job",
     "KillSwitch",
+    "Lease",
     "LedgerEntry",
+    "Notification",
+    "NotificationCursor",
+    "NotificationSetting",
     "Order",
     "Position",
+    "PriceAlert",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -42,6 +59,8 @@ __all__ = [
     "Trade",
     "User",
     "UserSettings",
+    "Webhook",
+    "WebhookDelivery",
     "connected_exchanges",
     "remember_exchange",
 ]

@@ -27,11 +27,13 @@ _STREAM = "text/event-stream"
 LEFT_OUT = (
     "credentials",
     "second factor",
+    "webhooks",
     "close_position",
     "close_paper_position",
     "delete_me",
     "open_market_socket",
     "open_account_socket",
+    "get_backtest_report",
 )
 """Folders and operations."""
 
@@ -46,10 +48,12 @@ STORY = (
 
 PATH_VALUES = {
     "account_id": "{{openedId}}",
+    "alert_id": "{{alertId}}",
     "api_key_id": "{{apiKeyId}}",
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
@@ -83,6 +87,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "strategy_class": "signal",
         "portfolio_name": "BTC/USDT",
         "funding": "50",
+    },
+    "NewBacktest": {
+        "strategy_class": "dca",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "starting_portfolio": {"USDT": "1000"},
     },
     "StrategyChanges": {"settings": {"share_percent": "50"}},
     "Restore": {"strategy_name": "{{strategyName}}"},
@@ -119,8 +129,10 @@ KEEP = {
     "list_sessions": {"sessionId": "answer[0].id"},
     "list_accounts": {"accountId": "answer[0].id"},
     "open_account": {"openedId": "answer.id"},
+    "create_price_alert": {"alertId": "answer.id"},
     "create_api_key": {"apiKeyId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
+    "start_backtest": {"runId": "answer.id"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open

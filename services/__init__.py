@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import migrations
 from config import Settings
 from models import Database
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
+from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.backtests import Backtests
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -22,9 +25,12 @@ from services.equity import EquityCurves
 from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
+from services.jobs import Jobs
+from services.leases import Leases
 from services.logs import Logs
 from services.market import Market
 from services.metrics import Metrics
+from services.notifications import EventReader, Notifications
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -47,7 +53,9 @@ from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
+from services.webhooks import Webhooks
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -78,7 +86,11 @@ class Services:
     strategy_additions: StrategyAdditions
     strategy_holdings: StrategyHoldings
     signals: Signals
+    backtests: Backtests
     market: Market
+    notifications: Notifications
+    webhooks: Webhooks
+    alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
@@ -106,6 +118,40 @@ class StreamServices:
     close: Callable[[], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerServices:
+    """The use cases that the worker needs."""
+
+    jobs: Jobs
+    leases: Leases
+    backtests: Backtests
+    event_reader: EventReader
+    webhooks: Webhooks
+    alert_watch: AlertWatch
+    is_schema_current: Callable[[], bool]
+    close: Callable[[], None]
+
+
+def build_for_worker(settings: Settings) -> WorkerServices:
+    """Wire the services of the worker together."""
+    database = Database(settings.database_url)
+    return WorkerServices(
+        jobs=Jobs(database),
+        leases=Leases(database),
+        backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
+        event_reader=EventReader(database),
+        webhooks=_webhooks(settings, database),
+        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        is_schema_current=lambda: migrations.is_current(database),
+        close=database.close,
+    )
+
+
+def _webhooks(settings: Settings, database: Database) -> Webhooks:
+    outbound = Outbound(allow_private=settings.webhook_private_addresses)
+    return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
+
+
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     """Wire the services of the streamer together, for at most `threads` questions at a time."""
     database = Database(settings.database_url, pool_size=threads)
@@ -125,7 +171,8 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
 def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
     """Wire the services together."""
     streamer = StreamerChannel(settings.streamer_socket)
-    metrics = Metrics(bridge, streamer, settings.metrics_token)
+    jobs, leases = Jobs(database), Leases(database)
+    metrics = Metrics(bridge, streamer, jobs, leases, settings.metrics_token)
     bridge = bridge.observed(metrics.count_call)
     passwords = Passwords(processes=settings.web_workers)
     vault = Vault.of(settings.encryption_keys)
@@ -172,7 +219,11 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
+        backtests=Backtests(database, bridge, idempotency),
         market=Market(bridge),
+        notifications=Notifications(database),
+        webhooks=_webhooks(settings, database),
+        alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
@@ -185,7 +236,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
         gateway=Gateway(database, bridge),
-        health=Health(database, bridge, streamer),
+        health=Health(database, bridge, streamer, leases),
         logs=Logs(settings.log_dir),
         metrics=metrics,
     )

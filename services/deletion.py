@@ -115,7 +115,18 @@ def _forget(session: Session, user_id: str) -> None:
     )
     strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
     session.execute(delete(models.SignalKey).where(models.SignalKey.strategy_id.in_(strategies)))
-    for owned in (models.Session, models.Credential, models.UserSettings, models.IdempotencyKey):
+    for owned in (
+        models.Session,
+        models.Credential,
+        models.UserSettings,
+        models.IdempotencyKey,
+        models.BacktestRun,
+        models.Job,
+        models.Webhook,
+        models.Notification,
+        models.NotificationSetting,
+        models.PriceAlert,
+    ):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))
     api_keys.end_all(session, user_id)

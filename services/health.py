@@ -5,6 +5,7 @@ from __future__ import annotations
 import migrations
 from config import DEMO
 from models import Database
+from services.leases import Leases
 from utils.errors import BridgeError, FieldError, NotReady, StorageUnavailable, StreamerUnavailable
 from utils.octobot_bridge import OctoBotBridge
 from utils.streamer_channel import StreamerChannel
@@ -23,22 +24,27 @@ class Readiness(Message, frozen=True, kw_only=True):
     engine: str = "ready"
     feeds: str = "ready"
     streamer: str = "ready"
+    worker: str = "ready"
 
 
 class Health:
     """Look at the parts a request may need."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, streamer: StreamerChannel) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge, streamer: StreamerChannel, leases: Leases) -> None:
         self._database = database
         self._bridge = bridge.within(ENGINE_SECONDS)
         self._streamer = streamer
+        self._leases = leases
 
     def check(self) -> Readiness:
         """Return the readiness of every part.
 
         :raises NotReady: naming each part that is not ready in `errors`.
         """
-        faults = [*self._database_faults(), *self._engine_faults(), *self._streamer_faults()]
+        database = self._database_faults()
+        faults = [*database, *self._engine_faults(), *self._streamer_faults()]
+        # the worker tells through the database that it lives
+        faults += [] if database else self._worker_faults()
         if faults:
             names = ", ".join(fault.field for fault in faults)
             raise NotReady(f"Not ready: {names}.", errors=tuple(faults), retry_after=RETRY_AFTER)
@@ -70,3 +76,11 @@ class Health:
         except StreamerUnavailable as error:
             return [FieldError(field="streamer", code=error.code, message=error.detail)]
         return []
+
+    def _worker_faults(self) -> list[FieldError]:
+        try:
+            if self._leases.is_a_worker_alive():
+                return []
+        except StorageUnavailable as error:
+            return [FieldError(field="worker", code=error.code, message=error.detail)]
+        return [FieldError(field="worker", code="worker_unavailable", message="No worker has been heard of lately.")]

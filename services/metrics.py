@@ -11,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from services.jobs import Jobs
+from services.leases import Leases
 from services.principals import SCRAPER, Principal
 from utils import shared_metrics
 from utils.errors import TradingError
@@ -40,9 +42,13 @@ class Metrics:
     The processes of one web server share their counts (`utils.shared_metrics`); the engine counts for itself.
     """
 
-    def __init__(self, bridge: OctoBotBridge, streamer: StreamerChannel, token: str) -> None:
+    def __init__(
+        self, bridge: OctoBotBridge, streamer: StreamerChannel, jobs: Jobs, leases: Leases, token: str
+    ) -> None:
         self._bridge = bridge.within(PART_SECONDS)
         self._streamer = streamer
+        self._jobs = jobs
+        self._leases = leases
         self._token = token.encode()
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
@@ -95,7 +101,9 @@ class Metrics:
     def page(self) -> str:
         """Return everything; of a part that does not answer only that it is away."""
         engine, streamer = _answer(self._bridge.metrics), _answer(self._streamer.status)
-        return _text(_Here(engine is not None, streamer)) + _text(self._shared()) + (engine or "")
+        is_alive, jobs = _answer(self._leases.is_a_worker_alive), _answer(self._jobs.counts)
+        up = {"engine": engine is not None, "streamer": streamer is not None, "worker": bool(is_alive)}
+        return _text(_Here(up, streamer, jobs or {})) + _text(self._shared()) + (engine or "")
 
     def _shared(self) -> Collector:
         directory = shared_metrics.directory()
@@ -109,14 +117,20 @@ class Metrics:
 class _Here(Collector):
     """What is known at the moment of a scrape; such gauges are not counted in the files that processes share."""
 
-    def __init__(self, engine: bool, streamer: StreamerStatus | None) -> None:
-        self._engine = engine
+    def __init__(
+        self, up: Mapping[str, bool], streamer: StreamerStatus | None, jobs: Mapping[tuple[str, str], int]
+    ) -> None:
+        self._up = up
         self._streamer = streamer
+        self._jobs = jobs
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("trading_build_info", "The version that runs", "version", {VERSION: 1})
-        up = {"engine": self._engine, "streamer": self._streamer is not None}
-        yield _gauge("trading_up", "1 when the part has answered this scrape", "part", up)
+        yield _gauge("trading_up", "1 when the part has answered this scrape", "part", self._up)
+        kept = GaugeMetricFamily("trading_jobs", "Jobs that are kept, by kind and state", labels=["kind", "state"])
+        for labels, count in self._jobs.items():
+            kept.add_metric(labels, count)
+        yield kept
         if self._streamer is not None:
             yield from _streams(self._streamer)
 

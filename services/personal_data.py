@@ -28,6 +28,11 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Trade,
     models.Event,
     models.Strategy,
+    models.BacktestRun,
+    models.Notification,
+    models.NotificationSetting,
+    models.Webhook,
+    models.PriceAlert,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -47,7 +52,11 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.SecondFactor,
     models.RecoveryCode,
     models.IdempotencyKey,
+    models.Job,
+    models.Lease,
     models.EventCounter,
+    models.WebhookDelivery,
+    models.NotificationCursor,
     models.Installation,
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""

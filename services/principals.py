@@ -20,9 +20,15 @@ _USER = frozenset(
         "orders:write",
         "strategies:read",
         "strategies:write",
+        "backtests:read",
+        "backtests:write",
         "market:read",
         "gateway:read",
         "streams:read",
+        "notifications:read",
+        "notifications:write",
+        "webhooks:read",
+        "webhooks:write",
     }
 )
 
@@ -47,8 +53,8 @@ ROLES: dict[str, frozenset[str]] = {
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
-SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write"})
-"""What no API key may do: change who its owner is and how they come in, or hand over keys to exchanges."""
+SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write", "webhooks:write"})
+"""What no API key may do: change who its owner is, how they come in or who else is told, or hand over exchange keys."""
 
 
 def _reads(permissions: frozenset[str]) -> frozenset[str]:
@@ -58,7 +64,7 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write"},
+    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write", "notifications:write"},
     "admin": ROLES["admin"] - _USER,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from models import Credential, Database, SecondFactor
-from services import audit, second_factors
+from models import Credential, Database, SecondFactor, Webhook
+from services import audit, second_factors, webhooks
 from utils import credentials
 from utils.errors import NotReady
 from utils.vault import Sealed, Vault
@@ -34,7 +34,7 @@ class Shelf:
     """A table of sealed secrets: what one is called, its id, how it is sealed anew, what the audit log says then."""
 
     noun: str
-    table: type[Credential | SecondFactor]
+    table: type[Credential | SecondFactor | Webhook]
     id: InstrumentedAttribute[str]
     reseal: Callable[[Vault, Row[Any]], Sealed]
     action: str
@@ -50,9 +50,15 @@ def _reseal_totp(vault: Vault, row: Row[Any]) -> Sealed:
     return vault.seal(vault.open(Sealed(row.key_id, row.sealed), context), context)
 
 
+def _reseal_webhook(vault: Vault, row: Row[Any]) -> Sealed:
+    context = webhooks.context(row.user_id, row.id)
+    return vault.seal(vault.open(Sealed(row.key_id, row.sealed), context), context)
+
+
 SHELVES = (
     Shelf("credential", Credential, Credential.id, _reseal_keys, "credential.resealed"),
     Shelf("second factor of", SecondFactor, SecondFactor.user_id, _reseal_totp, "totp.resealed"),
+    Shelf("webhook", Webhook, Webhook.id, _reseal_webhook, "webhook.resealed"),
 )
 """Everything that is sealed."""
 

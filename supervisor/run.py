@@ -56,7 +56,7 @@ def _run() -> int:
             seconds = time.monotonic() - began
             _say(f"Trading Backend ready at {address} (docs at /docs), {seconds:.1f} s after the start")
 
-        streamer, engine, web = parts({**os.environ, "PORT": str(port)}, listener, locked)
+        streamer, engine, worker, web = parts({**os.environ, "PORT": str(port)}, listener, locked)
         # OctoBot takes seconds to import: meanwhile the rest is prepared. Who comes first migrates, the other waits.
         engine.start()
         try:
@@ -70,7 +70,7 @@ def _run() -> int:
         if password is not None:
             _say(f"Created the first admin: {settings.admin_username or 'admin'} / {password} (shown this once)")
         supervisor = Supervisor(
-            [streamer, engine, web],
+            [streamer, engine, worker, web],
             # While the engine has no socket the answer is known; asking would fill the log with refusals.
             probe=lambda: settings.engine_socket.exists() and is_ready(_reachable(host), port),
             announce=announce,
@@ -90,6 +90,7 @@ def parts(environment: Mapping[str, str], listener: socket.socket, locked: int) 
     return [
         Part("streamer", [sys.executable, "-m", "streaming"], environment=environment, descriptors=[locked]),
         Part("engine", [sys.executable, "-m", "engine"], environment=environment, descriptors=[locked]),
+        Part("worker", [sys.executable, "-m", "worker"], environment=environment, descriptors=[locked]),
         Part(
             "web server",
             [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Settings
 from models import Database
+from services.leases import LIVING, Leases
 from tests import databases
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
@@ -92,3 +94,9 @@ def streamer(settings: Settings) -> Iterator[None]:
     """A streamer that says it is ready, and takes nobody."""
     with streamer_that_is_ready(settings.streamer_socket):
         yield
+
+
+@pytest.fixture
+def worker(database: Database) -> None:
+    """A worker that says it lives."""
+    Leases(database).take(f"{LIVING}tests", "tests", timedelta(hours=1))

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+
+def wall() -> datetime:
+    """Return the present moment in UTC, whatever clock this process goes by."""
+    return datetime.now(UTC)
+
+
+_read: Callable[[], datetime] = wall
 
 
 def now() -> datetime:
     """Return the present moment in UTC."""
-    return datetime.now(UTC)
+    return _read()
+
+
+def go_by(read: Callable[[], datetime] | None) -> None:
+    """Let this process go by another clock than the wall's, such as that of recorded candles; None goes back."""
+    global _read  # noqa: PLW0603 - there is one present
+    _read = read or wall
 
 
 def from_ms(milliseconds: int) -> datetime:

@@ -27,7 +27,10 @@ def _default(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
+        names = value.__struct_encode_fields__
+        if names is value.__struct_fields__:
+            return msgspec.structs.asdict(value)
+        return dict(zip(names, msgspec.structs.astuple(value), strict=True))  # `from` is no name in Python
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

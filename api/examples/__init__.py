@@ -6,7 +6,9 @@ from typing import Any
 
 from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
+from api.examples.backtests import BACKTESTS
 from api.examples.market import MARKET
+from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
 from api.examples.trading import TRADING
@@ -26,6 +28,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **TRADING,
     **_PAPER,
     **STRATEGIES,
+    **BACKTESTS,
     **MARKET,
+    **NOTIFICATIONS,
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""

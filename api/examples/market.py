@@ -195,5 +195,7 @@ MARKET: dict[str, dict[str, Any]] = {
         }
     },
     "Liveness": {"live": {"status": "live"}},
-    "Readiness": {"ready": {"database": "ready", "engine": "ready", "feeds": "ready", "streamer": "ready"}},
+    "Readiness": {
+        "ready": {"database": "ready", "engine": "ready", "feeds": "ready", "streamer": "ready", "worker": "ready"}
+    },
 }

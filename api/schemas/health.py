@@ -18,3 +18,4 @@ class ReadinessSchema(Schema):
     engine = fields.String(required=True, metadata={"example": "ready"})
     feeds = fields.String(required=True, metadata={"example": "ready"})
     streamer = fields.String(required=True, metadata={"example": "ready"})
+    worker = fields.String(required=True, metadata={"example": "ready"})

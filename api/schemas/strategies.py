@@ -20,12 +20,13 @@ from utils.wire import STRATEGY_STATES
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 MOST_SETTINGS = 50
-_EXCHANGE = validate.Regexp(r"[a-z0-9_]{1,32}\Z", error="Use the exchange's name.")
+EXCHANGE = validate.Regexp(r"[a-z0-9_]{1,32}\Z", error="Use the exchange's name.")
 LEVELS = ["info", "warning", "error"]
 _NAMED = validate.Regexp(rf"{NAME}\Z", error="Use 1 to 64 letters, digits and _ . - that begin with a letter or digit.")
 
 
-def _settings(**options: Any) -> fields.Dict:
+def settings_field(**options: Any) -> fields.Dict:
+    """Return the field of a strategy's settings."""
     return fields.Dict(
         keys=fields.String(validate=validate.Length(max=64)),
         values=fields.Raw(allow_none=True),
@@ -61,7 +62,7 @@ class NewStrategySchema(_WithSettings):
         validate=validate.Length(min=1, max=512),
         metadata={"description": "What it trades: a market, or several, separated by commas."},
     )
-    settings = _settings(load_default=dict)
+    settings = settings_field(load_default=dict)
     funding = Funds(required=True, metadata={"description": "What it gets from its parent, in that one's currency."})
     name = fields.String(
         load_default=None,
@@ -85,7 +86,7 @@ class NewStrategySchema(_WithSettings):
 class StrategyChangesSchema(_WithSettings):
     """What to change of a strategy; settings that are absent stay. `setting` is an alias of `settings`."""
 
-    settings = _settings(load_default=dict)
+    settings = settings_field(load_default=dict)
     funding = Funds(
         load_default=None, allow_none=True, metadata={"description": "What it gets the next time it is funded."}
     )
@@ -166,7 +167,7 @@ class PortfolioNameSchema(Schema):
 class ExchangeQuery(Schema):
     """Whose markets are wanted."""
 
-    exchange = fields.String(load_default=DEFAULT_EXCHANGE, validate=_EXCHANGE)
+    exchange = fields.String(load_default=DEFAULT_EXCHANGE, validate=EXCHANGE)
 
 
 class SpanQuery(Schema):

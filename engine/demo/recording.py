@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
@@ -67,7 +67,7 @@ def read(path: Path) -> Recording:
     if first % seconds:
         raise RecordingError(f"{path}:{rows[0][0]}: candles of {seconds} s do not open at {first}")
     prices = [value for row in rows for value in row[2][:4]]
-    tick, lot = _unit(prices), _unit(row[2][4] for row in rows)
+    tick, lot = unit(prices), unit(row[2][4] for row in rows)
     levels = [[int(value / tick) for value in row[2][:4]] + [int(row[2][4] / lot)] for row in rows]
     for (line, *_), counts in zip(rows, levels, strict=True):
         if max(counts) > _COUNT_LIMIT:
@@ -165,6 +165,6 @@ def _filled(columns: Columns, numbers: NDArray[np.int64]) -> Columns:
     return whole
 
 
-def _unit(values: Iterator[Decimal] | list[Decimal]) -> Decimal:
+def unit(values: Iterable[Decimal]) -> Decimal:
     """Return the power of ten that every value is a multiple of, at most 1."""
     return Decimal(1).scaleb(min(0, *(int(value.normalize().as_tuple().exponent) for value in values)))

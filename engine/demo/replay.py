@@ -41,14 +41,20 @@ class ReplayMarket(Tape):
     a third of its length each; the volume grows evenly.
     """
 
-    def __init__(self, path: Path | str, speed: float, started_at: float) -> None:
-        """:raises RecordingError: when the file cannot be played."""
-        recording = read(Path(path))
+    def __init__(
+        self, recording: Path | str | Recording, speed: float, started_at: float, *, past: int | None = None
+    ) -> None:
+        """Play `recording`, of which `past` candles are history (see above for None).
+
+        :raises RecordingError: when the file cannot be played.
+        """
+        recording = recording if isinstance(recording, Recording) else read(Path(recording))
         instrument = _instrument(recording)
         columns = recording.columns.copy()
         columns[:VOLUME] *= int(recording.tick / instrument.price_tick)
         count: int = columns.shape[1]
-        past = max(count // 2, HISTORY_CANDLES) if count > HISTORY_CANDLES else count // 2
+        if past is None:
+            past = max(count // 2, HISTORY_CANDLES) if count > HISTORY_CANDLES else count // 2
         self._columns = columns
         self._totals: list[int] = [0, *np.cumsum(columns[VOLUME]).tolist()]
         self._paths = [_path(candle) for candle in columns.T.tolist()]

@@ -1,11 +1,12 @@
-"""When candles close, on the market's own clock: strategies decide then, and never by the wall's."""
+"""When candles close, on the market's own clock, and which ones have: strategies never go by the wall's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from engine.market import Market
-from utils.wire import TIMEFRAMES
+from engine.strategies.mode import Window
+from utils.wire import TIMEFRAMES, Candle, GetCandles
 
 
 class CandleClock:
@@ -25,3 +26,12 @@ class CandleClock:
             if self._running.setdefault(timeframe, number) != number:
                 self._running[timeframe] = number
                 self._closed(self._market.exchange, timeframe)
+
+
+async def closed_candles(market: Market, symbol: str, window: Window | None) -> list[Candle]:
+    """Return the candles that a class wants to see, as of the market's last tick."""
+    if window is None:
+        return []
+    query = GetCandles(exchange=market.exchange, symbol=symbol, timeframe=window.timeframe, limit=window.count + 1)
+    candles = (await market.candles(query)).candles
+    return [candle for candle in candles if candle.closed][-window.count :]

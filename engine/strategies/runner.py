@@ -22,30 +22,18 @@ from engine.journal import Journal
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.strategies.book import OrderBook
+from engine.strategies.candles import closed_candles
 from engine.strategies.mode import StrategyMode, Turn, ticket_of
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.settings import Settings
 from engine.strategies.store import Store
-from engine.strategies.thinking import StrategyFault
+from engine.strategies.thinking import PASSING, StrategyFault
 from engine.strategies.view import ALERTS, Place, Remember, Say, View, alert_generation, order_name
 from utils import wire
-from utils.errors import (
-    Conflict,
-    EngineTimeout,
-    EngineUnavailable,
-    ExchangeUnavailable,
-    NotFound,
-    NotReady,
-    Overloaded,
-    Refused,
-    StorageUnavailable,
-    TradingError,
-)
-from utils.wire import Alert, Candle, Order
+from utils.errors import Conflict, EngineTimeout, NotFound, Refused, TradingError
+from utils.wire import Alert, Order
 
 _log = logging.getLogger(__name__)
-PASSING = (StorageUnavailable, EngineUnavailable, EngineTimeout, ExchangeUnavailable, NotReady, Overloaded)
-"""Errors that say nothing of the strategy: it tries again."""
 ENDING = frozenset({"kill_switch", "account_archived"})
 """Refusals of an order after which every other one would be refused, too."""
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -83,6 +71,7 @@ class Runner:
         self._failed = failed
         self._actor = wire.Actor(user_id=record.user_id)
         self._woken = asyncio.Event()
+        self._calm = asyncio.Event()
         self.turning = asyncio.Lock()
         """Held while it looks and acts."""
         self._turn: Turn | None = None
@@ -115,7 +104,15 @@ class Runner:
 
     def wake(self) -> None:
         """Let it look at its present, as soon as it can."""
+        if not self._is_over:
+            self._calm.clear()
         self._woken.set()
+
+    async def settle(self) -> bool:
+        """Wait until it has nothing to decide; tell whether there was something."""
+        if self._calm.is_set():
+            return False
+        return await self._calm.wait()
 
     async def alert(self, alert: Alert) -> list[Order]:
         """Let it act on an alert, and return the orders that came of it; those of the first time when it has an id.
@@ -150,6 +147,7 @@ class Runner:
     async def stop(self) -> None:
         """End; a step that is under way ends first, and no other begins."""
         self._is_over = True
+        self._calm.set()
         if self._turn is not None:
             self._turn.is_over = True
         self.wake()
@@ -216,6 +214,8 @@ class Runner:
 
     async def _run(self) -> None:
         while True:
+            if not self._woken.is_set():
+                self._calm.set()
             await self._woken.wait()
             self._woken.clear()
             if self._is_over:
@@ -232,6 +232,7 @@ class Runner:
 
     def _fail(self, error: Exception) -> None:
         self._is_over = True
+        self._calm.set()
         fault = error if isinstance(error, TradingError) else StrategyFault(f"{type(error).__name__}: {error}")
         _log.warning("strategy %s failed: %s", self.record.name, fault.detail, exc_info=error)
         self._failed(self.record, fault)
@@ -274,7 +275,8 @@ class Runner:
     async def _view(self, alert: Alert | None) -> View:
         markets = {symbol: self._market.instrument(symbol) for symbol in self.record.symbols}
         prices = {symbol: self._market.fresh_quote(symbol).price for symbol in markets}
-        candles = {symbol: await self._candles(symbol) for symbol in markets}
+        window = self._kind.window(self._settings)
+        candles = {symbol: await closed_candles(self._market, symbol, window) for symbol in markets}
         currencies = {each for market in markets.values() for each in (market.base, market.quote)}
         async with self._accounts.held(self.record.account_id) as account:
             return View(
@@ -288,13 +290,3 @@ class Runner:
                 own=self._book.orders(),
                 alert=alert,
             )
-
-    async def _candles(self, symbol: str) -> list[Candle]:
-        window = self._kind.window(self._settings)
-        if window is None:
-            return []
-        query = wire.GetCandles(
-            exchange=self._market.exchange, symbol=symbol, timeframe=window.timeframe, limit=window.count + 1
-        )
-        candles = (await self._market.candles(query)).candles
-        return [candle for candle in candles if candle.closed][-window.count :]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from engine.journal import Journal
+from engine.spot import SpotAccount
 from engine.strategies.records import StrategyRecord
 from engine.unit import Line, Unit
 from utils import clock
 from utils.errors import TradingError
 from utils.wire import StrategyState
+
+Seal = Callable[[StrategyRecord, Unit], None]
+"""Adds to a unit what is to be stored with a strategy."""
 
 
 class Store:
@@ -67,3 +72,17 @@ def put(record: StrategyRecord, unit: Unit) -> None:
 def _unit(record: StrategyRecord) -> Unit:
     # not the account's own line: what is written here is not reckoned on top of its changes
     return Unit(Line(record.account_id, record.user_id))
+
+
+def put_sealed(record: StrategyRecord, seal: Seal, unit: Unit) -> None:
+    """Let `unit` store the strategy with what `seal` adds."""
+    put(record, unit)
+    seal(record, unit)
+
+
+def forget(record: StrategyRecord, seal: Seal, account: SpotAccount, unit: Unit) -> None:
+    """Let `unit` end the strategy; its account stays to be looked at, with all that it did."""
+    account.record = replace(account.record, status="archived")
+    unit.settle(status="archived")
+    unit.strategy = {"id": record.id, "state": None}
+    seal(record, unit)

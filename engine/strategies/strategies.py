@@ -17,14 +17,13 @@ from engine.journal import Journal
 from engine.keys import Claim
 from engine.market import Market
 from engine.markets import Markets
-from engine.spot import SpotAccount
 from engine.strategies import registry
 from engine.strategies.candles import CandleClock
 from engine.strategies.funding import Funding
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
 from engine.strategies.settings import stored
-from engine.strategies.store import Store, moved, put
+from engine.strategies.store import Seal, Store, forget, moved, put_sealed
 from engine.unit import Line, Unit
 from models import Database
 from utils import clock, wire
@@ -33,7 +32,6 @@ from utils.wire import FUNDED_STATES, STRATEGY_MOVES, Order, Strategy, StrategyS
 
 _log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
-Seal = Callable[[StrategyRecord, Unit], None]
 
 
 class Strategies:
@@ -160,6 +158,16 @@ class Strategies:
             except TradingError as error:
                 self._failed(record, error)
 
+    def runs(self, account_id: str) -> bool:
+        """Tell whether the strategy of an account is running."""
+        return account_id in self._runners
+
+    async def settle(self) -> bool:
+        """Wait until no strategy has anything to decide; tell whether one had."""
+        acted = [await runner.settle() for runner in list(self._runners.values())]
+        await asyncio.gather(*self._ending)
+        return any(acted)
+
     async def thin_logs(self) -> None:
         """Keep the logs of strategies to what was said last."""
         await asyncio.to_thread(self._records.thin_logs)
@@ -263,12 +271,12 @@ class Strategies:
         try:
             if target is None:
                 await self._cancel_open(record)
-                await self._funding.give_back(record, partial(_forget, changed, seal))
+                await self._funding.give_back(record, partial(forget, changed, seal))
             elif record.state in FUNDED_STATES and target not in FUNDED_STATES:
                 await self._cancel_open(record)
-                await self._funding.give_back(record, lambda _, unit: _put(changed, seal, unit))
+                await self._funding.give_back(record, lambda _, unit: put_sealed(changed, seal, unit))
             elif record.state not in FUNDED_STATES and target in FUNDED_STATES:
-                await self._funding.fund(record, lambda _, unit: _put(changed, seal, unit))
+                await self._funding.fund(record, lambda _, unit: put_sealed(changed, seal, unit))
             else:
                 await self._write(changed, seal)
         except TradingError:
@@ -285,18 +293,5 @@ class Strategies:
 
     async def _write(self, record: StrategyRecord, seal: Seal) -> None:
         unit = Unit(Line(record.account_id, record.user_id))
-        _put(record, seal, unit)
+        put_sealed(record, seal, unit)
         await self._journal.submit(unit)
-
-
-def _put(record: StrategyRecord, seal: Seal, unit: Unit) -> None:
-    put(record, unit)
-    seal(record, unit)
-
-
-def _forget(record: StrategyRecord, seal: Seal, account: SpotAccount, unit: Unit) -> None:
-    """Let `unit` end the strategy; its account stays to be looked at, with all that it did."""
-    account.record = replace(account.record, status="archived")
-    unit.settle(status="archived")
-    unit.strategy = {"id": record.id, "state": None}
-    seal(record, unit)

@@ -9,10 +9,21 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from utils.errors import TradingError
+from utils.errors import (
+    EngineTimeout,
+    EngineUnavailable,
+    ExchangeUnavailable,
+    NotReady,
+    Overloaded,
+    StorageUnavailable,
+    TradingError,
+)
 
 DECISION_SECONDS = 5.0
 """How long a strategy may think. It sees everything it needs at once, so milliseconds are usual."""
+
+PASSING = (StorageUnavailable, EngineUnavailable, EngineTimeout, ExchangeUnavailable, NotReady, Overloaded)
+"""Errors that say nothing of the strategy: it tries again."""
 
 
 class StrategyFault(TradingError):

@@ -94,7 +94,7 @@ def _part(pid: int) -> str:
     except OSError:
         return ""
     line = b" ".join(words)
-    for word, kind in ((b"engine", "engine"), (b"streaming", "streamer")):
+    for word, kind in ((b"engine", "engine"), (b"streaming", "streamer"), (b"worker", "worker")):
         if word in words:
             return kind
     return "web" if b"gunicorn" in line else "other"

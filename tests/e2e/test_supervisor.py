@@ -25,11 +25,12 @@ from supervisor import run
 from utils.errors import StorageUnavailable
 
 def parts(*arguments):
-    streamer, engine, web = real(*arguments)
+    streamer, engine, worker, web = real(*arguments)
     streamer._command[1:] = ["stand_in_streamer.py"]
     engine._command[1:] = ["stand_in_engine.py", *sys.argv[1:]]
     web._command[-1] = "stand_in_app:create_app()"
-    return [streamer, engine, web]
+    worker._command[1:] = ["stand_in_worker.py"]
+    return [streamer, engine, worker, web]
 
 real, run.parts = run.parts, parts
 prepare = types.ModuleType("supervisor.prepare")
@@ -75,6 +76,8 @@ with open("order.txt", "a") as order:
     order.write("streamer\\n")
 """
 
+WORKER = STREAMER.replace("streamer", "worker")
+
 APP = """
 import atexit, json, os, time
 from pathlib import Path
@@ -107,6 +110,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         directory = tmp_path / name
         directory.mkdir(exist_ok=True)
         files = {"driver": DRIVER, "stand_in_streamer": STREAMER, "stand_in_engine": ENGINE, "stand_in_app": APP}
+        files["stand_in_worker"] = WORKER
         for file, text in files.items():
             (directory / f"{file}.py").write_text(text)
         servers.append(Server(directory, command=[sys.executable, "driver.py", *arguments], **settings))
@@ -174,7 +178,7 @@ def test_signal_drains_in_order_without_dropping_a_request(start: Start, number:
     assert server.wait(10) == 0
     asking.join(1)
     assert len(answers) == 1
-    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine", "streamer"]
+    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "worker", "engine", "streamer"]
     assert f"Stopping ({number.name})" in server.output
     assert server.pids() == set()
 
@@ -211,7 +215,7 @@ def test_signal_to_every_process_at_once_still_drains_in_order(start: Start, num
     for pid in server.pids():  # what a service manager does to a control group
         os.kill(pid, number)
     assert server.wait(10) == 0
-    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "engine", "streamer"]
+    assert (server.directory / "order.txt").read_text().split() == ["web", "web", "worker", "engine", "streamer"]
     assert "starting it again" not in server.output
     assert server.pids() == set()
 

@@ -18,6 +18,7 @@ from app import create_app
 from config import Settings
 from models import Database
 from services.health import Readiness
+from services.leases import Leases
 from tests.factories import SignedIn
 from tests.problems import assert_problem, fields
 from utils import clock, errors
@@ -227,7 +228,7 @@ class Feeds:
         raise NotImplementedError
 
 
-@pytest.mark.usefixtures("streamer")
+@pytest.mark.usefixtures("streamer", "worker")
 class TestHealth:
     def test_live_needs_nothing(self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Database, "read", None)
@@ -256,6 +257,12 @@ class TestHealth:
         app = create_app(away, bridge=OctoBotBridge(Feeds(connected=True)), database=database)
         body = assert_problem(app.test_client().get("/health/ready"), 503, "not_ready")
         assert fields(body) == {("streamer", "streamer_unavailable")}
+
+    def test_a_worker_that_is_away_is_named(self, settings: Settings, database: Database) -> None:
+        Leases(database).give_back("tests")
+        app = create_app(settings, bridge=OctoBotBridge(Feeds(connected=True)), database=database)
+        body = assert_problem(app.test_client().get("/health/ready"), 503, "not_ready")
+        assert fields(body) == {("worker", "worker_unavailable")}
 
     def test_a_database_without_tables_or_that_is_away_is_named(self, settings: Settings, tmp_path: Path) -> None:
         sqlite3.connect(tmp_path / "empty.db").close()

@@ -190,7 +190,7 @@ def test_market_data_by_exchange(
         assert_problem(get(where), 404, "unknown_exchange")
 
 
-@pytest.mark.usefixtures("streamer")
+@pytest.mark.usefixtures("streamer", "worker")
 def test_an_exchange_that_is_away_does_not_keep_the_engine_from_starting(
     settings: Settings, database: Database
 ) -> None:

@@ -1,0 +1,40 @@
+"""Prices that the caller waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.blueprint import ENGINE, Blueprint
+from api.context import principal, services
+from api.schemas.alerts import DeletedAlertSchema, NewPriceAlertSchema, PriceAlertSchema
+from api.schemas.envelope import PageQuery
+from services.alerts import NewAlert, PriceAlert
+from utils.pages import Page
+
+blueprint = Blueprint("alerts", "Prices that users wait for")
+
+ALERTS = "/api/alerts"
+
+
+@blueprint.route(ALERTS, permission="notifications:read")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, PriceAlertSchema, paged=True)
+def list_price_alerts(query: dict[str, Any]) -> Page[PriceAlert]:
+    """List the caller's price alerts, newest first."""
+    return services.alerts.list(principal, **query)
+
+
+@blueprint.route(ALERTS, method="POST", permission="notifications:write", errors=(409, *ENGINE))
+@blueprint.arguments(NewPriceAlertSchema)
+@blueprint.response(201, PriceAlertSchema)
+def create_price_alert(new: NewAlert) -> tuple[PriceAlert, int]:
+    """Wait for a price, also while this server is down; it is told once."""
+    return services.alerts.create(principal, new), 201
+
+
+@blueprint.route(f"{ALERTS}/<alert_id>", method="DELETE", permission="notifications:write")
+@blueprint.response(200, DeletedAlertSchema)
+def delete_price_alert(alert_id: str) -> dict[str, str]:
+    """Wait for a price no more."""
+    services.alerts.delete(principal, alert_id)
+    return {"id": alert_id}

@@ -1,0 +1,60 @@
+"""What the caller was told, and how they want to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.blueprint import Blueprint
+from api.context import principal, services
+from api.schemas.notifications import (
+    ChosenWaysSchema,
+    NotificationQuery,
+    NotificationSchema,
+    ReadSchema,
+    UnreadSchema,
+    WaysSchema,
+)
+from services.notifications import Notification, Ways
+from utils.pages import Page
+
+blueprint = Blueprint("notifications", "What users are told")
+
+NOTIFICATIONS = "/api/notifications"
+
+
+@blueprint.route(NOTIFICATIONS, permission="notifications:read")
+@blueprint.arguments(NotificationQuery, location="query")
+@blueprint.response(200, NotificationSchema, paged=True)
+def list_notifications(query: dict[str, Any]) -> Page[Notification]:
+    """List what the caller was told, newest first."""
+    return services.notifications.list(principal, **query)
+
+
+@blueprint.route(f"{NOTIFICATIONS}/unread", permission="notifications:read")
+@blueprint.response(200, UnreadSchema)
+def count_unread_notifications() -> dict[str, int]:
+    """Tell how many the caller has not read."""
+    return {"unread": services.notifications.unread(principal)}
+
+
+@blueprint.route(f"{NOTIFICATIONS}/read", method="POST", permission="notifications:write")
+@blueprint.arguments(ReadSchema)
+@blueprint.response(200, UnreadSchema)
+def read_notifications(chosen: dict[str, list[str] | None]) -> dict[str, int]:
+    """Mark some as read, all without `ids`; tell how many are unread then."""
+    return {"unread": services.notifications.read(principal, chosen["ids"])}
+
+
+@blueprint.route(f"{NOTIFICATIONS}/settings", permission="notifications:read")
+@blueprint.response(200, WaysSchema, many=True)
+def get_notification_settings() -> list[Ways]:
+    """Return in which ways the caller is told of each kind of thing."""
+    return services.notifications.ways(principal)
+
+
+@blueprint.route(f"{NOTIFICATIONS}/settings", method="PUT", permission="notifications:write")
+@blueprint.arguments(ChosenWaysSchema)
+@blueprint.response(200, WaysSchema, many=True)
+def choose_notification_settings(chosen: dict[str, list[Ways]]) -> list[Ways]:
+    """Choose in which ways the caller is told of some kinds of things; others stay as they are."""
+    return services.notifications.choose(principal, chosen["settings"])

@@ -1,0 +1,72 @@
+"""Fetch the candles of a run from the engine that is running, those before its beginning included."""
+
+from __future__ import annotations
+
+from engine.backtests.claim import Wanted
+from engine.backtests.history import recording_of
+from engine.backtests.run import Backtest
+from engine.demo.recording import Recording, RecordingError
+from engine.strategies import registry
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import TIMEFRAMES, Candle, GetCandles
+
+AT_ONCE = 1_000
+
+
+def read(bridge: OctoBotBridge, wanted: Wanted) -> tuple[Backtest, list[Recording]]:
+    """Return the backtest and its candles, with as many before as its class wants to see at the start.
+
+    :raises RecordingError: there are none. :raises TradingError: the engine does not answer, or refuses.
+    """
+    frame = TIMEFRAMES[wanted.timeframe]
+    begin, end = int(wanted.begins_at.timestamp()), int(wanted.ends_at.timestamp())
+    first = begin - _warm_up(wanted) * frame
+    recordings = []
+    for symbol in wanted.symbols:
+        candles = _candles(bridge, wanted, symbol, first * 1000, end * 1000)
+        recordings.append(recording_of(symbol, wanted.timeframe, candles))
+    start = max(recording.first for recording in recordings)
+    rules = [each for each in bridge.instruments(wanted.exchange) if each.symbol in wanted.symbols]
+    backtest = Backtest(
+        strategy_class=wanted.strategy_class,
+        settings=wanted.settings,
+        symbols=wanted.symbols,
+        portfolio=wanted.portfolio,
+        fee=wanted.fee,
+        past=max(begin - start, 0) // frame,
+        rules=rules,
+    )
+    return backtest, recordings
+
+
+def _warm_up(wanted: Wanted) -> int:
+    """Return how many candles of the run's time frame the class wants to have seen."""
+    kind = registry.kind_of(wanted.strategy_class)
+    window = kind.window(registry.read(kind, wanted.settings, wanted.symbols))
+    if window is None:
+        return 0
+    return -(-(window.count + 1) * TIMEFRAMES[window.timeframe] // TIMEFRAMES[wanted.timeframe])
+
+
+def _candles(bridge: OctoBotBridge, wanted: Wanted, symbol: str, since: int, until: int) -> list[Candle]:
+    """Return the closed candles that open from `since` on and before `until`, in epoch milliseconds."""
+    found: list[Candle] = []
+    step = TIMEFRAMES[wanted.timeframe] * 1000
+    while since < until:
+        query = GetCandles(
+            exchange=wanted.exchange,
+            symbol=symbol,
+            timeframe=wanted.timeframe,
+            limit=AT_ONCE,
+            since=since,
+            until=until - 1,
+        )
+        answer = bridge.candles(query)
+        closed = [each for each in answer.candles if each.closed]
+        if any(each.timestamp != closed[0].timestamp + number * step for number, each in enumerate(closed)):
+            raise RecordingError(f"{symbol}: candles are missing")
+        found += closed
+        if not closed or not answer.more:
+            break
+        since = closed[-1].timestamp + step
+    return found

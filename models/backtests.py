@@ -1,0 +1,42 @@
+"""Backtests: what was asked for, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class BacktestRun(Base):
+    """A strategy to be played on the candles of an exchange.
+
+    `settings`, `portfolio` and `result` are JSON; `result` is there as soon as `state` is `succeeded`, never before.
+    The run belongs to the process that holds `attempt`; one that was killed is taken over under the next number.
+    """
+
+    __tablename__ = "backtest_runs"
+    __table_args__ = (Index("ix_backtest_runs_user_created", "user_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    state: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[int]
+    attempt: Mapped[int]
+    exchange: Mapped[str] = mapped_column(String(32))
+    strategy_class: Mapped[str] = mapped_column(String(64))
+    symbols: Mapped[str] = mapped_column(String(512))
+    timeframe: Mapped[str] = mapped_column(String(8))
+    settings: Mapped[str]
+    portfolio: Mapped[str]
+    fee: Mapped[Decimal | None]
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(String(512))
+    result: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

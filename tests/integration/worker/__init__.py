@@ -1,0 +1,1 @@
+"""The worker: jobs, and what it does for users."""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from config import Settings
+from tests.integration.worker.receiver import Receiver
+from utils.fake_engine import FakeEngine
+from utils.octobot_bridge import OctoBotBridge
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Let webhooks lead to loopback, where the tests listen."""
+    return replace(settings, webhook_private_addresses=True)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """An engine in memory; BTC/USDT stands at 50,000."""
+    engine = FakeEngine()
+    engine.set_price("BTC/USDT", Decimal(50_000))
+    return engine
+
+
+@pytest.fixture
+def bridge(engine: FakeEngine) -> OctoBotBridge:
+    return OctoBotBridge(engine)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver().start()
+    yield receiver
+    receiver.close()

@@ -1,0 +1,257 @@
+"""Notifications: what events tell, each once, in the ways their user chose."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import delete, func, insert, select, update
+
+import models
+from models import Database
+from services import notifications
+from services.account_events import AccountEvents
+from services.alerts import AlertWatch
+from services.notifications import EventReader, Told, notify
+from tests.factories import SignedIn
+from tests.problems import assert_problem
+from utils import clock, json
+from utils.errors import EngineUnavailable, TradingError
+from utils.fake_engine import FakeEngine
+from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Candle, CandleSeries, GetCandles, Ticker
+
+TRADE = {"side": "buy", "amount": "0.5", "symbol": "BTC/USDT", "price": "50000"}
+REJECTED = {"side": "sell", "symbol": "ETH/USDT", "status": "rejected"}
+FAILED = {"name": "grid", "state": "failed", "error": "No funds."}
+
+
+def happen(database: Database, who: SignedIn, *events: tuple[str, dict[str, Any]]) -> None:
+    last = AccountEvents(database).span(who.id).newest
+    with database.writing() as connection:
+        if last == 0:
+            connection.execute(insert(models.EventCounter).values(user_id=who.id, last_id=0))
+        for number, (kind, payload) in enumerate(events, last + 1):
+            row = {"user_id": who.id, "id": number, "account_id": who.account_id, "type": kind}
+            connection.execute(
+                insert(models.Event).values(**row, payload=json.dumps(payload).decode(), created_at=clock.now())
+            )
+        counted = update(models.EventCounter).where(models.EventCounter.user_id == who.id)
+        connection.execute(counted.values(last_id=last + len(events)))
+
+
+def listed(client: FlaskClient, who: SignedIn, query: str = "") -> list[Any]:
+    data: list[Any] = client.get(f"/api/notifications{query}", headers=who.headers).get_json()["data"]
+    return data
+
+
+def titles(client: FlaskClient, who: SignedIn) -> list[str]:
+    return [each["title"] for each in listed(client, who)]
+
+
+def test_fills_rejections_and_failures_are_told_once_and_the_rest_is_not(
+    client: FlaskClient, database: Database, user: SignedIn, other: SignedIn
+) -> None:
+    happen(database, user, ("trade", TRADE), ("balance", {}), ("order", {"status": "open"}), ("order", REJECTED))
+    happen(database, other, ("strategy", FAILED), ("strategy", {**FAILED, "error": None}))
+    reader = EventReader(database)
+    reader.run()
+    reader.run()
+    expected = ["The order to sell ETH/USDT was rejected", "Bought 0.5 BTC/USDT at 50000"]
+    assert titles(client, user) == expected
+    assert listed(client, user)[1]["payload"] == TRADE
+    assert titles(client, other) == ["The strategy grid failed: No funds."]
+    happen(database, user, ("trade", {**TRADE, "side": "sell"}))
+    reader.run()
+    assert titles(client, user) == ["Sold 0.5 BTC/USDT at 50000", *expected]
+
+
+def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothing_out(
+    database: Database, user: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "EVENTS", 7)
+    happen(database, user, *[("trade", TRADE)] * 40)
+    calls = [0]
+
+    def failing(session: Any, user_id: str, told: Told) -> None:
+        notify(session, user_id, told)
+        calls[0] += 1
+        if calls[0] % 10 == 9:
+            raise RuntimeError("ended here")
+
+    monkeypatch.setattr(notifications, "notify", failing)
+
+    def read(_: int) -> None:
+        for _ in range(6):
+            with contextlib.suppress(RuntimeError):
+                EventReader(database).run()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(read, range(3)))
+    monkeypatch.setattr(notifications, "notify", notify)
+    EventReader(database).run()
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(models.Notification)).scalar() == 40
+    assert calls[0] > 40, "nothing was ended"
+
+
+def test_what_was_forgotten_is_passed_over(client: FlaskClient, database: Database, user: SignedIn) -> None:
+    happen(database, user, ("trade", TRADE), ("trade", TRADE))
+    with database.writing() as connection:
+        connection.execute(delete(models.Event))
+    EventReader(database).run()
+    happen(database, user, ("order", REJECTED))
+    EventReader(database).run()
+    assert titles(client, user) == ["The order to sell ETH/USDT was rejected"]
+
+
+def test_reading_is_counted(client: FlaskClient, database: Database, user: SignedIn, other: SignedIn) -> None:
+    happen(database, user, *[("trade", TRADE)] * 3)
+    EventReader(database).run()
+    first = listed(client, user, "?limit=1")[0]["id"]
+
+    def unread(who: SignedIn) -> int:
+        count: int = client.get("/api/notifications/unread", headers=who.headers).get_json()["data"]["unread"]
+        return count
+
+    def read(who: SignedIn, **body: Any) -> int:
+        answer = client.post("/api/notifications/read", json=body, headers=who.headers)
+        left: int = answer.get_json()["data"]["unread"]
+        return left
+
+    assert (unread(user), unread(other)) == (3, 0)
+    assert read(other, ids=[first]) == 0
+    assert unread(user) == 3
+    assert read(user, ids=[first, "unknown"]) == 2
+    assert first not in [each["id"] for each in listed(client, user, "?unread=true")]
+    assert read(user) == 0
+    assert listed(client, user, "?unread=true") == []
+
+
+def test_users_choose_how_they_are_told(client: FlaskClient, database: Database, user: SignedIn) -> None:
+    path = "/api/notifications/settings"
+    ways = client.get(path, headers=user.headers).get_json()["data"]
+    assert {(each["kind"], each["in_app"], each["webhook"]) for each in ways} == {
+        (kind, True, True) for kind in notifications.KINDS
+    }
+    silent = {"kind": "fill", "in_app": False, "webhook": True}
+    for _ in range(2):
+        answer = client.put(path, json={"settings": [silent]}, headers=user.headers)
+        assert [each for each in answer.get_json()["data"] if each["kind"] == "fill"] == [silent]
+    happen(database, user, ("trade", TRADE), ("order", REJECTED))
+    EventReader(database).run()
+    assert titles(client, user) == ["The order to sell ETH/USDT was rejected"]
+    bad = client.put(path, json={"settings": [{**silent, "kind": "weather"}]}, headers=user.headers)
+    assert_problem(bad, 422, "validation_failed")
+
+
+def alert(client: FlaskClient, who: SignedIn, condition: str, value: str) -> Any:
+    wanted = {"symbol": "btc-usdt", "condition": condition, "value": value}
+    answer = client.post("/api/alerts", json=wanted, headers=who.headers)
+    assert answer.status_code == 201, answer.get_json()
+    return answer.get_json()["data"]
+
+
+def test_a_price_that_is_waited_for_is_told_once(
+    client: FlaskClient, database: Database, user: SignedIn, other: SignedIn, engine: FakeEngine, bridge: OctoBotBridge
+) -> None:
+    watch = AlertWatch(database, bridge)
+    above, below = alert(client, user, "above", "51000"), alert(client, user, "below", "49000")
+    change = alert(client, other, "percent", "-4")
+    assert (change["level"], change["symbol"]) == ("48000", "BTC/USDT")
+    watch.run()
+    assert titles(client, user) == []
+    engine.set_price("BTC/USDT", Decimal(51_000))
+    watch.run()
+    watch.run()
+    assert titles(client, user) == ["BTC/USDT rose to 51000"]
+    engine.set_price("BTC/USDT", Decimal(47_000))
+    watch.run()
+    watch.run()
+    assert titles(client, user) == ["BTC/USDT fell to 47000", "BTC/USDT rose to 51000"]
+    assert titles(client, other) == ["BTC/USDT fell to 47000"]
+    states = {each["id"]: each["state"] for each in client.get("/api/alerts", headers=user.headers).get_json()["data"]}
+    assert states == {above["id"]: "fired", below["id"]: "fired"}
+
+
+def test_alerts_are_refused_deleted_and_nobody_elses(
+    client: FlaskClient, database: Database, user: SignedIn, other: SignedIn, engine: FakeEngine, bridge: OctoBotBridge
+) -> None:
+    for condition, value, status, code in (
+        ("above", "0", 422, "not_positive"),
+        ("percent", "-100", 422, "not_positive"),
+        ("sideways", "1", 422, "validation_failed"),
+    ):
+        wanted = {"symbol": "BTC/USDT", "condition": condition, "value": value}
+        assert_problem(client.post("/api/alerts", json=wanted, headers=user.headers), status, code)
+    made = alert(client, user, "above", "51000")
+    assert_problem(client.delete(f"/api/alerts/{made['id']}", headers=other.headers), 404, "alert_not_found")
+    assert client.delete(f"/api/alerts/{made['id']}", headers=user.headers).status_code == 200
+    engine.set_price("BTC/USDT", Decimal(52_000))
+    AlertWatch(database, bridge).run()
+    assert titles(client, user) == []
+
+
+def test_an_engine_that_is_away_leaves_alerts_waiting(
+    client: FlaskClient, database: Database, user: SignedIn, engine: FakeEngine, bridge: OctoBotBridge
+) -> None:
+    alert(client, user, "above", "51000")
+    engine.fail_with(EngineUnavailable("The engine went away."))
+    with pytest.raises(TradingError):
+        AlertWatch(database, bridge).run()
+    engine.fail_with(None)
+    engine.set_price("BTC/USDT", Decimal(51_500))
+    AlertWatch(database, bridge).run()
+    assert titles(client, user) == ["BTC/USDT rose to 51500"]
+
+
+class Past:
+    """A market that stands at 50,000, and the candles it had: by their minute, the highest price."""
+
+    def __init__(self, begin: datetime, highs: list[int]) -> None:
+        self._begin = begin.replace(second=0, microsecond=0)
+        self._highs = highs
+
+    def ticker(self, exchange: str, symbol: str) -> Ticker:
+        price = Decimal(50_000)
+        prices: dict[str, Any] = dict.fromkeys(("last", "bid", "ask", "high", "low", "volume", "change_percent"), price)
+        return Ticker(symbol=symbol, exchange=exchange, as_of=clock.now(), stale=False, **prices)
+
+    def candles(self, query: GetCandles) -> CandleSeries:
+        found = []
+        for number, high in enumerate(self._highs):
+            time, low = self._begin + timedelta(minutes=number), Decimal(49_000)
+            at = int(time.timestamp() * 1000)
+            if query.since is None or at >= query.since:
+                prices = {"open": low, "high": Decimal(high), "low": low, "close": low, "volume": low}
+                found.append(Candle(timestamp=at, time=time, closed=True, **prices))
+        more, chosen = len(found) > query.limit, found[: query.limit]
+        return CandleSeries(candles=chosen, more=more, settled=True, as_of=clock.now())
+
+
+@pytest.mark.parametrize(
+    ("highs", "told"),
+    [
+        ([50_000] * 4 + [52_000] + [50_000] * 4, ["BTC/USDT rose to 52000"]),
+        ([50_000] * 700 + [52_000], ["BTC/USDT rose to 52000"]),
+        ([50_999] * 9, []),
+        # the minute in which it was made also tells of what was before
+        ([52_000] + [50_000] * 8, []),
+    ],
+)
+def test_what_a_price_did_while_nobody_looked_is_told(
+    client: FlaskClient, database: Database, user: SignedIn, highs: list[int], told: list[str]
+) -> None:
+    alert(client, user, "above", "51000")
+    begin = clock.now().replace(second=30) - timedelta(minutes=len(highs))
+    with database.write() as session:
+        session.execute(update(models.PriceAlert).values(created_at=begin, checked_at=begin))
+    market: Any = Past(begin, highs)
+    for _ in range(3):
+        AlertWatch(database, market).run()
+    assert titles(client, user) == told

@@ -1,0 +1,97 @@
+"""Run the worker: `python -m worker`."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from datetime import timedelta
+from typing import TextIO
+
+import services
+from config import Settings, SettingsError
+from utils import ids, lifeline, logs
+from worker.handlers import handlers
+from worker.schedule import schedule
+from worker.worker import Worker
+
+_log = logging.getLogger("worker")
+SCHEMA_SECONDS = 0.2
+
+
+def main() -> int:
+    """Run until a signal, or the end of the supervisor, asks to stop; return the exit code."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    logs.configure(settings, "worker")
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _lock(settings)
+    if lock is None:
+        _log.error("another worker is running in %s", settings.data_dir)
+        return 1
+    with lock:
+        _run(settings, _name(lock))
+    # what did not end in time is begun anew by whoever comes next
+    logging.shutdown()
+    os._exit(0)
+
+
+def _run(settings: Settings, holder: str) -> None:
+    stopped = threading.Event()
+    supervised = lifeline.watch(stopped.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The supervisor stops the others first; a signal to the whole group must not overtake it.
+        signal.signal(number, signal.SIG_IGN if supervised else lambda *_: stopped.set())
+    built = services.build_for_worker(settings)
+    while not built.is_schema_current():  # the engine or the supervisor is migrating it
+        if stopped.wait(SCHEMA_SECONDS):
+            return
+    worker = Worker(
+        built.jobs,
+        built.leases,
+        handlers(built),
+        schedule(built),
+        holder=holder,
+        lease=timedelta(seconds=settings.job_lease_seconds),
+    )
+    threading.Thread(target=_stop_when, args=(stopped, worker), name="stop", daemon=True).start()
+    worker.run()
+    _log.info("worker stopped")
+    built.close()
+
+
+def _stop_when(stopped: threading.Event, worker: Worker) -> None:
+    stopped.wait()
+    worker.stop()
+
+
+def _lock(settings: Settings) -> TextIO | None:
+    """Take the data directory for this process; None when another worker has it."""
+    file = (settings.data_dir / "worker.lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _name(lock: TextIO) -> str:
+    """Return the name of the worker of this data directory: it has its predecessor's, whose jobs are begun anew."""
+    lock.seek(0)
+    name = lock.read().strip()
+    if not name:
+        name = ids.new_id()
+        lock.write(name)
+        lock.flush()
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

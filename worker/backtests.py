@@ -1,0 +1,61 @@
+"""The job that plays a backtest: in a process of its own, which ends with the job, however that ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+
+from services.backtests import Backtests
+from services.jobs import Handler, Run
+
+PLAY_SECONDS = 1_800.0
+ATTEMPTS = 3
+POLL_SECONDS = 0.2
+END_SECONDS = 2.0
+AGAIN = 75
+"""How the process says that the engine or the database did not answer."""
+
+
+class Ended(Exception):
+    """The process ended before the run was over."""
+
+
+def handler(backtests: Backtests) -> Handler:
+    """Return what plays backtests, one at a time: each takes a whole core."""
+
+    def play(run: Run) -> None:
+        run_id = str(run.payload["run"])
+        if not backtests.is_open(run_id):
+            return
+        code = _play(run, run_id)
+        if code and run.attempt >= ATTEMPTS:
+            backtests.fail(run_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
+        elif code:
+            raise Ended(f"exit code {code}")
+
+    return Handler(call=play, seconds=PLAY_SECONDS, at_once=1, attempts=ATTEMPTS, first_delay=2.0)
+
+
+def _play(run: Run, run_id: str) -> int:
+    """Return the exit code. :raises Interrupted: the job may not go on; the process has ended."""
+    command = (sys.executable, "-m", "engine.backtests", run_id)
+    # the pipe closes with this process, also when it is killed: the other one ends then
+    with (
+        # here and not there, for a process that is killed leaves its files behind
+        tempfile.TemporaryDirectory(prefix="backtest-") as directory,
+        subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": directory}) as process,
+    ):
+        try:
+            while process.poll() is None:
+                run.check()
+                time.sleep(POLL_SECONDS)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            process.kill()
+    return process.returncode
