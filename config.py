@@ -87,6 +87,11 @@ class Settings:
         """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "streamer.sock"
 
+    @property
+    def log_dir(self) -> Path:
+        """Return the folder of the log files inside the data directory."""
+        return self.data_dir / "logs"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Build the settings from `environ` (default: `.env`, then the process environment, which wins).

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from api.blueprint import ENGINE, Blueprint
-from api.context import services
-from api.schemas.gateway import GatewayStatusSchema
+from api.context import origin, principal, services
+from api.schemas.gateway import DisconnectedExchangeSchema, ExchangeSchema, FeedStatusSchema, GatewayStatusSchema
 from services.gateway import GatewayStatus
+from utils.wire import DisconnectedExchange, FeedStatus
 
 blueprint = Blueprint("gateway", "The lines to the exchanges")
 
@@ -15,3 +16,19 @@ blueprint = Blueprint("gateway", "The lines to the exchanges")
 def get_gateway_status() -> GatewayStatus:
     """Tell how each exchange's feed is: connected, mute or away, how old its prices are, and what failed last."""
     return services.gateway.status()
+
+
+@blueprint.route("/api/gateway/connect", method="POST", permission="gateway:write", errors=ENGINE)
+@blueprint.arguments(ExchangeSchema)
+@blueprint.response(200, FeedStatusSchema)
+def connect_exchange(exchange: str) -> FeedStatus:
+    """Follow an exchange from now on, also after a restart; it is asked until it answers. For admins."""
+    return services.gateway.connect(principal, origin(), exchange)
+
+
+@blueprint.route("/api/gateway/disconnect", method="POST", permission="gateway:write", errors=(404, 409, *ENGINE))
+@blueprint.arguments(ExchangeSchema)
+@blueprint.response(200, DisconnectedExchangeSchema)
+def disconnect_exchange(exchange: str) -> DisconnectedExchange:
+    """Follow an exchange no more; refused while orders or positions are open there or strategies run. For admins."""
+    return services.gateway.disconnect(principal, origin(), exchange)

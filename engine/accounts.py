@@ -127,6 +127,13 @@ class Accounts:
             closed += await self._close_unused(account)
         return closed
 
+    async def close_at(self, exchange: str) -> bool:
+        """Close all accounts at an exchange of which no more are opened; tell whether that was possible."""
+        opening = [task for task in self._opening.values() if not task.done()]
+        await asyncio.gather(*opening, return_exceptions=True)
+        there = [account for account in self._open.values() if account.record.exchange == exchange]
+        return all([account.record.id not in self.pinned and await self._close_unused(account) for account in there])
+
     def trail(self, account_id: str, order_id: str, level: Decimal) -> None:
         """Move the level of a trailing order at once when its account is in memory."""
         account = self._open.get(account_id)

@@ -8,8 +8,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from engine.account_events import AccountEvents
 from engine.accounts import Accounts
 from engine.audit_seals import AuditSeals
 from engine.batch import Batches
+from engine.connections import Connections
 from engine.demo.exchange import register
 from engine.demo.generator import DemoMarket
 from engine.demo.market import LocalMarket
@@ -28,10 +28,11 @@ from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
 from engine.event_log import EventLog
-from engine.exchanges import registry
+from engine.exchanges.client import check_exchanges
 from engine.exchanges.verification import Verifier
-from engine.feeds import Feed, exchange_markets
+from engine.feeds import Feed
 from engine.futures.funding import FundingClock
+from engine.gateway import Gateway
 from engine.holdings import Holdings
 from engine.journal import Journal
 from engine.kill_switches import KillSwitches
@@ -42,12 +43,14 @@ from engine.markets import Markets
 from engine.metrics import Metrics
 from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
+from engine.prices import PriceStream
 from engine.queries import Queries
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
 from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
+from engine.ticks import Ticks
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
@@ -66,7 +69,8 @@ class Engine:
     What it is made of, from the ground up:
 
     - SQL: the `Journal` writes, `Records` reads what accounts start from, `Holdings` what many accounts have.
-    - Prices: a `Market` for each exchange, a `Feed` for what hangs on it, `Triggers` for the orders that wait for them.
+    - Prices: a `Market` for each exchange that the `Gateway` follows, a `Feed` for what hangs on it, `Triggers` for the
+      orders that wait for them.
     - Accounts: `Accounts` in memory (live ones by `LiveAccounts`), and the gate of each, made by `Gates`, that asks the
       `KillSwitches`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
@@ -85,7 +89,7 @@ class Engine:
         time_source: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        registry.register(settings)
+        check_exchanges(settings)
         self._journal_database = Database(settings.database_url, pool_size=1, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._database = Database(settings.database_url, pool_size=8, busy_timeout=JOURNAL_BUSY_SECONDS)
         self._records = Records(self._database)
@@ -94,13 +98,14 @@ class Engine:
         self._journal = Journal(self._journal_database, self._account_events, self.metrics)
         self.market = self._open_market(source, time_source)
         given = {other.exchange for other in others}
-        followed = [market for market in exchange_markets(settings) if market.exchange not in given]
+        connections = Connections(self._database, settings)
+        followed = [connections.market(name) for name in connections.names() if name not in given]
         self._near = [self.market, *(LocalMarket(other, settings.demo_tick_seconds) for other in others)]
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
         gates = Gates(self._records, self._switches, settings.max_open_orders)
-        self._live = LiveAccounts(settings, self._records, timing)
+        self._live = LiveAccounts(settings, self._records, self._markets, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
@@ -113,8 +118,7 @@ class Engine:
         self.strategies = Strategies(
             self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )
-        wiring = (self._triggers, self._accounts, self.desk, self._spawn)
-        self._feeds = {market.exchange: Feed(market, *wiring) for market in self._markets}
+        self.gateway = Gateway(connections, self._markets, self._accounts, self._live, self._feed)
         self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
         self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)
@@ -133,10 +137,7 @@ class Engine:
             self._triggers.guard(exchange, position)
         for market in self._near:
             await market.tick()  # the prices of real exchanges come when they come
-        for feed in self._feeds.values():
-            self._spawn(feed.ticks.store_levels(), f"levels of {feed.market.exchange}")
-            if ticking:
-                self._spawn(feed.market.run(), f"market of {feed.market.exchange}")
+        self.gateway.start(ticking=ticking)
         await self.strategies.load()
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
         with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
@@ -155,8 +156,7 @@ class Engine:
 
     async def settle(self) -> None:
         """Wait until what the last tick set off is committed."""
-        for feed in self._feeds.values():
-            await feed.ticks.settle()
+        await self.gateway.settle()
         await self._journal.flush()
 
     async def stop(self) -> None:
@@ -168,9 +168,7 @@ class Engine:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._switchboard.close()
         await self.desk.live.close()
-        for feed in self._feeds.values():
-            await feed.ticks.store_levels_once()
-            await feed.market.close()
+        await self.gateway.stop()
         await self._journal.stop()
         await self._accounts.close()
         await self._live.close()
@@ -202,7 +200,9 @@ class Engine:
             wire.GetStatus: self._status,
             wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
-            wire.VerifyCredential: Verifier(self._settings).verify,
+            wire.VerifyCredential: Verifier(self._settings, self._markets).verify,
+            wire.ConnectExchange: self.gateway.connect,
+            wire.DisconnectExchange: self.gateway.disconnect,
         }
 
     async def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
@@ -228,19 +228,9 @@ class Engine:
 
     def _streams(self) -> dict[type[wire.Request], Any]:
         return {
-            wire.Subscribe: self._prices,
+            wire.Subscribe: self.gateway.prices,
             wire.SubscribeAccountEvents: lambda query: self._account_events.subscribe(query.heartbeat),
         }
-
-    async def _prices(self, query: wire.Subscribe) -> AsyncGenerator[bytes | None]:
-        market = self._markets.get(query.exchange)
-        for symbol in query.symbols or ():
-            market.instrument(symbol)
-        stream = self._feeds[query.exchange].prices
-        subscription = stream.subscribe(query.symbols, query.since_id, query.heartbeat, history=query.history)
-        async with aclosing(subscription) as events:
-            async for event in events:
-                yield None if event is None else wire.encode_event(event)
 
     # ------------------------------------------------------------------------------------------ background
 
@@ -282,6 +272,10 @@ class Engine:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s failed", task.get_name(), exc_info=error)
+
+    def _feed(self, market: Market, prices: PriceStream) -> Feed:
+        self.strategies.follow(market)
+        return Feed(market, prices, Ticks(market, self._triggers, self._accounts, self.desk, self._spawn), self._spawn)
 
     def _open_market(self, source: MarketSource | None, time_source: Callable[[], float]) -> Market:
         source = source or self._demo_source()

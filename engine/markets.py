@@ -20,10 +20,18 @@ class Markets:
         self._by_name = {market.exchange: market for market in markets}
 
     def __iter__(self) -> Iterator[Market]:
-        return iter(self._by_name.values())
+        return iter(tuple(self._by_name.values()))
 
-    def __contains__(self, exchange: str) -> bool:
+    def __contains__(self, exchange: object) -> bool:
         return exchange in self._by_name
+
+    def add(self, market: Market) -> None:
+        """Follow a market."""
+        self._by_name[market.exchange] = market
+
+    def remove(self, exchange: str) -> None:
+        """Forget the market of an exchange."""
+        del self._by_name[exchange]
 
     def get(self, exchange: str) -> Market:
         """Return the market of an exchange. :raises NotFound: `unknown_exchange`."""

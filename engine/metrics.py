@@ -88,7 +88,7 @@ class Metrics:
             ("trading_journal_waiting", "Changes that are not committed yet", lambda: journal.waiting),
         ):
             Gauge(name, what, registry=self._registry).set_function(read)
-        self._registry.register(_Exchanges(list(markets), accounts.live))
+        self._registry.register(_Exchanges(markets, accounts.live))
 
     async def measure_lag(self) -> None:
         """Measure until cancelled how late the event loop is."""
@@ -123,7 +123,7 @@ class Metrics:
 class _Exchanges(Collector):
     """Read the state of every exchange at the moment of a scrape."""
 
-    def __init__(self, markets: list[Market], live: Callable[[], list[LiveAccount]]) -> None:
+    def __init__(self, markets: Iterable[Market], live: Callable[[], list[LiveAccount]]) -> None:
         self._markets = markets
         self._live = live
 

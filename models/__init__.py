@@ -7,6 +7,8 @@ from models.base import Base
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
+from models.exchanges import connected as connected_exchanges
+from models.exchanges import remember as remember_exchange
 from models.jobs import Job, Lease
 from models.notifications import (
     Notification,
@@ -59,4 +61,6 @@ __all__ = [
     "UserSettings",
     "Webhook",
     "WebhookDelivery",
+    "connected_exchanges",
+    "remember_exchange",
 ]

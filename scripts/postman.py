@@ -139,8 +139,10 @@ KEEP = {
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
 """What later requests need of an operation's answer."""
-ADMIN_ONLY = ("config", "metrics", "administration", "statistics", "audit log")
+ADMIN_ONLY = ("config", "logs", "metrics", "administration", "statistics", "audit log")
 """Folders that a user is kept out of."""
+FOR_ADMINS = ("connect_exchange", "disconnect_exchange")
+"""Operations of other folders that a user may not do."""
 
 
 def generate() -> str:
@@ -270,11 +272,12 @@ def _url(path: str, parameters: list[dict[str, Any]], *, futures: bool = False) 
 def _tests(name: str, operation: dict[str, Any]) -> list[str]:
     success = next(status for status in operation["responses"] if status < "400")
     # the page that the start leads to is what a client that follows redirects sees
-    status = "403" if operation["tags"][0] in ADMIN_ONLY else "200" if success == "302" else success
+    is_kept_out = operation["tags"][0] in ADMIN_ONLY or name in FOR_ADMINS
+    status = "403" if is_kept_out else "200" if success == "302" else success
     lines = [f'pm.test("answers {status}", () => pm.response.to.have.status({status}));']
     lines.append('pm.test("has a request id", () => pm.response.to.have.header("X-Request-ID"));')
     media = operation["responses"][success].get("content", {}).get("application/json")
-    if media is None or operation["tags"][0] in ADMIN_ONLY:
+    if media is None or is_kept_out:
         return lines
     lines.append('pm.test("is a success", () => pm.expect(pm.response.json().success).to.equal(true));')
     kept = KEEP.get(name.partition("_alias")[0])

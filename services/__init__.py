@@ -27,6 +27,7 @@ from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
+from services.logs import Logs
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
@@ -101,6 +102,7 @@ class Services:
     audit_log: AuditLog
     gateway: Gateway
     health: Health
+    logs: Logs
     metrics: Metrics
 
 
@@ -233,7 +235,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         figures=Figures(database, bridge),
         audit_log=AuditLog(database),
-        gateway=Gateway(bridge),
+        gateway=Gateway(database, bridge),
         health=Health(database, bridge, streamer, leases),
+        logs=Logs(settings.log_dir),
         metrics=metrics,
     )

@@ -83,13 +83,13 @@ class Credentials:
         bridge: OctoBotBridge,
         vault: Vault,
         idempotency: Idempotency,
-        exchanges: tuple[str, ...],
+        configured: tuple[str, ...],
     ) -> None:
         self._database = database
         self._bridge = bridge.within(VERIFY_SECONDS)
         self._vault = vault
         self._idempotency = idempotency
-        self._exchanges = [exchange for exchange in exchanges if exchange != DEMO]
+        self._configured = configured
 
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[Credential]:
         """Return a page of the caller's credentials, oldest first."""
@@ -118,7 +118,7 @@ class Credentials:
         claim = Claim.of(principal, key, CREATE, body)
 
         def write(session: Session) -> Credential:
-            self._check_exchange(new.exchange)
+            self._check_exchange(session, new.exchange)
             _check_name(session, principal.user_id, new.name)
             made = _insert(session, self._vault, principal.user_id, new)
             audit.record(session, origin, "credential.created", user_id=principal.user_id, target=made.id)
@@ -212,9 +212,10 @@ class Credentials:
                 )
         return self.get(principal, credential_id)
 
-    def _check_exchange(self, exchange: str) -> None:
-        if exchange not in self._exchanges:
-            known = ", ".join(self._exchanges) or "none"
+    def _check_exchange(self, session: Session, exchange: str) -> None:
+        connected = models.connected_exchanges(session.connection(), self._configured)
+        if exchange == DEMO or exchange not in connected:
+            known = ", ".join(name for name in connected if name != DEMO) or "none"
             detail = f"Keys are taken for the exchanges of this installation: {known}."
             error = FieldError(field="exchange", code="unknown_exchange", message=detail)
             raise Refused(detail, code="unknown_exchange", errors=(error,))

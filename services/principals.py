@@ -38,6 +38,7 @@ ROLES: dict[str, frozenset[str]] = {
     | {
         "config:read",
         "config:write",
+        "gateway:write",
         "users:read",
         "users:write",
         "logs:read",

@@ -40,10 +40,17 @@ class CandleFeed:
     def __init__(self, hub: Hub, exchanges: Sequence[str], read: Callable[[GetCandles], list[Candle]]) -> None:
         self.hub = hub
         self.topics: dict[Key, CandleTopic] = {}
-        self.moved: dict[str, set[str]] = {exchange: set() for exchange in exchanges}
+        self.moved: dict[str, set[str]] = {}
         """Symbols whose price has changed since they were looked at, by exchange."""
         self._read = read
-        self._readers = {exchange: Readers(THREADS, f"candles of {exchange}") for exchange in exchanges}
+        self._readers: dict[str, Readers] = {}
+        for exchange in exchanges:
+            self.add(exchange)
+
+    def add(self, exchange: str) -> None:
+        """Let candles of `exchange` be followed."""
+        self.moved[exchange] = set()
+        self._readers[exchange] = Readers(THREADS, f"candles of {exchange}")
 
     async def read(self, query: GetCandles) -> list[Candle]:
         """Ask the engine. :raises TradingError: it does not answer."""

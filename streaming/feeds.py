@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streaming.accounts import AccountFeed
@@ -16,6 +17,14 @@ class Feeds:
     prices: dict[str, PriceFeed]
     candles: CandleFeed
     accounts: AccountFeed
+    follow: Callable[[str], None]
+    """Begin to follow an exchange."""
+
+    def prices_of(self, exchange: str) -> PriceFeed:
+        """Return the prices of an exchange, which may have been connected a moment ago."""
+        if exchange not in self.prices:
+            self.follow(exchange)
+        return self.prices[exchange]
 
     def topics(self) -> dict[str, int]:
         """Return how many topics have subscribers, by channel."""

@@ -15,8 +15,9 @@ Key = tuple[str, ...]
 def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     """Return what `client` follows, as far as it has come."""
     if isinstance(wish, FollowPrices):
-        return PriceFollowing(feeds.prices[wish.exchange], client, markets(wish), wish.since_id)
+        return PriceFollowing(feeds.prices_of(wish.exchange), client, markets(wish), wish.since_id)
     if isinstance(wish, FollowCandles):
+        feeds.prices_of(wish.exchange)  # they tell which candles have moved
         return CandleFollowing(feeds.candles, client, (wish.exchange, wish.symbol, wish.timeframe), wish.since_id)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
 

@@ -51,14 +51,10 @@ class Streamer:
         self._door_readers = Readers(SQL_THREADS // 2, "doors")
         self._log_readers = Readers(SQL_THREADS // 2, "events")
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
-        candles = CandleFeed(self.hub, settings.exchanges, services.market.candle_rows)
-        prices = {exchange: PriceFeed(exchange, self.hub) for exchange in settings.exchanges}
-        for exchange, feed in prices.items():
-            feed.listeners.append(candles.moved[exchange])
+        candles = CandleFeed(self.hub, (), services.market.candle_rows)
         accounts = AccountFeed(self.hub, services.account_events, self._log_readers)
-        self.feeds = Feeds(prices=prices, candles=candles, accounts=accounts)
-        followed: list[Feed] = [*prices.values(), accounts]
-        self._subscriptions = {feed.name: Subscription(settings.engine_socket, feed) for feed in followed}
+        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, follow=self._follow)
+        self._subscriptions: dict[str, Subscription] = {}
         self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self.hub.tasks)
         self._listener = Listener(self._open, self._origins, self.hub.tasks)
         self._background: list[asyncio.Task[None]] = []
@@ -66,11 +62,10 @@ class Streamer:
 
     async def start(self) -> None:
         """Follow the engine, and open the doors."""
-        for name, subscription in self._subscriptions.items():
-            self._spawn(subscription.run(), name)
-        self._spawn(self.hub.run(), "clients")
         for exchange in self._settings.exchanges:
-            self._spawn(self.feeds.candles.run(exchange), f"candles of {exchange}")
+            self._follow(exchange)
+        self._subscribe(self.feeds.accounts)
+        self._spawn(self.hub.run(), "clients")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
         if self._settings.stream_port is not None:
@@ -164,6 +159,21 @@ class Streamer:
         return feed is not None and feed.knows(wish.symbols)
 
     # ------------------------------------------------------------------------------------------------- background
+
+    def _follow(self, exchange: str) -> None:
+        """Follow the prices and candles of an exchange: of the settings, or one that somebody has asked for since.
+
+        Whether there is such an exchange was asked of the engine; it is quiet while it is not connected.
+        """
+        feed = self.feeds.prices[exchange] = PriceFeed(exchange, self.hub)
+        self.feeds.candles.add(exchange)
+        feed.listeners.append(self.feeds.candles.moved[exchange])
+        self._subscribe(feed)
+        self._spawn(self.feeds.candles.run(exchange), f"candles of {exchange}")
+
+    def _subscribe(self, feed: Feed) -> None:
+        subscription = self._subscriptions[feed.name] = Subscription(self._settings.engine_socket, feed)
+        self._spawn(subscription.run(), feed.name)
 
     async def _follow_sessions(self) -> None:
         """Cut the connections of sessions that have ended."""

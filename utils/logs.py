@@ -1,4 +1,4 @@
-"""Logging: one line per record on stderr, as text or JSON, in UTC, with every secret masked."""
+"""Logging: one line per record on stderr and one in a file, in UTC, with every secret masked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 import orjson
 
 from config import Settings
+from utils.log_files import LogFile
 
 MASK = "***"
 _UNSAFE = re.compile(r"[\s\"=]")
@@ -119,6 +120,25 @@ class _DescriptorHandler(logging.Handler):
             self.handleError(record)
 
 
+class _FileHandler(logging.Handler):
+    """Write each line to the file that all processes share, as well as the disk lets it."""
+
+    def __init__(self, file: LogFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def createLock(self) -> None:  # noqa: N802 - the name is logging's
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._file.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        except OSError:
+            pass  # a full disk: stderr still has the line, and nobody fails because of it
+        except Exception:  # as in every handler: who logs does not fail by it
+            self.handleError(record)
+
+
 class _TextFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
@@ -156,15 +176,21 @@ class _JsonFormatter(_Formatter):
 
 
 def configure(settings: Settings, process: str) -> None:
-    """Send all logging of this process to stderr; `process` names it in every line. May be called again."""
+    """Send all logging of this process to stderr and to the installation's files; `process` names it in every line.
+
+    May be called again.
+    """
     form: Callable[[str, Masker], _Formatter] = _JsonFormatter if settings.log_format == "json" else _TextFormatter
-    handler = _handler()
-    handler.setFormatter(form(process, Masker(_secrets(settings))))
-    handler.addFilter(_is_worth_it)
+    masker = Masker(_secrets(settings))
+    stderr, file = _handler(), _FileHandler(LogFile(settings.log_dir))
+    stderr.setFormatter(form(process, masker))
+    file.setFormatter(_JsonFormatter(process, masker))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    root.addHandler(handler)
+    for handler in (stderr, file):
+        handler.addFilter(_is_worth_it)
+        root.addHandler(handler)
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
     # No line shows these; leaving them out is a good part of what a record costs.

@@ -18,14 +18,18 @@ from utils.wire import (
     CandleSeries,
     CheckStrategy,
     ClosePosition,
+    ConnectExchange,
     CredentialCheck,
     Deposit,
     DepositFunds,
+    DisconnectedExchange,
+    DisconnectExchange,
     EditOrder,
     EditStrategy,
     EngageKillSwitch,
     EngineStatus,
     Equity,
+    FeedStatus,
     GetBotConfig,
     GetCandles,
     GetEquity,
@@ -256,6 +260,14 @@ class OctoBotBridge:
     def status(self) -> EngineStatus:
         """Return how the engine is."""
         return self._call(GetStatus())
+
+    def connect_exchange(self, command: ConnectExchange) -> FeedStatus:
+        """Follow an exchange. :raises Refused: `unknown_exchange`."""
+        return self._call(command)
+
+    def disconnect_exchange(self, command: DisconnectExchange) -> DisconnectedExchange:
+        """Follow an exchange no more. :raises NotFound: it is not connected. :raises Conflict: it is in use."""
+        return self._call(command)
 
     def metrics(self) -> str:
         """Return what the engine counts and measures, in Prometheus' text format."""

@@ -133,6 +133,17 @@ MARKET: dict[str, dict[str, Any]] = {
             "stale": False,
         }
     },
+    "LogRecord": {
+        "warning": {
+            "time": NOON,
+            "level": "WARNING",
+            "process": "engine",
+            "logger": "engine.exchanges.market",
+            "message": "the prices of binance stand still: binance does not answer.",
+            "fields": {},
+            "trace": None,
+        }
+    },
     "GatewayStatus": {
         "mute": {
             "engine_started_at": NOON,
@@ -159,6 +170,24 @@ MARKET: dict[str, dict[str, Any]] = {
             ],
         }
     },
+    "Exchange": {"kraken": {"exchange": "kraken"}},
+    "FeedStatus": {
+        "connecting": {
+            "exchange": "kraken",
+            "state": "connecting",
+            "connected": False,
+            "symbols": 0,
+            "tick_age": None,
+            "price_age": None,
+            "symbol_ages": {},
+            "mute_symbols": [],
+            "latency": None,
+            "reconnects": 0,
+            "last_error": None,
+            "rate_budget": None,
+        }
+    },
+    "DisconnectedExchange": {"kraken": {"exchange": "kraken", "resting_accounts": 2}},
     "Configuration": {
         "redacted": {
             "api": {"host": "127.0.0.1", "port": 5000, "secret_key": "[redacted]", "log_level": "INFO"},

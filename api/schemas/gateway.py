@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_load, validate
 
 from utils.wire import FeedState
+
+
+class ExchangeSchema(Schema):
+    """An exchange."""
+
+    exchange = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[A-Za-z0-9]{2,32}\Z", error="Use the name that ccxt gives the exchange."),
+        metadata={"example": "binance"},
+    )
+
+    @post_load
+    def name(self, values: dict[str, str], **_: Any) -> str:
+        """Return the name as ccxt has it."""
+        return values["exchange"].lower()
+
+
+class DisconnectedExchangeSchema(Schema):
+    """An exchange that is followed no more."""
+
+    exchange = fields.String(required=True)
+    resting_accounts = fields.Integer(
+        required=True,
+        metadata={"description": "How many active accounts there rest, as they are, until it is connected again."},
+    )
 
 
 class FeedFailureSchema(Schema):

@@ -32,6 +32,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "bybit": {"fetchMarkets": {"types": ["spot"]}},
 }
 """What a ccxt class must be told beyond `_COMMON`."""
+_KNOWN = frozenset(ccxt.exchanges)
+"""As ccxt brings them: the demo exchange and those of paper accounts join its list."""
 _COMMON = {"adjustForTimeDifference": True, "maxRetriesOnFailure": 0, "defaultType": "spot"}
 _FUTURES: dict[str, dict[str, Any]] = {
     "binance": {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear"]}},
@@ -39,10 +41,15 @@ _FUTURES: dict[str, dict[str, Any]] = {
 """What else it must be told to trade linear perpetuals, by exchange: the others' are not known here."""
 
 
+def is_exchange(name: str) -> bool:
+    """Tell whether there is a real exchange of this name."""
+    return name in _KNOWN
+
+
 def check_exchanges(settings: Settings) -> None:
     """Refuse a configured exchange that ccxt does not know. :raises SettingsError: naming it."""
     for name in settings.exchanges:
-        if name != "demo" and name not in ccxt.exchanges:
+        if name != "demo" and not is_exchange(name):
             raise SettingsError(f"EXCHANGES names {name!r}, which ccxt does not know")
 
 

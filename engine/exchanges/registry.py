@@ -8,7 +8,7 @@ import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
 from config import Settings
-from engine.exchanges.client import check_exchanges, client_class, client_config
+from engine.exchanges.client import client_class, client_config
 from engine.exchanges.venue import lent
 
 _classes: dict[str, type[Any]] = {}
@@ -67,10 +67,7 @@ class RealExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
         return client_config(self.exchange, self.settings, "futures" if self.exchange_manager.is_future else "spot")
 
 
-def register(settings: Settings) -> None:
-    """Make the configured exchanges known to OctoBot. :raises SettingsError: ccxt does not know one."""
-    check_exchanges(settings)
-    for name in settings.exchanges:
-        if name != "demo":
-            known = _classes.setdefault(name, type(f"{name.title()}Exchange", (RealExchange,), {"exchange": name}))
-            known.settings = settings
+def register(name: str, settings: Settings) -> None:
+    """Make an exchange known to OctoBot."""
+    known = _classes.setdefault(name, type(f"{name.title()}Exchange", (RealExchange,), {"exchange": name}))
+    known.settings = settings

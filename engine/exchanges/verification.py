@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 import ccxt
@@ -40,7 +40,8 @@ KuCoin 400004 to a wrong passphrase and to a wrong secret, which seals it."""
 class Verifier:
     """Open sealed keys and try them. What exchanges say is not logged: it may repeat what they were sent."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, exchanges: Container[str]) -> None:
+        self._exchanges = exchanges
         self._settings = settings
         self._vault = Vault.of(settings.encryption_keys)
 
@@ -51,7 +52,7 @@ class Verifier:
         :raises NotReady: `credential_unreadable` when they do not open.
         :raises ExchangeUnavailable: it could not be asked: nothing was learnt of the keys.
         """
-        if query.exchange == DEMO or query.exchange not in self._settings.exchanges:
+        if query.exchange == DEMO or query.exchange not in self._exchanges:
             raise NotFound(f"The exchange {query.exchange} is not connected.", code="unknown_exchange")
         sealed = Sealed(query.key_id, query.sealed)
         keys = credentials.open(self._vault, sealed, query.user_id, query.exchange, query.credential_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 
 from config import Settings
 from engine.exchanges.venue import Venue
@@ -25,9 +26,12 @@ from utils.wire import AccountType
 class LiveAccounts:
     """Build live accounts; each exchange's markets are loaded once for all of them."""
 
-    def __init__(self, settings: Settings, records: Records, timing: Timing | None = None) -> None:
+    def __init__(
+        self, settings: Settings, records: Records, exchanges: Container[str], timing: Timing | None = None
+    ) -> None:
         self._settings = settings
         self._records = records
+        self._exchanges = exchanges
         self._timing = timing or Timing()
         self._vault = Vault.of(settings.encryption_keys)
         self._venues: dict[tuple[str, AccountType], Venue] = {}
@@ -35,9 +39,9 @@ class LiveAccounts:
     def venue(self, exchange: str, kind: AccountType = "spot") -> Venue:
         """Return an exchange's spot markets or its perpetuals.
 
-        :raises EngineUnavailable: `exchange_not_connected` when it is not configured.
+        :raises EngineUnavailable: `exchange_not_connected` when it is not.
         """
-        if exchange == "demo" or exchange not in self._settings.exchanges:
+        if exchange == "demo" or exchange not in self._exchanges:
             raise EngineUnavailable(f"The exchange {exchange} is not connected.", code="exchange_not_connected")
         return self._venues.setdefault((exchange, kind), Venue(exchange, self._settings, kind))
 
@@ -70,6 +74,11 @@ class LiveAccounts:
             await octobot.close()
             raise
         return account
+
+    async def leave(self, exchange: str) -> None:
+        """Close the connection to an exchange whose accounts are closed."""
+        for key in [key for key in self._venues if key[0] == exchange]:
+            await self._venues.pop(key).close()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -15,6 +15,7 @@ from engine.accounts import Accounts
 from engine.desk import FINAL_REFUSALS, Desk
 from engine.journal import Journal
 from engine.keys import Claim
+from engine.market import Market
 from engine.markets import Markets
 from engine.strategies import registry
 from engine.strategies.candles import CandleClock
@@ -142,10 +143,12 @@ class Strategies:
 
     # ------------------------------------------------------------------------------------------------- life
 
+    def follow(self, market: Market) -> None:
+        """Let strategies know when candles of a market close."""
+        CandleClock(market, self._candle_closed)
+
     async def load(self) -> None:
-        """Run the strategies that were running when the engine ended, and follow the markets."""
-        for market in self._markets:
-            CandleClock(market, self._candle_closed)
+        """Run the strategies that were running when the engine ended."""
         for record in await asyncio.to_thread(self._records.running):
             if record.exchange not in self._markets:
                 _log.warning("strategy %s waits: %s is not connected", record.name, record.exchange)

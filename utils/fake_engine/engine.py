@@ -14,7 +14,7 @@ import msgspec
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
 from utils.fake_engine import account_changes as changes
-from utils.fake_engine import positions, rules
+from utils.fake_engine import gateway, positions, rules
 from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
 from utils.fake_engine.keys import Keys
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
@@ -30,12 +30,13 @@ from utils.wire import (
     CancelOrder,
     CancelOrders,
     ClosePosition,
+    ConnectExchange,
     CredentialCheck,
     DepositFunds,
+    DisconnectExchange,
     EditOrder,
     EngineStatus,
     Fee,
-    FeedStatus,
     GetBotConfig,
     GetCandles,
     GetEquity,
@@ -103,6 +104,8 @@ class FakeEngine:
             GetStatus: self._status,
             GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
+            ConnectExchange: gateway.connect,
+            DisconnectExchange: gateway.disconnect,
             VerifyCredential: lambda _query: self.credential_check,
         }
 
@@ -294,5 +297,5 @@ class FakeEngine:
             accounts_in_memory=len(self._accounts),
             open_orders=sum(len(account.open_orders()) for account in self._accounts.values()),
             loop_lag=0.0,
-            feeds=[FeedStatus(exchange=EXCHANGE, connected=True, symbols=len(INSTRUMENTS), tick_age=0.0)],
+            feeds=[gateway.status()],
         )

@@ -9,9 +9,19 @@ from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
+from utils.wire.market import FeedStatus
 from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
 from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
-from utils.wire.status import BotConfig, EngineStatus, GetBotConfig, GetMetrics, GetStatus
+from utils.wire.status import (
+    BotConfig,
+    ConnectExchange,
+    DisconnectedExchange,
+    DisconnectExchange,
+    EngineStatus,
+    GetBotConfig,
+    GetMetrics,
+    GetStatus,
+)
 from utils.wire.strategies import (
     CheckStrategy,
     EditStrategy,
@@ -223,6 +233,8 @@ AnyRequest = (
     | GetStatus
     | GetMetrics
     | GetBotConfig
+    | ConnectExchange
+    | DisconnectExchange
     | VerifyCredential
     | Subscribe
     | SubscribeAccountEvents
@@ -256,5 +268,7 @@ ANSWERS: dict[type[Request], Any] = {
     GetStatus: EngineStatus,
     GetMetrics: str,
     GetBotConfig: BotConfig,
+    ConnectExchange: FeedStatus,
+    DisconnectExchange: DisconnectedExchange,
     VerifyCredential: CredentialCheck,
 }

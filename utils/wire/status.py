@@ -36,5 +36,24 @@ class GetMetrics(Request, frozen=True, kw_only=True):
     """Read what the engine counts and measures, in Prometheus' text format."""
 
 
+class ConnectExchange(Request, frozen=True, kw_only=True):
+    """Follow an exchange from now on."""
+
+    exchange: str
+
+
+class DisconnectExchange(Request, frozen=True, kw_only=True):
+    """Follow an exchange no more."""
+
+    exchange: str
+
+
+class DisconnectedExchange(Message, frozen=True, kw_only=True):
+    """An exchange that was left, and how many active accounts there rest until it is connected again."""
+
+    exchange: str
+    resting_accounts: int
+
+
 class GetBotConfig(Request, frozen=True, kw_only=True):
     """Read the configuration OctoBot runs with."""

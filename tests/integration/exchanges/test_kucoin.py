@@ -40,7 +40,7 @@ def verify(settings: Settings, keys: ApiKeys = KEYS) -> CredentialCheck:
     row = {"user_id": "u", "exchange": "kucoin", "credential_id": "c"}
     sealed = credentials.seal(Vault.of(settings.encryption_keys), keys, *row.values())
     query = VerifyCredential(key_id=sealed.key_id, sealed=sealed.blob, **row)
-    return asyncio.run(Verifier(settings).verify(query))
+    return asyncio.run(Verifier(settings, settings.exchanges).verify(query))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def verify(settings: Settings, keys: ApiKeys = KEYS, **changes: Any) -> Credenti
     row = {"user_id": "u", "exchange": "binance", "credential_id": "c"}
     sealed = credentials.seal(Vault.of(settings.encryption_keys), keys, *row.values())
     query = VerifyCredential(key_id=sealed.key_id, sealed=sealed.blob, **{**row, **changes})
-    return asyncio.run(Verifier(settings).verify(query))
+    return asyncio.run(Verifier(settings, settings.exchanges).verify(query))
 
 
 @pytest.mark.parametrize("permissions", [("read", "trade"), ("read",)])

@@ -1,0 +1,89 @@
+"""The log of all processes, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from utils.log_files import lines
+from utils.wire import Message
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+"""From the least to the most grave."""
+
+
+class LogWanted(Message, frozen=True, kw_only=True):
+    """Which records are wanted: at least as grave as `level`, of `logger` and what is below it, not before `since`."""
+
+    level: str | None = None
+    logger: str | None = None
+    since: datetime | None = None
+    search: str | None = None
+    limit: int = 100
+
+
+class LogRecord(Message, frozen=True, kw_only=True):
+    """What a process had to say; `fields` is what it gave beside the message."""
+
+    time: datetime
+    level: str
+    process: str
+    logger: str
+    message: str
+    fields: dict[str, Any]
+    trace: str | None = None
+
+
+class Logs:
+    """Read the log files, in which secrets are masked already."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self, wanted: LogWanted) -> list[LogRecord]:
+        """Return the records that are wanted, the newest first."""
+        return list(islice(self._matching(wanted), wanted.limit))
+
+    def _matching(self, wanted: LogWanted) -> Iterator[LogRecord]:
+        least = LEVELS.index(wanted.level) if wanted.level else 0
+        needle = wanted.search.lower() if wanted.search else None
+        since = wanted.since.astimezone(UTC) if wanted.since else datetime.min.replace(tzinfo=UTC)
+        for line in lines(self._directory, wanted.since.timestamp() if wanted.since else 0.0):
+            record = _read(line)
+            if (
+                record is not None
+                and (not least or (record.level in LEVELS and LEVELS.index(record.level) >= least))
+                and (wanted.logger is None or f"{record.logger}.".startswith(f"{wanted.logger}."))
+                and record.time >= since
+                and (needle is None or _holds(record, needle))
+            ):
+                yield record
+
+
+def _read(line: bytes) -> LogRecord | None:
+    """Return what a line says, None when it was cut short, as by a full disk."""
+    try:
+        rest = orjson.loads(line)
+        return LogRecord(
+            time=datetime.fromisoformat(rest.pop("time")),
+            level=rest.pop("level"),
+            process=rest.pop("process"),
+            logger=rest.pop("logger"),
+            message=rest.pop("message"),
+            trace=rest.pop("trace", None),
+            fields=rest,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _holds(record: LogRecord, needle: str) -> bool:
+    texts = (record.message, record.logger, record.process, record.trace or "")
+    return any(needle in text.lower() for text in texts) or any(
+        needle in f"{name}={value}".lower() for name, value in record.fields.items()
+    )

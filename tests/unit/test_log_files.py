@@ -1,0 +1,70 @@
+"""The ring of log files: bounded, whole lines, several writers."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from utils import log_files
+from utils.log_files import LogFile, lines, newest
+
+
+@pytest.fixture(autouse=True)
+def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_files, "FILE_BYTES", 1000)
+    monkeypatch.setattr(log_files, "CHECK_SECONDS", 0.0)
+
+
+def test_the_newest_line_comes_first_over_all_files(tmp_path: Path) -> None:
+    file = LogFile(tmp_path)
+    for number in range(300):
+        file.write(b"line %03d\n" % number)
+    assert list(lines(tmp_path, 0))[:299] == [b"line %03d" % number for number in range(299, 0, -1)]
+    assert (tmp_path / "log.2.jsonl").exists()
+
+
+def test_the_ring_is_bounded_and_closed_to_others(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "logs")
+    for _ in range(2000):
+        file.write(b"a line of twenty-odd bytes\n")
+    kept = sorted((tmp_path / "logs").glob("*.jsonl"))
+    assert len(kept) == log_files.FILES
+    assert sum(each.stat().st_size for each in kept) < log_files.FILES * 1100
+    assert {each.stat().st_mode & 0o777 for each in kept} == {0o600}
+    assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700
+
+
+def test_writers_at_once_lose_and_mix_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_files, "FILE_BYTES", 8000)  # all lines fit into the ring
+    files = [LogFile(tmp_path) for _ in range(2)]  # as of two processes
+
+    def write(writer: int) -> None:
+        for number in range(200):
+            files[writer % 2].write(b"%d %03d %s\n" % (writer, number, b"x" * 20))
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    expected = {b"%d %03d %s" % (writer, number, b"x" * 20) for writer in range(4) for number in range(200)}
+    found = list(lines(tmp_path, 0))
+    assert len(found) == len(expected)
+    assert set(found) == expected
+
+
+def test_a_process_goes_on_in_the_file_that_another_one_began(tmp_path: Path) -> None:
+    one, other = LogFile(tmp_path), LogFile(tmp_path)
+    one.write(b"first\n")
+    other.write(b"x" * 1000 + b"\n")
+    other.write(b"second\n")
+    one.write(b"third\n")
+    assert newest(tmp_path).read_bytes() == b"second\nthird\n"
+
+
+def test_files_that_are_deleted_by_hand_come_back(tmp_path: Path) -> None:
+    file = LogFile(tmp_path)
+    file.write(b"first\n")
+    newest(tmp_path).unlink()
+    file.write(b"second\n")
+    assert list(lines(tmp_path, 0)) == [b"second"]
