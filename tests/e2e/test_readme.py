@@ -154,7 +154,13 @@ def test_a_grid_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
     assert {order["type"] for order in orders["data"]} == {"limit"}
 
 
+def test_a_backtest_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    started, listed = answers(tour.stdout)[26:28]
+    assert started["data"]["state"] == "queued"
+    assert [run["id"] for run in listed["data"]] == [started["data"]["id"]]
+
+
 def test_a_key_for_a_program_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
-    (wallet,) = answers(tour.stdout)[26:]
+    (wallet,) = answers(tour.stdout)[28:]
     assert wallet["data"]["mode"] == "paper"
     assert Decimal(wallet["data"]["currencies"]["USDT"]["total"]) > 0
