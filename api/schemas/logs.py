@@ -38,7 +38,9 @@ class LogRecordSchema(Schema):
 
     time = fields.DateTime(required=True)
     level = fields.String(required=True)
-    process = fields.String(required=True, metadata={"description": "`supervisor`, `engine`, `streamer` or `api`."})
+    process = fields.String(
+        required=True, metadata={"description": "`supervisor`, `engine`, `streamer`, `worker`, `backtest` or `api`."}
+    )
     logger = fields.String(required=True)
     message = fields.String(required=True)
     fields_ = fields.Dict(
