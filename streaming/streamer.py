@@ -123,9 +123,11 @@ class Streamer:
 
     def _admitted(self, request: StreamRequest, wish: Wish | OpenSocket) -> Caller:
         """Return whose request it is, if they may; on a thread for readers."""
-        sessions, token = self._services.sessions, request.token()
+        sessions, token, key = self._services.sessions, request.token(), request.key()
         expires_at = ticket = None
-        if token is not None:
+        if key is not None:
+            principal = self._services.api_keys.principal(key)
+        elif token is not None:
             principal, expires_at = sessions.principal(token), sessions.expires_at(token)
         else:
             ticket = request.ticket()

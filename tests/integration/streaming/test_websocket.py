@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from models import Database
 from services.audit import SYSTEM
 from streaming import hub, streamer, websocket
-from tests.factories import SignedIn, services_of
+from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.test_listener import commit
 from tests.streamer_host import EngineSocket, StreamerHost, until
 from utils.fake_engine import FakeEngine
@@ -294,6 +294,17 @@ def test_a_ticket_opens_one_socket(dial: Socket, app: Flask, user: SignedIn) -> 
     with pytest.raises(InvalidStatus) as refused:
         dial(f"/ws/account?ticket={ticket}", headers={})
     assert json.loads(refused.value.response.body or b"")["error_code"] == "ticket_invalid"
+
+
+def test_an_api_key_opens_sockets_until_it_is_deleted(quick: None, dial: Socket, app: Flask, user: SignedIn) -> None:
+    keys, headers = services_of(app).api_keys, with_key(app, user, "read")
+    market, account = dial(headers=headers), dial("/ws/account", headers=headers)
+    assert market.ask("subscribe", channel="prices", symbols=["BTC/USDT"])["type"] == "subscribed"
+    assert account.ask("subscribe", channel="account", account=user.account_id)["type"] == "subscribed"
+    keys.delete(user.principal, SYSTEM, keys.principal(headers["X-API-Key"]).session_id)
+    started = time.monotonic()
+    assert (market.end(), account.end()) == (hub.SESSION_ENDED, hub.SESSION_ENDED)
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x.y.z"}])
