@@ -17,10 +17,12 @@ from websockets.sync.client import ClientConnection, connect
 from models import Database
 from services.audit import SYSTEM
 from streaming import hub, streamer, websocket
+from streaming.allowance import Allowance
 from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.test_listener import commit
 from tests.streamer_host import EngineSocket, StreamerHost, until
 from utils.fake_engine import FakeEngine
+from utils.follow import Wish
 
 Socket = Callable[..., "Talk"]
 
@@ -223,6 +225,31 @@ def test_subscriptions_are_bounded(dial: Socket, monkeypatch: pytest.MonkeyPatch
     answer = talk.ask("subscribe", channel="prices", symbols=["BTC/USDT", "ETH/USDT", "DOGE/USDT"])
     assert code_of(answer) == "too_many_subscriptions"
     assert talk.ask("subscribe", channel="prices", symbols=["BTC/USDT", "ETH/USDT"])["type"] == "subscribed"
+
+
+def test_what_is_named_twice_is_asked_for_once(
+    dial: Socket, host: StreamerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Wish] = []
+    monkeypatch.setattr(host.streamer._services.streams, "check", lambda _user, wish: asked.append(wish))
+    answer = dial().ask("subscribe", channel="candles", symbol="BTC/USDT", symbols=["btc-usdt", "ETH/USDT"] * 50)
+    assert answer["data"]["symbols"] == ["BTC/USDT", "ETH/USDT"]
+    assert len(asked) == 2
+
+
+def test_what_a_user_asks_for_is_bounded_over_all_their_sockets(
+    dial: Socket, host: StreamerHost, other: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host.streamer, "_checks", Allowance(at_once=3, per_second=0.1))
+    candles = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"], "id": 1}
+    first, second, theirs = dial(), dial(), dial(headers=other.headers)
+    assert first.ask("subscribe", **candles)["type"] == "subscribed"
+    refused = second.ask("subscribe", **candles)
+    assert code_of(refused) == "rate_limited"
+    assert 0 < refused["data"]["retry_after"] <= 10
+    assert theirs.ask("subscribe", **candles)["type"] == "subscribed"
+    # what the streamer knows itself costs nothing
+    assert second.ask("subscribe", channel="prices", symbols=["BTC/USDT"])["type"] == "subscribed"
 
 
 def test_messages_are_bounded(dial: Socket) -> None:
