@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 import models
 from models import Database
 from services.audit import SYSTEM
-from streaming import hub, listener, streamer
+from streaming import candles, hub, listener, streamer
 from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.conftest import Dial
 from tests.integration.streaming.reader import Reader
@@ -106,6 +106,23 @@ def test_candles_are_those_of_the_rest_api(dial: Dial, engine: FakeEngine, clien
     assert resumed.events(2)[0].data == closed.data
     again = dial("/api/stream/candles?symbol=BTC-USDT&timeframe=1m&since_id=60000")
     assert [each.event for each in again.events(3)] == ["reset", "candle", "candle"]
+
+
+def test_nobody_takes_the_candles_of_everybody(
+    dial: Dial, other: SignedIn, host: StreamerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candles, "MOST_PER_USER", 1)
+    path = "/api/stream/candles?symbol={}"
+    first, second = dial(path.format("BTC/USDT")), dial(path.format("BTC/USDT"))
+    assert (first.status, second.status) == (200, 200)
+    refused = dial(path.format("ETH/USDT"))
+    assert (refused.status, refused.problem()["error_code"]) == (429, "too_many_candles")
+    assert refused.headers["retry-after"] == "5"
+    assert dial(path.format("ETH/USDT"), headers=other.headers).status == 200
+    first.close()
+    second.close()
+    until(lambda: len(host.streamer.hub.clients) == 1)
+    assert dial(path.format("ETH/USDT")).status == 200
 
 
 def test_account_events(dial: Dial, database: Database, user: SignedIn, other: SignedIn, socket: EngineSocket) -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from models import Database
 from services.audit import SYSTEM
-from streaming import hub, streamer, websocket
+from streaming import candles, hub, streamer, websocket
 from streaming.allowance import Allowance
 from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.test_listener import commit
@@ -241,15 +241,33 @@ def test_what_a_user_asks_for_is_bounded_over_all_their_sockets(
     dial: Socket, host: StreamerHost, other: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host.streamer, "_checks", Allowance(at_once=3, per_second=0.1))
-    candles = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"], "id": 1}
+    both = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"], "id": 1}
     first, second, theirs = dial(), dial(), dial(headers=other.headers)
-    assert first.ask("subscribe", **candles)["type"] == "subscribed"
-    refused = second.ask("subscribe", **candles)
+    assert first.ask("subscribe", **both)["type"] == "subscribed"
+    refused = second.ask("subscribe", **both)
     assert code_of(refused) == "rate_limited"
     assert 0 < refused["data"]["retry_after"] <= 10
-    assert theirs.ask("subscribe", **candles)["type"] == "subscribed"
+    assert theirs.ask("subscribe", **both)["type"] == "subscribed"
     # what the streamer knows itself costs nothing
     assert second.ask("subscribe", channel="prices", symbols=["BTC/USDT"])["type"] == "subscribed"
+
+
+def test_nobody_takes_the_candles_of_everybody(
+    dial: Socket, host: StreamerHost, other: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candles, "MOST_PER_USER", 2)
+    both = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"]}
+    first, second, theirs = dial(), dial(), dial(headers=other.headers)
+    assert first.ask("subscribe", **both)["type"] == "subscribed"
+    assert second.ask("subscribe", **both)["type"] == "subscribed"
+    third = dial()
+    refused = third.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")
+    assert code_of(refused) == "too_many_candles"
+    assert host.call(host.streamer.status).topics["candles"] == 2
+    assert theirs.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")["type"] == "subscribed"
+    for socket in (first, second):
+        socket.connection.close()
+    until(lambda: third.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")["type"] == "subscribed")
 
 
 def test_messages_are_bounded(dial: Socket) -> None:
