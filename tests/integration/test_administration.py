@@ -119,6 +119,20 @@ class TestRoles:
             assert_problem(answer, 403, "forbidden")
         assert role_of(database, other) == ("user", True)
 
+    def test_no_key_changes_users_not_even_its_owner(
+        self, app: Flask, client: FlaskClient, database: Database, user: SignedIn, admin: SignedIn
+    ) -> None:
+        headers = with_key(app, admin, "read", "trade", "admin")
+        before = audit_rows(database)
+        for whom in (admin, user):
+            for body in ({"reset_totp": True}, {"role": "admin"}, {"is_active": True}, {"end_sessions": True}):
+                answer = client.put(f"{USERS}/{whom.id}", headers=headers, json=body)
+                assert assert_problem(answer, 403, "forbidden")["detail"] == "No API key may do this; sign in."
+            answer = client.post(f"{USERS}/{whom.id}/deletion", headers=headers, json={"password": PASSWORD})
+            assert_problem(answer, 403, "forbidden")
+        assert (role_of(database, user), audit_rows(database)) == (("user", True), before)
+        assert client.get(USERS, headers=headers).status_code == 200
+
 
 class TestTheLastAdmin:
     @pytest.mark.parametrize("body", [{"role": "user"}, {"is_active": False}])
