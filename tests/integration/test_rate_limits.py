@@ -19,7 +19,7 @@ from middleware.rate_limits import ANONYMOUS_PER_MINUTE, network
 from models import Database
 from services.audit import Origin
 from services.sessions import LogIn
-from tests.factories import PASSWORD, SignedIn, services_of
+from tests.factories import PASSWORD, SignedIn, services_of, with_key
 from tests.problems import assert_problem
 from utils.octobot_bridge import OctoBotBridge
 
@@ -113,6 +113,20 @@ class TestLeases:
         told = [int(answer.headers[HEADERS[1]]) for answer in answers]
         assert told == [*range(self.LIMIT - 1, -1, -1), 0]
         assert [answer.status_code for answer in answers[-2:]] == [200, 429]
+
+    def test_a_key_and_its_owner_each_use_their_own(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
+        key = with_key(app, user, "read")
+
+        def left(headers: dict[str, str]) -> tuple[int, int]:
+            answer = client.get("/api/auth/me", headers=headers)
+            return answer.status_code, int(answer.headers[HEADERS[1]])
+
+        for remaining in range(self.LIMIT - 1, self.LIMIT - 21, -1):
+            assert (left(key), left(user.headers)) == ((200, remaining), (200, remaining))
+        for remaining in range(self.LIMIT - 21, -1, -1):
+            assert left(key) == (200, remaining)
+        for remaining in range(self.LIMIT - 21, self.LIMIT - 41, -1):
+            assert (left(key), left(user.headers)) == ((429, 0), (200, remaining))
 
 
 class TestLogins:
