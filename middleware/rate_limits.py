@@ -165,8 +165,10 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
-    if caller() is not None:  # who stole a token shall not find the password out with it
-        return f"account:{principal.user_id}:own"
+    if caller() is not None:
+        # Who stole a token shall not find the password out with it. A key is refused later, and counts for itself, so
+        # that it cannot lock its owner out.
+        return f"account:{principal.user_id}:own" if principal.key_id is None else _user()
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

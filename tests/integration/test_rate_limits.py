@@ -180,6 +180,21 @@ class TestLogins:
         # the right password from elsewhere does not get around the limit
         assert log_in(client, "198.51.100.99", user.username, PASSWORD).status_code == 429
 
+    def test_a_key_does_not_lock_its_owner_out(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
+        keys = [with_key(app, user, "read") for _ in range(2)]
+        body = {"current_password": PASSWORD, "new_password": "another-lovely-day"}
+
+        def post(headers: dict[str, str], address: str) -> int:
+            answer = client.post(
+                "/api/auth/password", json=body, headers=headers, environ_base={"REMOTE_ADDR": address}
+            )
+            return answer.status_code
+
+        tried = [post(keys[0], f"198.51.100.{number}") for number in range(8)]
+        assert tried == [403] * 5 + [429] * 3
+        assert post(keys[1], "198.51.100.50") == 403
+        assert post(user.headers, "192.0.2.7") == 200
+
     def test_a_name_that_nobody_has_is_counted_too_but_not_kept(self, client: FlaskClient, settings: Settings) -> None:
         statuses = [log_in(client, f"198.51.100.{number}", "canary-name").status_code for number in range(8)]
         assert statuses == [401] * 5 + [429] * 3
