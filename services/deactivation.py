@@ -36,17 +36,17 @@ class Deactivation:
             raise _unfinished(error, "their open orders are not canceled") from error
 
     def pull_switch(self, actor: Actor, user_id: str) -> None:
-        """Pull the user's kill switch; one that an administrator has pulled already stays as it is."""
-        if self._engaged(user_id) in {None, user_id}:
-            command = EngageKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True, reason=REASON)
-            self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+        """Pull the user's kill switch; one that they or an administrator have pulled already stays as it is."""
+        # not as an administrator, who takes over what is engaged
+        command = EngageKillSwitch(actor=actor, scope="user", target=user_id, reason=REASON)
+        self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
 
     def resume_trading(self, actor: Actor, user_id: str) -> None:
         """Release the kill switch, if a deactivation pulled it.
 
         :raises BridgeError: the engine is away, and the user cannot trade.
         """
-        if not self._engaged(user_id, models.KillSwitch.reason == REASON):
+        if not self._is_pulled(user_id):
             return
         command = ReleaseKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True)
         try:
@@ -54,12 +54,12 @@ class Deactivation:
         except BridgeError as error:
             raise _unfinished(error, "they cannot trade") from error
 
-    def _engaged(self, user_id: str, *conditions: object) -> str | None:
-        """Return who has pulled the user's kill switch."""
+    def _is_pulled(self, user_id: str) -> bool:
+        """Tell whether the user's kill switch is engaged, and a deactivation pulled it."""
         switch = models.KillSwitch
-        query = select(switch.engaged_by).where(switch.scope == "user", switch.target == user_id, *conditions)  # type: ignore[arg-type]
+        query = select(switch.reason).where(switch.scope == "user", switch.target == user_id)
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return connection.execute(query).scalar_one_or_none() == REASON
 
 
 def _unfinished(error: BridgeError, what: str) -> BridgeError:
