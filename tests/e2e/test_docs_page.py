@@ -35,11 +35,13 @@ def test_shows_every_operation_without_a_complaint(product: Server, tmp_path: Pa
     page, complaints = browse(f"{product.address}/docs", tmp_path / "profile")
 
     assert complaints == ""
-    shown = set(re.findall(r'id="operations-([a-z]+)-([a-z_0-9]+)"', page))
-    shown -= {("tag", tag["name"]) for tag in document["tags"]}
-    assert shown == {(each["tags"][0], each["operationId"]) for _, _, each in operations(document)}
-    for tag in document["tags"]:
-        assert f'id="operations-tag-{tag["name"]}"' in page
+    shown = set(re.findall(r'id="operations-([a-z_0-9-]+)"', page))
+    # the page writes spaces as underscores
+    tags = {f"tag-{tag['name'].replace(' ', '_')}" for tag in document["tags"]}
+    assert shown - tags == {
+        f"{each['tags'][0].replace(' ', '_')}-{each['operationId']}" for _, _, each in operations(document)
+    }
+    assert tags <= shown
     assert "Failed to load API definition" not in page
     assert document["info"]["title"] in page
 
