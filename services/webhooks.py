@@ -88,7 +88,9 @@ class Webhooks:
     def create(self, principal: Principal, origin: Origin, url: str) -> Webhook:
         """Add a webhook; its secret is told this once.
 
-        :raises Refused: `address_refused` when `url` leads to where this server must not reach for its users.
+        What a name leads to is looked up, and checked, whenever it is told something.
+
+        :raises Refused: `address_refused` when `url` is an address that this server must not reach for its users.
         :raises Conflict: `too_many_webhooks`.
         """
         self._outbound.check(url)

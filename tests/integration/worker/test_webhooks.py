@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -169,7 +171,7 @@ def test_addresses_that_belong_to_nobody_else_are_known(address: str, public: bo
         *((f"http://{host}/", "address_refused") for host in ("2130706433", "0x7f.1", "[::ffff:10.0.0.1]")),
         *((url, "invalid_url") for url in ("ftp://example.com/", "http:///x", "http://a@1.1.1.1/", "http://x:99999/")),
         ("http://1.1.1.1/ HTTP/1.1\r\nX: y", "invalid_url"),
-        ("http://no-such-host.invalid/", "not_resolved"),
+        *((f"http://{host}/", "address_refused") for host in ("LOCALHOST.", "db.localhost")),
     ],
 )
 def test_addresses_that_must_not_be_reached_are_refused(
@@ -181,6 +183,70 @@ def test_addresses_that_must_not_be_reached_are_refused(
     body = assert_problem(app.test_client().post("/api/webhooks", json={"url": url}, headers=user.headers), 422, code)
     assert [error["field"] for error in body["errors"]] == ["url"]
     assert app.test_client().get("/api/webhooks", headers=user.headers).get_json()["data"] == []
+
+
+def test_no_name_is_looked_up_while_a_user_waits(
+    settings: Settings, database: Database, bridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(replace(settings, webhook_private_addresses=False), bridge=bridge, database=database)
+    user = sign_in(app, database)
+    real, asked = socket.getaddrinfo, []
+
+    def resolve(host: str, *rest: Any, flags: int = 0, **options: Any) -> Any:
+        if not flags & socket.AI_NUMERICHOST:
+            asked.append(host)
+        return real(host, *rest, flags=flags | socket.AI_NUMERICHOST, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    add(app.test_client(), user, "https://hooks.example/told")
+    assert asked == []
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", f"{'x' * 64}.example"])
+def test_a_name_without_an_address_is_refused_when_it_is_sent_to(host: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Outbound().post(f"http://{host}/", b"{}", {})
+    assert refused.value.code == "not_resolved"
+
+
+def test_a_name_whose_servers_do_not_answer_is_not_waited_for(
+    client: FlaskClient, user: SignedIn, worker: WorkerServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = add(client, user, "http://mute.example/")
+    client.post(f"/api/webhooks/{made['id']}/test", headers=user.headers)
+    monkeypatch.setattr(outbound, "RESOLVE_SECONDS", 0.2, raising=False)
+    end = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        end.wait(5)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    work(worker)
+    waited = time.monotonic() - began
+    end.set()
+    assert waited < 3
+    [delivery] = log(client, user, made["id"])
+    assert (delivery["state"], delivery["error"]) == ("pending", "The name of the host was not resolved in time.")
+
+
+def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "SECONDS", 2.0)
+    real = socket.getaddrinfo
+
+    def slow(host: str, *rest: Any, **options: Any) -> Any:
+        if host == "slow.example":
+            time.sleep(1.5)
+        return real("127.0.0.1", *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(Refused) as refused:
+            Outbound(allow_private=True).post(f"http://slow.example:{mute.getsockname()[1]}/", b"{}", {})
+    assert refused.value.code == "not_reached"
+    assert time.monotonic() - began < 3.2  # 2 s in all, not after the look-up
 
 
 def test_a_name_that_means_another_address_later_is_refused_before_anything_is_sent(
