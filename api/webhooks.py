@@ -45,10 +45,10 @@ def delete_webhook(webhook_id: str) -> dict[str, str]:
     return {"id": webhook_id}
 
 
-@blueprint.route(f"{WEBHOOK}/test", method="POST", permission="webhooks:write")
+@blueprint.route(f"{WEBHOOK}/test", method="POST", permission="webhooks:write", errors=(409,))
 @blueprint.response(202, DeliverySchema)
 def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
-    """Tell a webhook that this is a test; its deliveries say how it went."""
+    """Tell a webhook that this is a test, one at a time; its deliveries say how it went."""
     return services.webhooks.test(principal, webhook_id), 202
 
 

@@ -116,9 +116,16 @@ class Webhooks:
             audit.record(session, origin, "webhook.deleted", user_id=principal.user_id, target=webhook_id)
 
     def test(self, principal: Principal, webhook_id: str) -> Delivery:
-        """Tell a webhook that this is a test."""
+        """Tell a webhook that this is a test.
+
+        :raises Conflict: `test_pending` until it took the last one, or that was given up.
+        """
         with self._database.write() as session:
             self._check(session, principal, webhook_id)
+            session.execute(select(_ROW.id).where(_ROW.id == webhook_id).with_for_update())
+            pending = (_DELIVERY.webhook_id == webhook_id, _DELIVERY.state == "pending", _DELIVERY.kind == "test")
+            if session.execute(select(_DELIVERY.id).where(*pending).limit(1)).first() is not None:
+                raise Conflict("A test of this webhook is still pending.", code="test_pending")
             content = {"kind": "test", "title": "This is a test", "created_at": clock.now(), "payload": {}}
             made = _deliver(session, principal.user_id, webhook_id, "test", {"id": ids.new_id(), **content})
             row = session.execute(select(*_COLUMNS).where(_DELIVERY.id == made)).one()

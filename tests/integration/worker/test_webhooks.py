@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -103,6 +104,21 @@ def test_a_webhook_is_told_under_a_signature_that_its_owner_can_check(
         assert_problem(answer, 404, "webhook_not_found")
     assert client.delete(f"/api/webhooks/{made['id']}", headers=user.headers).status_code == 200
     assert_problem(client.get(f"/api/webhooks/{made['id']}/deliveries", headers=user.headers), 404, "webhook_not_found")
+
+
+def test_a_webhook_is_tested_once_at_a_time(
+    client: FlaskClient, user: SignedIn, receiver: Receiver, worker: WorkerServices
+) -> None:
+    made, another = add(client, user, receiver.url), add(client, user, receiver.url)
+    path = f"/api/webhooks/{made['id']}/test"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post(path, headers=user.headers), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert_problem(client.post(path, headers=user.headers), 409, "test_pending")
+    assert client.post(f"/api/webhooks/{another['id']}/test", headers=user.headers).status_code == 202
+    assert len(log(client, user, made["id"])) == 1
+    assert work(worker) == 2
+    assert client.post(path, headers=user.headers).status_code == 202
 
 
 def test_what_is_not_taken_is_sent_again_under_the_same_id_and_given_up_at_last(
@@ -278,12 +294,13 @@ def test_a_name_that_means_another_address_later_is_refused_before_anything_is_s
 
 
 def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
-    client: FlaskClient, settings: Settings, database: Database, user: SignedIn, receiver: Receiver
+    client: FlaskClient, settings: Settings, database: Database, user: SignedIn, other: SignedIn, receiver: Receiver
 ) -> None:
-    made = add(client, user, receiver.url)
+    made = {who: add(client, who, receiver.url)["id"] for who in (user, other)}
     with database.write() as session:
         for number in range(20):
-            notify(session, user.id, Told("tournament", f"Number {number}", {"n": number}))
+            whom = (user, other)[number % 2]  # each has their share of what is done at a time
+            notify(session, whom.id, Told("tournament", f"Number {number}", {"n": number}))
     receiver.gate.clear()  # nothing is answered: whoever is killed does not know what was taken
     environment = {
         **os.environ,
@@ -308,7 +325,7 @@ def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
     worker.terminate()
     assert worker.wait(15) == 0
     assert killed == 2
-    deliveries = log(client, user, made["id"])
+    deliveries = [delivery for who, webhook in made.items() for delivery in log(client, who, webhook)]
     assert {told.id for told in receiver.told} == {each["id"] for each in deliveries}
     assert len(receiver.told) > 20, "nothing was at work when the worker was killed"
     assert [(each["state"], each["attempts"]) for each in deliveries] == [("succeeded", 1)] * 20
