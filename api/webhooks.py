@@ -56,5 +56,5 @@ def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, DeliverySchema, paged=True)
 def list_webhook_deliveries(query: dict[str, Any], webhook_id: str) -> Page[Delivery]:
-    """List what a webhook was told and how it went, newest first."""
+    """List what a webhook was told in the last 30 days and how it went, newest first."""
     return services.webhooks.deliveries(principal, webhook_id, **query)

@@ -8,7 +8,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +36,9 @@ ATTEMPTS = 10
 
 MOST_WEBHOOKS = 10
 SECRET_BYTES = 32
+KEEP = timedelta(days=30)
+"""How long it is known what a webhook was told."""
+
 _ROW = models.Webhook
 _DELIVERY = models.WebhookDelivery
 
@@ -173,6 +176,11 @@ class Webhooks:
             session.execute(changed, execution_options={"synchronize_session": False})
         if error is not None:
             raise Refused(error, code="not_delivered")
+
+    def forget(self) -> None:
+        """Delete what webhooks were told long ago."""
+        with self._database.write() as session:
+            session.execute(delete(_DELIVERY).where(_DELIVERY.created_at < clock.now() - KEEP))
 
     @staticmethod
     def _check(connection: Any, principal: Principal, webhook_id: str) -> None:
