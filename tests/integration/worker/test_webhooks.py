@@ -206,12 +206,13 @@ def test_no_name_is_looked_up_while_a_user_waits(
 ) -> None:
     app = create_app(replace(settings, webhook_private_addresses=False), bridge=bridge, database=database)
     user = sign_in(app, database)
-    real, asked = socket.getaddrinfo, []
+    real = socket.getaddrinfo
+    asked: list[str] = []
 
-    def resolve(host: str, *rest: Any, flags: int = 0, **options: Any) -> Any:
+    def resolve(host: str, port: int, *, type: int, flags: int = 0) -> Any:
         if not flags & socket.AI_NUMERICHOST:
             asked.append(host)
-        return real(host, *rest, flags=flags | socket.AI_NUMERICHOST, **options)
+        return real(host, port, type=type, flags=flags | socket.AI_NUMERICHOST)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     add(app.test_client(), user, "https://hooks.example/told")
