@@ -127,6 +127,7 @@ class WorkerServices:
     leases: Leases
     backtests: Backtests
     event_reader: EventReader
+    notifications: Notifications
     webhooks: Webhooks
     alert_watch: AlertWatch
     is_schema_current: Callable[[], bool]
@@ -141,6 +142,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         leases=Leases(database),
         backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
         event_reader=EventReader(database),
+        notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         is_schema_current=lambda: migrations.is_current(database),
