@@ -111,6 +111,7 @@ class StreamServices:
     """The use cases that the streamer needs."""
 
     sessions: Sessions
+    api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
     market: Market
@@ -162,6 +163,7 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
+        api_keys=ApiKeys(database),
         tickets=Tickets(database),
         streams=Streams(bridge, Accounts(database)),
         market=Market(bridge),
