@@ -194,8 +194,9 @@ class Runner:
 
     async def remember(self, step: Remember) -> None:
         """Store what the strategy asks to be kept."""
+        await self._store.remember(replace(self.record, memory=step.memory))
+        # not earlier: it must ask again for what could not be stored
         self.record = replace(self.record, memory=step.memory)
-        await self._store.remember(self.record)
 
     async def say(self, step: Say) -> None:
         """Add to the strategy's log, but for what it has just said."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from decimal import Decimal
 
 import pytest
 
+import models
 from engine.strategies import registry, thinking
+from tests.books import rows
 from tests.failures import Failures
 from tests.integration.strategies.faulty import FAULT, Faulty
 from tests.integration.strategies.owner import Owner, eventually
@@ -107,6 +110,19 @@ def test_commits_that_fail_delay_it_alone(ada: Owner, kind: str, caplog: pytest.
     names = [order["client_order_id"] for order in ada.orders()]
     assert len(names) == len(set(names)) == 22
     assert not ada.differences()
+
+
+def test_what_it_asks_to_keep_is_asked_again_when_it_was_not_stored(ada: Owner) -> None:
+    failures = Failures()
+    failures.install(ada.host.engine._journal)
+    failures.but = lambda unit: unit.strategy.keys() != {"id", "memory"}
+    failures.left = 1
+    account = ada.running()["account"]
+    eventually(lambda: len(ada.open_names()) == 6)
+    assert failures.left == 0
+    [stored] = rows(ada.database, models.Strategy)
+    assert json.loads(stored.memory) == ada.host.engine.strategies._runners[account].record.memory
+    assert json.loads(stored.memory)["anchor"] == "50000"
 
 
 def test_transfers_that_are_not_stored_leave_both_books_alone(ada: Owner) -> None:
