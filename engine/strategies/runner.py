@@ -256,9 +256,10 @@ class Runner:
             await mode.producers[0].trigger(trigger_source="runner")
             await asyncio.wait_for(turn.done, TURN_SECONDS)
         except TimeoutError:
-            self._octobot = None
+            self._mode = None  # another one takes its place; where it runs is kept, so that it is stopped there
             raise EngineTimeout("OctoBot has lost a turn of the strategy.") from None
         finally:
+            turn.is_over = True  # also of one that is lost, and may yet come back
             self._turn = None
 
     async def _attach(self, account: Account) -> Any:
