@@ -32,6 +32,7 @@ class Gateway:
         accounts: Accounts,
         live: LiveAccounts,
         feed: Callable[[Market, PriceStream], Feed],
+        *,
         connected: Callable[[], Awaitable[None]],
     ) -> None:
         """Know what makes the feed of a market, and who is to hear that there is another one."""
