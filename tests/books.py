@@ -35,4 +35,8 @@ def untold(database: Database) -> list[str]:
             for currency, balance in payload["currencies"].items():
                 told[payload["account"], currency] = Decimal(balance["total"])
     stored = {(row.account_id, row.currency): row.total for row in rows(database, models.Balance)}
-    return [f"{key}: told {told.get(key)}, stored {total}" for key, total in stored.items() if told.get(key) != total]
+    return [
+        f"event: told {told.get(key)} of {key}, stored {total}"
+        for key, total in stored.items()
+        if told.get(key) != total
+    ]

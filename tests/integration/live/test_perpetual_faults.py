@@ -228,7 +228,7 @@ def test_sql_and_memory_agree_and_a_planted_difference_is_found(house: FuturesHo
     with house.database.write() as session:
         session.execute(update(models.Balance).values(total=Decimal(1)))
     found = {words.partition(":")[0] for words in differences(house.database, house.bridge)}
-    assert found == {"ledger", "lock", "memory"}
+    assert found == {"event", "ledger", "lock", "memory"}
     with house.database.write() as session:
         session.execute(update(models.Balance).values(total=house.book.wallet(OWNER)))
 
