@@ -73,6 +73,18 @@ def test_a_limit_rests_fills_in_parts_and_is_cancelled(house: FuturesHouse) -> N
     house.agrees()
 
 
+@pytest.mark.parametrize("most", [1000, 250])
+def test_an_order_of_many_fills_ends(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr("engine.live.trader.MOST_FILLS", most, raising=False)
+    house.leverage("10")
+    resting = house.place("buy", amount="0.501", price="49000")
+    (there,) = house.there(resting)
+    for _ in range(501):
+        house.book.fill(there.id, "0.001")
+    house.until(lambda: house.order(resting).status == "filled")
+    house.agrees()
+
+
 def test_orders_that_may_only_reduce_say_so_there(house: FuturesHouse) -> None:
     with pytest.raises(Refused) as refused:
         house.market("sell", "0.1", reduce_only=True)
