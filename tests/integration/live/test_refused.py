@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace as replaced
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -176,7 +177,7 @@ def test_a_stop_waits_until_new_keys_are_verified(house: House) -> None:
 
 
 def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) -> None:
-    legs = {
+    legs: dict[str, Any] = {
         "take_profit": wire.ExitLeg(price=Decimal(52_000), stop_price=None),
         "stop_loss": wire.ExitLeg(stop_price=Decimal(35_000), price=None),
     }
