@@ -19,7 +19,7 @@ for a new pair. A refresh token that is used twice ends its session. Whoever has
 
 **API keys** are for programs: `POST /api/auth/api-keys`, then send `X-API-Key` instead. A key may do what its scopes
 say (`read`; `trade`, which reads too; `admin`) as far as its owner may, and ends with its owner. It neither signs out,
-nor makes other keys, nor hands over keys to exchanges.
+nor makes other keys, nor hands over keys to exchanges, nor changes users.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
 outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.

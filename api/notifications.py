@@ -26,7 +26,7 @@ NOTIFICATIONS = "/api/notifications"
 @blueprint.arguments(NotificationQuery, location="query")
 @blueprint.response(200, NotificationSchema, paged=True)
 def list_notifications(query: dict[str, Any]) -> Page[Notification]:
-    """List what the caller was told, newest first."""
+    """List what the caller was told in the last 30 days, newest first."""
     return services.notifications.list(principal, **query)
 
 

@@ -45,10 +45,10 @@ def delete_webhook(webhook_id: str) -> dict[str, str]:
     return {"id": webhook_id}
 
 
-@blueprint.route(f"{WEBHOOK}/test", method="POST", permission="webhooks:write")
+@blueprint.route(f"{WEBHOOK}/test", method="POST", permission="webhooks:write", errors=(409,))
 @blueprint.response(202, DeliverySchema)
 def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
-    """Tell a webhook that this is a test; its deliveries say how it went."""
+    """Tell a webhook that this is a test, one at a time; its deliveries say how it went."""
     return services.webhooks.test(principal, webhook_id), 202
 
 
@@ -56,5 +56,5 @@ def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, DeliverySchema, paged=True)
 def list_webhook_deliveries(query: dict[str, Any], webhook_id: str) -> Page[Delivery]:
-    """List what a webhook was told and how it went, newest first."""
+    """List what a webhook was told in the last 30 days and how it went, newest first."""
     return services.webhooks.deliveries(principal, webhook_id, **query)

@@ -116,10 +116,6 @@ class Account(AccountBase):
         if orders.rests_as_limit(order):
             await self._fill(order, price, unit, taker=False)
             return
-        order = replace(order, triggered_at=clock.now(), updated_at=clock.now())
-        self.orders[order.id] = order
-        # first, since the pair's funds are locked by the other one
-        await self._cancel_siblings(order, unit)
         await self._trigger(order, mark, unit)
 
     async def expire(self, order_id: str, moment: datetime, unit: Unit) -> None:
@@ -138,11 +134,16 @@ class Account(AccountBase):
         return self.orders[order_id]
 
     async def _trigger(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
+        order = replace(order, triggered_at=clock.now(), updated_at=clock.now())
+        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        # asked for before anything is changed: there may be no answer
+        objection = await self.gate.objection(draft, self, order)
+        self.orders[order.id] = order
+        # next, since the pair's funds are locked by the other one
+        await self._cancel_siblings(order, unit)
         limit = order.price if order.type in LIMIT_ON_TRIGGER else None
         at_market = limit is None or rules.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
-        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
-        objection = await self.gate.objection(draft, self, order)
         if objection is not None:
             await self._close(order, "canceled", unit, reject_code=objection.code)
         elif not self._affords(order, price):

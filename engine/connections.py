@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from config import DEMO, Settings
-from engine.exchanges import registry
 from engine.exchanges.client import is_exchange
 from engine.feeds import exchange_market
 from engine.market import Market
@@ -30,8 +29,7 @@ class Connections:
         remember_exchange(self._database, exchange, is_connected=is_connected)
 
     def market(self, exchange: str) -> Market:
-        """Return the market of an exchange, which OctoBot knows from now on; nothing is asked of it yet."""
-        registry.register(exchange, self._settings)
+        """Return the market of an exchange; nothing is asked of it yet."""
         return exchange_market(exchange, self._settings)
 
     def uses(self, exchange: str) -> dict[str, int]:

@@ -235,7 +235,8 @@ class Desk:
     async def _change(self, found: Account, change: Work[Result]) -> Result:
         """Run `change` under the account's lock and wait until what it did is committed.
 
-        Errors of the domain come before anything is changed; after any other the account is read anew.
+        Errors of the domain come before anything is changed; after any other, and one that did not, the account is read
+        anew.
         """
         async with self._accounts.changing(found) as account:
             if account.line.broken:
@@ -261,6 +262,8 @@ class Desk:
             result = await change(account, unit)
             await self.live.release(account, unit)
         except TradingError:
+            if not unit.is_empty:  # something was changed before it: memory is ahead of SQL
+                self._accounts.evict(account)
             raise
         except Exception as error:
             _log.exception("a change of account %s failed", account.record.id)

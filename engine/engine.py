@@ -118,7 +118,9 @@ class Engine:
         self.strategies = Strategies(
             self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )
-        self.gateway = Gateway(connections, self._markets, self._accounts, self._live, self._feed)
+        self.gateway = Gateway(
+            connections, self._markets, self._accounts, self._live, self._feed, connected=self.strategies.load
+        )
         self._server = Server(self._handlers(), self._streams())
         self._started_at = clock.now()
         self.metrics.watch(self._accounts, self._triggers, self._journal, self._markets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from config import DEMO
@@ -32,12 +32,16 @@ class Gateway:
         accounts: Accounts,
         live: LiveAccounts,
         feed: Callable[[Market, PriceStream], Feed],
+        *,
+        connected: Callable[[], Awaitable[None]],
     ) -> None:
+        """Know what makes the feed of a market, and who is to hear that there is another one."""
         self._connections = connections
         self._markets = markets
         self._accounts = accounts
         self._live = live
         self._feed = feed
+        self._connected = connected
         self._streams: dict[str, PriceStream] = {}
         """They outlive their feeds: who follows an exchange that comes back goes on following it."""
         self.feeds: dict[str, Feed] = {}
@@ -67,7 +71,8 @@ class Gateway:
 
         Its prices come when it answers: until then it is asked again and again, after waits that grow.
 
-        :raises Refused: `unknown_exchange`. :raises StorageUnavailable: nothing was changed.
+        :raises Refused: `unknown_exchange`. :raises StorageUnavailable: nothing was changed, or what runs there does
+            not know of it; asked again, it will.
         """
         name = command.exchange
         async with self._changing:
@@ -80,6 +85,7 @@ class Gateway:
                 self._markets.add(market)
                 self._add(market).start(ticking=self._is_ticking)
                 _log.info("%s is connected", name)
+            await self._connected()
             return self._markets.get(name).status()
 
     async def disconnect(self, command: wire.DisconnectExchange) -> wire.DisconnectedExchange:

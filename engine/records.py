@@ -22,6 +22,7 @@ from models import (
     Position,
     RiskLimits,
     Trade,
+    User,
 )
 from models.events import RECONCILE
 from models.records import limits_of, order_of, orders_of
@@ -91,28 +92,23 @@ class Records:
 
     def account(self, account_id: str) -> AccountRecord:
         """Read an account. :raises NotFound: when there is none. :raises StorageUnavailable: no answer."""
+        opened = select(Order.__table__).where(Order.account_id == account_id, Order.closed_at.is_(None))
+        limited = select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
+        restored = select(Installation.value).where(Installation.key == f"{RECONCILE}{account_id}")
         with self._database.read() as connection:
             row = connection.execute(select(Account.__table__).where(Account.id == account_id)).one_or_none()
             if row is None:
                 raise NotFound("There is no such account.", code="account_not_found")
             balances = connection.execute(select(Balance.__table__).where(Balance.account_id == account_id)).all()
-            orders = connection.execute(
-                select(Order.__table__)
-                .where(Order.account_id == account_id, Order.closed_at.is_(None))
-                .order_by(Order.id)
-            ).all()
+            orders = connection.execute(opened.order_by(Order.id)).all()
             fills: list[Any] = []
             if row.mode == "live" and orders:
                 ids = [order.id for order in orders]
                 query = select(Trade.symbol, Trade.exchange_trade_id).where(Trade.order_id.in_(ids))
                 fills = list(connection.execute(query))
-            known_until = connection.execute(
-                select(Installation.value).where(Installation.key == f"{RECONCILE}{account_id}")
-            ).scalar()
+            known_until = connection.execute(restored).scalar()
             positions = connection.execute(select(Position.__table__).where(Position.account_id == account_id)).all()
-            limits = connection.execute(
-                select(RiskLimits.__table__).where(RiskLimits.account_id == account_id)
-            ).one_or_none()
+            limits = connection.execute(limited).one_or_none()
         return AccountRecord(
             id=row.id,
             user_id=row.user_id,
@@ -229,6 +225,11 @@ class Records:
             rows = connection.execute(select(KillSwitch.__table__)).all()
         return [wire.KillSwitch(**row._mapping) for row in rows]
 
+    def is_deactivated(self, user_id: str) -> bool:
+        """Tell whether a user is deactivated."""
+        with self._database.read() as connection:
+            return connection.execute(select(User.is_active).where(User.id == user_id)).scalar() is False
+
     def accounts_of(self, user_id: str) -> list[str]:
         """Read the ids of a user's accounts."""
         with self._database.read() as connection:
@@ -255,11 +256,9 @@ class Records:
     def ended_day_orders(self, moment: datetime) -> list[wire.Order]:
         """Read the open day orders that were placed before the UTC day of `moment`."""
         midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        query = select(Order.__table__).where(
-            Order.closed_at.is_(None), Order.time_in_force == "day", Order.created_at < midnight
-        )
+        query = select(Order.__table__).where(Order.closed_at.is_(None), Order.time_in_force == "day")
         with self._database.read() as connection:
-            return orders_of(connection.execute(query))
+            return orders_of(connection.execute(query.where(Order.created_at < midnight)))
 
     def order(self, order_id: str) -> wire.Order | None:
         """Read one order."""

@@ -57,13 +57,17 @@ class Switchboard:
         return await self._desk.keys.once(command, lambda claim: self._engage(command, claim))
 
     async def release(self, command: wire.ReleaseKillSwitch) -> KillSwitchState:
-        """Take orders again. :raises Forbidden: when an admin engaged it and a user wants to release it."""
+        """Take orders again.
+
+        :raises Forbidden: `kill_switch_of_admin` when an admin engaged it and a user wants to release it,
+            `user_inactive` when whoever releases their own is deactivated.
+        """
         async with self._changing:
             switch = self._switches.get(command.scope, command.target)
             unit = Unit(Line(command.account, command.actor.user_id))
             if switch is not None:
-                if not command.as_admin and switch.engaged_by != command.actor.user_id:
-                    refusal = Forbidden("An administrator engaged this kill switch.", code="kill_switch_of_admin")
+                refusal = await self._refusal(command, switch)
+                if refusal is not None:
                     unit.record("kill_switch.release", command.actor, _target(command), refusal)
                     await self._journal.submit(unit)
                     raise refusal
@@ -72,6 +76,15 @@ class Switchboard:
                 await self._journal.submit(unit)
                 self._switches.put(command.scope, command.target, None)
         return _state(command, None, [], [])
+
+    async def _refusal(self, command: wire.ReleaseKillSwitch, switch: KillSwitch) -> Forbidden | None:
+        if not command.as_admin and switch.engaged_by != command.actor.user_id:
+            return Forbidden("An administrator engaged this kill switch.", code="kill_switch_of_admin")
+        # their request may have come in before the deactivation, which relies on the switch that it found
+        own = command.target == command.actor.user_id
+        if own and await asyncio.to_thread(self._records.is_deactivated, command.target):
+            return Forbidden("The user is deactivated.", code="user_inactive")
+        return None
 
     async def sweep_forever(self) -> None:
         """Cancel what is open under an engaged switch, again and again, until cancelled."""

@@ -71,9 +71,10 @@ class Triggers:
     def by_account(self) -> dict[str, list[str]]:
         """Return the ids of all open orders, by account."""
         found: dict[str, list[str]] = {}
-        for book in self._books.values():
-            for order_id, account_id in book.accounts.items():
-                found.setdefault(account_id, []).append(order_id)
+        for (_, symbol), book in self._books.items():
+            if not symbol.startswith(GUARD):
+                for order_id, account_id in book.accounts.items():
+                    found.setdefault(account_id, []).append(order_id)
         for order_id, account_id in self._elsewhere.items():
             found.setdefault(account_id, []).append(order_id)
         return found

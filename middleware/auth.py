@@ -29,8 +29,8 @@ def install(app: Flask) -> None:
         try:
             token, key = bearer_token(request.headers.get("Authorization")), request.headers.get(API_KEY)
             if key is not None:
-                if token is not None:
-                    raise Unauthenticated(f"Send either a token or {API_KEY}, not both.", code="token_invalid")
+                if token is not None or (takes_ticket() and "ticket" in request.args):
+                    raise Unauthenticated(f"Send a token, a ticket or {API_KEY}, one of them.", code="token_invalid")
                 g.principal = services.api_keys.principal(key)
             elif token is not None and required() == SCRAPERS:
                 g.principal = services.metrics.scraper(token) or services.sessions.principal(token)

@@ -43,17 +43,18 @@ class LeasingLimiter(Limiter):
         self._leases = leases
 
     def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
-        user, g.hits = caller(), 1
-        if user is None or _limit() is not None or request.method == "OPTIONS":
+        g.hits = 1
+        if _is_anonymous() or _limit() is not None or request.method == "OPTIONS":
             super()._check_request_limit(callable_name, in_middleware)
             return
-        g.standing = self._leases.use(user.user_id)
+        counter = _user()
+        g.standing = self._leases.use(counter)
         if g.standing is None:
-            g.hits = self._leases.size(user.user_id)
+            g.hits = self._leases.size(counter)
             super()._check_request_limit(callable_name, in_middleware)
             standing = self.standing()
             if standing is not None:
-                g.standing = self._leases.keep(user.user_id, g.hits, standing)
+                g.standing = self._leases.keep(counter, g.hits, standing)
 
     def standing(self) -> Standing | None:
         """Return where the caller of the present request stands with the tightest limit it was counted for."""
@@ -164,8 +165,10 @@ def network(address: str | None) -> str:
 
 
 def _login_target() -> str:
-    if caller() is not None:  # who stole a token shall not find the password out with it
-        return f"account:{principal.user_id}:own"
+    if caller() is not None:
+        # Who stole a token shall not find the password out with it. A key is refused later, and counts for itself, so
+        # that it cannot lock its owner out.
+        return f"account:{principal.user_id}:own" if principal.key_id is None else _user()
     # Strangers share one bucket per account, however many addresses they have. Where the owner has signed in from
     # before there is another one, so that strangers cannot lock the owner out.
     source = services.sessions.source(_login_name() or "", request.remote_addr)

@@ -111,6 +111,7 @@ class StreamServices:
     """The use cases that the streamer needs."""
 
     sessions: Sessions
+    api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
     market: Market
@@ -126,6 +127,7 @@ class WorkerServices:
     leases: Leases
     backtests: Backtests
     event_reader: EventReader
+    notifications: Notifications
     webhooks: Webhooks
     alert_watch: AlertWatch
     is_schema_current: Callable[[], bool]
@@ -140,6 +142,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         leases=Leases(database),
         backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
         event_reader=EventReader(database),
+        notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         is_schema_current=lambda: migrations.is_current(database),
@@ -160,6 +163,7 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
+        api_keys=ApiKeys(database),
         tickets=Tickets(database),
         streams=Streams(bridge, Accounts(database)),
         market=Market(bridge),

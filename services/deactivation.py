@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 
 import models
 from models import Database
@@ -35,18 +35,24 @@ class Deactivation:
         except BridgeError as error:
             raise _unfinished(error, "their open orders are not canceled") from error
 
-    def pull_switch(self, actor: Actor, user_id: str) -> None:
-        """Pull the user's kill switch; one that an administrator has pulled already stays as it is."""
-        if self._engaged(user_id) in {None, user_id}:
-            command = EngageKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True, reason=REASON)
-            self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+    def pull_switch(self, actor: Actor, user_id: str) -> bool:
+        """Pull the user's kill switch, and tell whether this did it.
+
+        One that they or an administrator have pulled already stays as it is.
+        """
+        was_engaged = self._is_engaged(user_id)
+        # not as an administrator, who takes over what is engaged
+        command = EngageKillSwitch(actor=actor, scope="user", target=user_id, reason=REASON)
+        state = self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+        return not was_engaged and (state.engaged_by, state.reason) == (actor.user_id, REASON)
 
     def resume_trading(self, actor: Actor, user_id: str) -> None:
-        """Release the kill switch, if a deactivation pulled it.
+        """Release the kill switch of a user who is active, if a deactivation pulled it.
 
         :raises BridgeError: the engine is away, and the user cannot trade.
         """
-        if not self._engaged(user_id, models.KillSwitch.reason == REASON):
+        is_active = exists().where(models.User.id == user_id, models.User.is_active)
+        if not self._is_engaged(user_id, models.KillSwitch.reason == REASON, is_active):
             return
         command = ReleaseKillSwitch(actor=actor, scope="user", target=user_id, as_admin=True)
         try:
@@ -54,12 +60,12 @@ class Deactivation:
         except BridgeError as error:
             raise _unfinished(error, "they cannot trade") from error
 
-    def _engaged(self, user_id: str, *conditions: object) -> str | None:
-        """Return who has pulled the user's kill switch."""
+    def _is_engaged(self, user_id: str, *conditions: ColumnElement[bool]) -> bool:
+        """Tell whether the user's kill switch is engaged, on `conditions`."""
         switch = models.KillSwitch
-        query = select(switch.engaged_by).where(switch.scope == "user", switch.target == user_id, *conditions)  # type: ignore[arg-type]
+        query = select(switch.target).where(switch.scope == "user", switch.target == user_id, *conditions)
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return connection.execute(query).first() is not None
 
 
 def _unfinished(error: BridgeError, what: str) -> BridgeError:

@@ -69,7 +69,7 @@ class Deletion:
         self._confirmation.check(principal, origin, ACTION, password)
         with self._database.write() as session:
             _check(session, whom, models.Order.mode == "live")
-        self._deactivation.pull_switch(actor, whom)
+        pulled = self._deactivation.pull_switch(actor, whom)
         try:
             self._archive(actor, whom)
             with self._database.write() as session:
@@ -77,7 +77,8 @@ class Deletion:
                 _forget(session, whom)
                 audit.record(session, origin, ACTION, user_id=principal.user_id, target=whom)
         except Conflict:
-            self._deactivation.resume_trading(actor, whom)
+            if pulled:
+                self._deactivation.resume_trading(actor, whom)
             raise
         self._sessions.forget(whom)
         self._keys.forget(whom)

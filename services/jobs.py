@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -22,6 +22,9 @@ KEEP = timedelta(days=30)
 
 MOST_STARTS = 100
 """A job that ended with its worker this often is not started again: it may be what ends it."""
+
+MOST_OF_A_USER = 2
+"""So many jobs of a kind run for one user, whatever else they want done: others' need not wait for it."""
 
 ERROR_LENGTH = 500
 
@@ -116,15 +119,18 @@ class Jobs:
         self._database = database
 
     def take(self, holder: str, kinds: Mapping[str, int], lease: timedelta) -> list[Run]:
-        """Return jobs that are due and now `holder`'s, so many of each kind at most as `kinds` says."""
+        """Return jobs that are due and now `holder`'s, so many of each kind at most as `kinds` says.
+
+        Users with the fewest running jobs of a kind are first; none gets more than `MOST_OF_A_USER` of them.
+        """
         moment = clock.now()
         due = or_(
             and_(Job.state == "queued", Job.run_at <= moment), and_(Job.state == "running", Job.lease_until < moment)
         )
         # looking costs no transaction that writes, and most often there is nothing to do
         with self._database.read() as connection:
-            waiting = set(connection.execute(select(Job.kind).where(due).distinct()).scalars())
-        wanted = {kind: most for kind, most in kinds.items() if most > 0 and kind in waiting}
+            queries = [_next(kind, due, moment).limit(most) for kind, most in kinds.items() if most > 0]
+            wanted = [chosen for query in queries if (chosen := connection.execute(query).scalars().all())]
         if not wanted:
             return []
         taken: list[Run] = []
@@ -132,9 +138,9 @@ class Jobs:
             worn = and_(Job.state == "running", Job.lease_until < moment, Job.attempts >= MOST_STARTS)
             end = {"state": "failed", "finished_at": moment, "error": f"Its worker ended {MOST_STARTS} times."}
             session.execute(update(Job).where(worn).values(end))
-            for kind, most in wanted.items():
-                query = select(Job.id).where(due, Job.kind == kind).order_by(Job.run_at, Job.id).limit(most)
-                chosen = session.execute(query.with_for_update(skip_locked=True)).scalars().all()
+            for looked_at in wanted:  # somebody else may have been quicker
+                query = select(Job.id).where(due, Job.id.in_(looked_at)).with_for_update(skip_locked=True)
+                chosen = session.execute(query).scalars().all()
                 own = {"state": "running", "holder": holder, "lease_until": moment + lease}
                 statement = update(Job).where(Job.id.in_(chosen)).values(**own, attempts=Job.attempts + 1)
                 returned = statement.returning(Job.id, Job.kind, Job.payload, Job.user_id, Job.attempts)
@@ -201,6 +207,18 @@ class Jobs:
         with self._database.write() as session:
             statement = update(Job).where(_held(run)).values(values).returning(Job.id)
             return session.execute(statement, execution_options={"synchronize_session": False}).first() is not None
+
+
+def _next(kind: str, due: ColumnElement[bool], moment: datetime) -> Select[str]:
+    """Return the query of jobs of a kind that may run now, the next one first."""
+    running = and_(Job.kind == kind, Job.state == "running", Job.lease_until >= moment)
+    busy = select(Job.user_id, func.count().label("count")).where(running).group_by(Job.user_id).subquery()
+    turn = func.row_number().over(partition_by=Job.user_id, order_by=(Job.run_at, Job.id)).label("turn")
+    waiting = select(Job.id, Job.user_id, Job.run_at, turn).where(due, Job.kind == kind).subquery()
+    share = waiting.c.turn + func.coalesce(busy.c.count, 0)
+    query = select(waiting.c.id).outerjoin(busy, busy.c.user_id == waiting.c.user_id)
+    query = query.where(or_(waiting.c.user_id.is_(None), share <= MOST_OF_A_USER))
+    return query.order_by(share, waiting.c.run_at, waiting.c.id)
 
 
 def _held(run: Run) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Select, func, insert, select, tuple_, update
+from sqlalchemy import Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 import models
@@ -21,6 +21,9 @@ from utils.wire import Message
 
 Kind = Literal["fill", "rejection", "strategy_error", "tournament", "price_alert"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+KEEP = timedelta(days=30)
+"""How long notifications are kept, read or not."""
+
 USERS = 50
 EVENTS = 200
 """How much is looked at in one transaction: orders wait for their commit meanwhile."""
@@ -123,6 +126,11 @@ class Notifications:
                 statement = self._database.insert(models.NotificationSetting).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
         return self.ways(principal)
+
+    def forget(self) -> None:
+        """Delete what users were told long ago."""
+        with self._database.write() as session:
+            session.execute(delete(_ROW).where(_ROW.created_at < clock.now() - KEEP))
 
 
 class EventReader:

@@ -53,8 +53,10 @@ ROLES: dict[str, frozenset[str]] = {
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
-SESSION_ONLY = frozenset({"profile:write", "credentials:write", "api_keys:read", "api_keys:write", "webhooks:write"})
-"""What no API key may do: change who its owner is, how they come in or who else is told, or hand over exchange keys."""
+SESSION_ONLY = frozenset(
+    {"profile:write", "credentials:write", "api_keys:read", "api_keys:write", "webhooks:write", "users:write"}
+)
+"""What no API key may do: change users, how its owner comes in or who else is told, or hand over exchange keys."""
 
 
 def _reads(permissions: frozenset[str]) -> frozenset[str]:
@@ -65,7 +67,7 @@ _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
     "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write", "notifications:write"},
-    "admin": ROLES["admin"] - _USER,
+    "admin": ROLES["admin"] - _USER - SESSION_ONLY,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import batched
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from models import Database, StreamTicket
 from services import audit, session_rows
@@ -30,13 +30,16 @@ AT_ONCE = 500
 """Tickets in one statement: databases bound the number of parameters."""
 
 _GOOD = (StreamTicket.digest == bindparam("ticket")) & (StreamTicket.good_until > bindparam("now"))
-_SPEND = delete(StreamTicket).where(_GOOD, StreamTicket.is_used.is_(False)).returning(StreamTicket.session_id)
+_FRESH = _GOOD & StreamTicket.is_used.is_(False)
+_SPEND = delete(StreamTicket).where(_FRESH).returning(StreamTicket.session_id)
 _USE = (
     update(StreamTicket)
     .where(_GOOD)
     .values(is_used=True, good_until=bindparam("until"))
     .returning(StreamTicket.session_id)
 )
+_SPENDABLE = select(StreamTicket.session_id).where(_FRESH)
+_USABLE = select(StreamTicket.session_id).where(_GOOD)
 
 
 class Ticket(Message, frozen=True, kw_only=True):
@@ -79,16 +82,21 @@ class Tickets:
         if not ticket.isascii() or len(ticket) > MAX_LENGTH:
             raise _invalid()
         now = clock.now()
-        with self._database.writing() as connection:
-            if for_websocket:
-                found = connection.execute(_SPEND, {"ticket": _digest(ticket), "now": now})
-            else:
-                given = {"ticket": _digest(ticket), "now": now, "until": now + PATIENCE}
-                found = connection.execute(_USE, given)
-            session_id = found.scalar()
+        given = {"ticket": _digest(ticket), "now": now}
+        # looked at first: anybody may send anything, and the database has one writer at a time
+        with self._database.read() as connection:
+            session_id = connection.execute(_SPENDABLE if for_websocket else _USABLE, given).scalar()
             if session_id is None:
                 raise _invalid()
-            return replace(session_rows.caller(connection, session_id), is_read_only=True)
+            caller = session_rows.caller(connection, session_id)
+        with self._database.writing() as connection:
+            if for_websocket:
+                found = connection.execute(_SPEND, given)
+            else:
+                found = connection.execute(_USE, {**given, "until": now + PATIENCE})
+            if found.scalar() is None:  # somebody else was faster
+                raise _invalid()
+        return replace(caller, is_read_only=True)
 
     def keep(self, tickets: Iterable[str]) -> None:
         """Note that the streams which were opened with `tickets` are still open: that is a use of them.

@@ -8,7 +8,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +36,9 @@ ATTEMPTS = 10
 
 MOST_WEBHOOKS = 10
 SECRET_BYTES = 32
+KEEP = timedelta(days=30)
+"""How long it is known what a webhook was told."""
+
 _ROW = models.Webhook
 _DELIVERY = models.WebhookDelivery
 
@@ -88,7 +91,9 @@ class Webhooks:
     def create(self, principal: Principal, origin: Origin, url: str) -> Webhook:
         """Add a webhook; its secret is told this once.
 
-        :raises Refused: `address_refused` when `url` leads to where this server must not reach for its users.
+        What a name leads to is looked up, and checked, whenever it is told something.
+
+        :raises Refused: `address_refused` when `url` is an address that this server must not reach for its users.
         :raises Conflict: `too_many_webhooks`.
         """
         self._outbound.check(url)
@@ -114,9 +119,16 @@ class Webhooks:
             audit.record(session, origin, "webhook.deleted", user_id=principal.user_id, target=webhook_id)
 
     def test(self, principal: Principal, webhook_id: str) -> Delivery:
-        """Tell a webhook that this is a test."""
+        """Tell a webhook that this is a test.
+
+        :raises Conflict: `test_pending` until it took the last one, or that was given up.
+        """
         with self._database.write() as session:
             self._check(session, principal, webhook_id)
+            session.execute(select(_ROW.id).where(_ROW.id == webhook_id).with_for_update())
+            pending = (_DELIVERY.webhook_id == webhook_id, _DELIVERY.state == "pending", _DELIVERY.kind == "test")
+            if session.execute(select(_DELIVERY.id).where(*pending).limit(1)).first() is not None:
+                raise Conflict("A test of this webhook is still pending.", code="test_pending")
             content = {"kind": "test", "title": "This is a test", "created_at": clock.now(), "payload": {}}
             made = _deliver(session, principal.user_id, webhook_id, "test", {"id": ids.new_id(), **content})
             row = session.execute(select(*_COLUMNS).where(_DELIVERY.id == made)).one()
@@ -164,6 +176,11 @@ class Webhooks:
             session.execute(changed, execution_options={"synchronize_session": False})
         if error is not None:
             raise Refused(error, code="not_delivered")
+
+    def forget(self) -> None:
+        """Delete what webhooks were told long ago."""
+        with self._database.write() as session:
+            session.execute(delete(_DELIVERY).where(_DELIVERY.created_at < clock.now() - KEEP))
 
     @staticmethod
     def _check(connection: Any, principal: Principal, webhook_id: str) -> None:

@@ -74,7 +74,7 @@ def reference(body: bytes) -> Reference:
 
 
 def wishes(action: Action, kind: str) -> list[Wish]:
-    """Return what an action names, one wish per thing that can be followed by itself.
+    """Return what an action names, one wish per thing that can be followed by itself, each once.
 
     :raises Refused: when the socket has no such channel, or something is missing or malformed.
     """
@@ -88,7 +88,9 @@ def wishes(action: Action, kind: str) -> list[Wish]:
     if not symbols:
         detail = "Name the market."
         raise Refused(detail, errors=(_fault("symbol", "required", detail),))
-    return [candle_wish(action.exchange, symbol, action.timeframe or "1h", action.since_id) for symbol in symbols]
+    timeframe = action.timeframe or "1h"
+    named = (candle_wish(action.exchange, symbol, timeframe, action.since_id) for symbol in symbols)
+    return list(dict.fromkeys(named))  # each costs the engine a question
 
 
 def check_channel(channel: str, kind: str) -> None:

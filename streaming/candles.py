@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from streaming import events
@@ -14,7 +15,7 @@ from streaming.hub import Hub
 from streaming.readers import Readers
 from streaming.topic import Topic
 from utils import json, timeframes
-from utils.errors import Overloaded, TradingError
+from utils.errors import Overloaded, TooMany, TradingError
 from utils.wire import Candle, GetCandles
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ MOST_REPLAYED = 1000
 
 MOST_TOPICS = 1000
 """How many different candles may be followed at a time."""
+
+MOST_PER_USER = 200
+"""How many of them one user may follow, over all their connections."""
 
 THREADS = 2
 TRY_AGAIN_LATER = 1013
@@ -42,6 +46,8 @@ class CandleFeed:
         self.topics: dict[Key, CandleTopic] = {}
         self.moved: dict[str, set[str]] = {}
         """Symbols whose price has changed since they were looked at, by exchange."""
+        self._held: dict[str, Counter[Key]] = {}
+        """How many of a user's followings each candle has, by user."""
         self._read = read
         self._readers: dict[str, Readers] = {}
         for exchange in exchanges:
@@ -55,6 +61,25 @@ class CandleFeed:
     async def read(self, query: GetCandles) -> list[Candle]:
         """Ask the engine. :raises TradingError: it does not answer."""
         return await self._readers[query.exchange].ask(self._read, query)
+
+    def check_share(self, user_id: str, keys: Collection[Key]) -> None:
+        """Let a user follow `keys` beside what they follow. :raises TooMany: `too_many_candles`."""
+        if len({*self._held.get(user_id, ()), *keys}) > MOST_PER_USER:
+            detail = f"Follow at most {MOST_PER_USER} different candles."
+            raise TooMany(detail, code="too_many_candles", retry_after=5)
+
+    def hold(self, user_id: str, key: Key) -> None:
+        """Count a candle to a user's share, until `release`."""
+        self._held.setdefault(user_id, Counter())[key] += 1
+
+    def release(self, user_id: str, key: Key) -> None:
+        """Count it no more."""
+        held = self._held[user_id]
+        held[key] -= 1
+        if not held[key]:
+            del held[key]
+        if not held:
+            del self._held[user_id]
 
     def topic(self, key: Key) -> CandleTopic:
         """Return the topic of a candle. :raises Overloaded: `candles_exhausted` when too many are followed."""
@@ -160,6 +185,7 @@ class CandleFollowing:
         self.seen = since_id
         self._is_joining = False
         self._is_ended = False
+        feed.hold(client.caller.user_id, key)
 
     def begin(self) -> None:
         """Write what was missed, then what happens."""
@@ -180,7 +206,9 @@ class CandleFollowing:
 
     def end(self) -> None:
         """Take no part any more."""
-        self._is_ended = True
+        if not self._is_ended:
+            self._is_ended = True
+            self.feed.release(self.client.caller.user_id, self.key)
         self.feed.leave(self.client, self.key)
 
     async def _join(self) -> None:

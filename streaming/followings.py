@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from streaming import candles
 from streaming.accounts import AccountFollowing
 from streaming.candles import CandleFollowing
 from streaming.client import Client, Following
@@ -12,13 +15,20 @@ from utils.follow import FollowCandles, FollowPrices, Wish
 Key = tuple[str, ...]
 
 
+def check_share(feeds: Feeds, client: Client, wishes: Sequence[Wish]) -> None:
+    """Let `client` follow all this. :raises TooMany: `too_many_candles` when it is more than a user may follow."""
+    named = {_candle(wish) for wish in wishes if isinstance(wish, FollowCandles)}
+    if named:
+        feeds.candles.check_share(client.caller.user_id, named)
+
+
 def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     """Return what `client` follows, as far as it has come."""
     if isinstance(wish, FollowPrices):
         return PriceFollowing(feeds.prices_of(wish.exchange), client, markets(wish), wish.since_id)
     if isinstance(wish, FollowCandles):
         feeds.prices_of(wish.exchange)  # they tell which candles have moved
-        return CandleFollowing(feeds.candles, client, (wish.exchange, wish.symbol, wish.timeframe), wish.since_id)
+        return CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
 
 
@@ -34,3 +44,7 @@ def key_of(wish: Wish) -> Key:
 def markets(wish: FollowPrices) -> frozenset[str] | None:
     """Return the markets that are meant; None means all."""
     return None if wish.symbols is None else frozenset(wish.symbols)
+
+
+def _candle(wish: FollowCandles) -> candles.Key:
+    return (wish.exchange, wish.symbol, wish.timeframe)

@@ -28,7 +28,7 @@ ADMISSION_SECONDS = 30.0
 """How long it may take to find out whether the client may come in: after a restart all of them come at once."""
 
 MAX_HEAD = 16 * 1024
-ONCE = frozenset({b"authorization", b"last-event-id", b"origin", b"upgrade"})
+ONCE = frozenset({b"authorization", b"last-event-id", b"origin", b"upgrade", b"x-api-key"})
 """Headers that somebody else may have read otherwise when they come twice."""
 
 MOST_SILENT = 4096

@@ -85,11 +85,18 @@ class StreamRequest:
         """Return the access token, None without one. :raises Unauthenticated: `token_invalid`."""
         return bearer_token(self.headers.get("authorization"))
 
+    def key(self) -> str | None:
+        """Return the API key, None without one. :raises Unauthenticated: `token_invalid` when it is not alone."""
+        key = self.headers.get("x-api-key")
+        if key is not None and (self.token() is not None or "ticket" in self.query):
+            raise Unauthenticated("Send a token, a ticket or X-API-Key, one of them.", code="token_invalid")
+        return key
+
     def ticket(self) -> str:
         """Return the ticket. :raises Unauthenticated: `token_missing` when there is none either."""
         ticket = self.query.get("ticket")
         if ticket is None:
-            raise Unauthenticated("Send an access token or a ticket.", code="token_missing")
+            raise Unauthenticated("Send an access token, an API key or a ticket.", code="token_missing")
         return ticket
 
     @property

@@ -9,7 +9,7 @@ from streaming.answers import Answer
 from streaming.client import Client, Following
 from streaming.events import Event
 from streaming.feeds import Feeds
-from streaming.followings import make
+from streaming.followings import check_share, make
 from streaming.hub import Hub
 from utils.errors import TradingError
 from utils.follow import Caller, Wish
@@ -32,7 +32,13 @@ class SseClient(Client):
     def open(self) -> None:
         """Write the head, and begin with what was missed."""
         assert self._begin is not None  # noqa: S101
-        (answer, wish, feeds), self._begin = self._begin, None  # not needed any more, and there are many of them
+        answer, wish, feeds = self._begin
+        try:
+            check_share(feeds, self, [wish])
+        except TradingError as error:
+            self.refuse(error)
+            return
+        self._begin = None  # not needed any more, and there are many of them
         self.transport.write(answer.head() + FIRST_WORD)
         self._following = make(feeds, self, wish)
         self._following.begin()

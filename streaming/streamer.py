@@ -13,6 +13,7 @@ from config import Settings
 from services import StreamServices
 from services.streams import permission_for
 from streaming.accounts import AccountFeed
+from streaming.allowance import Allowance
 from streaming.answers import Answer
 from streaming.candles import CandleFeed
 from streaming.client import Client
@@ -37,6 +38,10 @@ SESSION_SECONDS = 2.0
 TICKET_SECONDS = 5.0
 KEEP_TICKETS_SECONDS = 240.0
 SQL_THREADS = 8
+CHECKS_AT_ONCE = 400
+"""What a user's WebSockets may ask the engine and the database at once: all that two full ones follow."""
+
+CHECKS_PER_SECOND = 20.0
 
 
 class Streamer:
@@ -47,6 +52,7 @@ class Streamer:
         self._services = services
         self._origins = Origins(settings)
         self._started = time.monotonic()
+        self._checks = Allowance(at_once=CHECKS_AT_ONCE, per_second=CHECKS_PER_SECOND)
         # apart, so that those who come need not wait for all who catch up
         self._door_readers = Readers(SQL_THREADS // 2, "doors")
         self._log_readers = Readers(SQL_THREADS // 2, "events")
@@ -123,9 +129,11 @@ class Streamer:
 
     def _admitted(self, request: StreamRequest, wish: Wish | OpenSocket) -> Caller:
         """Return whose request it is, if they may; on a thread for readers."""
-        sessions, token = self._services.sessions, request.token()
+        sessions, token, key = self._services.sessions, request.token(), request.key()
         expires_at = ticket = None
-        if token is not None:
+        if key is not None:
+            principal = self._services.api_keys.principal(key)
+        elif token is not None:
             principal, expires_at = sessions.principal(token), sessions.expires_at(token)
         else:
             ticket = request.ticket()
@@ -147,9 +155,10 @@ class Streamer:
         return SseClient(self.hub, caller, answer=answer, wish=wish, feeds=self.feeds)
 
     async def _check(self, caller: Caller, wishes: Sequence[Wish]) -> None:
-        for wish in wishes:
-            if not self._is_known(wish):
-                await self._door_readers.ask(self._services.streams.check, caller.user_id, wish)
+        asked = [wish for wish in wishes if not self._is_known(wish)]
+        self._checks.take(caller.user_id, len(asked))
+        for wish in asked:
+            await self._door_readers.ask(self._services.streams.check, caller.user_id, wish)
 
     def _is_known(self, wish: Wish) -> bool:
         """Tell whether there is what `wish` names without asking the engine, which may be away or busy."""

@@ -16,7 +16,7 @@ from streaming.answers import Answer
 from streaming.client import CLOSE_SECONDS, Client, Following
 from streaming.events import Event
 from streaming.feeds import Feeds
-from streaming.followings import Key, key_of, make, markets
+from streaming.followings import Key, check_share, key_of, make, markets
 from streaming.hub import Hub
 from streaming.prices import PriceFollowing
 from utils.errors import Malformed, Refused, TradingError
@@ -191,6 +191,7 @@ class SocketClient(Client):
         await self._check(self.caller, wishes)
         if self.closing:
             return
+        check_share(self._feeds, self, wishes)
         self.transport.write(actions.answer("subscribed", action.id, actions.content(action.channel, wishes)))
         for wish in wishes:
             self._follow(wish)

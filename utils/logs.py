@@ -24,12 +24,27 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _NOISY = re.compile(r"(?:site|dist)-packages[/\\](?:octobot(?:_\w+)?|ccxt|async_channel|alembic)[/\\]")
 _SECRET_NAME = re.compile(r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|authorization|cookie|totp|ticket", re.I)
 # Most lines hold nothing that looks like a secret; looking for these words spares them the slow substitutions.
-_SUSPECT = ("pass", "secret", "token", "key", "auth", "cookie", "totp", "ticket", "bearer", "eyj", "tbk_", "@")
+_SUSPECT = (
+    "pass",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cookie",
+    "totp",
+    "ticket",
+    "bearer",
+    "eyj",
+    "tbk_",
+    "@",
+    "/tradingview/",
+)
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(authorization|cookie)([\"']?\s*[:=,]\s*[\"']?)[^\"'\r\n]+", re.I), rf"\1\2{MASK}"),
     (re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.I), rf"\1 {MASK}"),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
     (re.compile(r"\btbk_[\w-]{20,}"), MASK),
+    (re.compile(r"(/webhooks/+tradingview/+)[^\s/?#\"']+", re.I), rf"\1{MASK}"),
     (re.compile(r"(\b[a-z][\w+.-]*://[^\s:/@]*):[^\s/]+@", re.I), rf"\1:{MASK}@"),
     (
         re.compile(

@@ -10,14 +10,18 @@ import time
 from contextlib import suppress
 
 from services.backtests import Backtests
-from services.jobs import Handler, Run
+from services.jobs import MOST_STARTS, Handler, Run
 
 PLAY_SECONDS = 1_800.0
+"""How long a run may take, with what it waits for the engine and the database."""
+SPARE_SECONDS = 60.0
+"""What a job has beyond that to end its run by itself: one that is interrupted may not."""
 ATTEMPTS = 3
 POLL_SECONDS = 0.2
 END_SECONDS = 2.0
 AGAIN = 75
-"""How the process says that the engine or the database did not answer."""
+"""How the process says that the engine or the database did not answer: that is no crash."""
+AGAIN_SECONDS = 5.0
 
 
 class Ended(Exception):
@@ -31,17 +35,26 @@ def handler(backtests: Backtests) -> Handler:
         run_id = str(run.payload["run"])
         if not backtests.is_open(run_id):
             return
-        code = _play(run, run_id)
+        until = time.monotonic() + PLAY_SECONDS
+        while (code := _play(run, run_id, until)) == AGAIN and time.monotonic() < until:
+            run.ended.wait(AGAIN_SECONDS)
+            run.check()
         if code and run.attempt >= ATTEMPTS:
             backtests.fail(run_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
         elif code:
             raise Ended(f"exit code {code}")
 
-    return Handler(call=play, seconds=PLAY_SECONDS, at_once=1, attempts=ATTEMPTS, first_delay=2.0)
+    # the job goes on until its run is over: here it is counted how often that is tried
+    return Handler(
+        call=play, seconds=PLAY_SECONDS + SPARE_SECONDS, at_once=1, attempts=MOST_STARTS, first_delay=2.0
+    )
 
 
-def _play(run: Run, run_id: str) -> int:
-    """Return the exit code. :raises Interrupted: the job may not go on; the process has ended."""
+def _play(run: Run, run_id: str, until: float) -> int:
+    """Return the exit code of the process, which is ended at `until`.
+
+    :raises Interrupted: the job may not go on; the process has ended.
+    """
     command = (sys.executable, "-m", "engine.backtests", run_id)
     # the pipe closes with this process, also when it is killed: the other one ends then
     with (
@@ -50,7 +63,7 @@ def _play(run: Run, run_id: str) -> int:
         subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": directory}) as process,
     ):
         try:
-            while process.poll() is None:
+            while process.poll() is None and time.monotonic() < until:
                 run.check()
                 time.sleep(POLL_SECONDS)
         finally:

@@ -19,7 +19,7 @@ class NewApiKeySchema(Schema):
         fields.String(validate=validate.OneOf(SCOPES)),
         required=True,
         validate=validate.Length(min=1, max=len(SCOPES)),
-        metadata={"description": "`read` sees what is yours, `trade` also trades, `admin` administers."},
+        metadata={"description": "`read` sees what is yours, `trade` also trades, `admin` administers all but users."},
     )
 
     @post_load

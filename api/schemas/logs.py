@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import Count
+from api.schemas.market import Moment
 from services.logs import LEVELS, LogWanted
 
 
@@ -20,7 +21,7 @@ class LogRecordQuery(Schema):
         validate=validate.Length(min=1, max=200),
         metadata={"description": "The name of a logger, such as `engine`; those below it are meant too."},
     )
-    since = fields.AwareDateTime(metadata={"description": "What was written before is left out."})
+    since = Moment(metadata={"description": "What was written before is left out."})
     search = fields.String(
         validate=validate.Length(min=1, max=200),
         metadata={"description": "A part of the message, a field, the trace or the process, in any case."},

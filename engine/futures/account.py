@@ -184,16 +184,17 @@ class FuturesAccount(Account):
 
     async def _liquidate(self, symbol: str, mark: Decimal, unit: Unit) -> None:
         """Cancel the market's orders and close the position at `mark`; more than its margin cannot be lost."""
-        for order in [order for order in self.orders.values() if order.symbol == symbol]:
-            if order.id in self.orders:
-                await self._close(order, "canceled", unit, reject_code="liquidation")
-        position = self.positions[symbol]
-        ticket = replace(self.closing(symbol), client_order_id=f"liquidation-{new_id()}")
+        position, market = self.positions[symbol], self._markets[symbol]
+        ticket = replace(overview.closing(position), client_order_id=f"liquidation-{new_id()}")
+        # at the mark that was seen, whatever has become of the market since: nothing refuses it half way
+        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
+        for other in [other for other in self.orders.values() if other.symbol == symbol]:
+            if other.id in self.orders:
+                await self._close(other, "canceled", unit, reject_code="liquidation")
         loss = -position.gain(ticket.side, abs(position.amount), mark)
-        loss += abs(position.amount) * mark * self._markets[symbol].taker_fee
+        loss += abs(position.amount) * mark * market.taker_fee
         if loss > position.margin:
             await self._booking.move(loss - position.margin, "insurance", unit)
-        order = orders.new_order(self.draft(ticket), self.record.id, self.record.mode)
         await self._execute(order, mark, unit)
 
     def _is_lost(self, position: Position) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Container
 
 from config import Settings
+from engine.exchanges import registry
 from engine.exchanges.venue import Venue
 from engine.futures.markets import tradable
 from engine.live.account import LiveAccount
@@ -52,6 +53,7 @@ class LiveAccounts:
             cannot be read.
         """
         venue = self.venue(record.exchange, record.type)
+        registry.register(record.exchange, self._settings)
         await venue.load()
         keys = Keys(self._records, self._vault, record.id)
         enabled = self._settings.live_trading_enabled

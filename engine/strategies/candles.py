@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from engine.market import Market
 from engine.strategies.mode import Window
+from utils import timeframes
+from utils.errors import EngineUnavailable
 from utils.wire import TIMEFRAMES, Candle, GetCandles
 
 
@@ -29,9 +31,17 @@ class CandleClock:
 
 
 async def closed_candles(market: Market, symbol: str, window: Window | None) -> list[Candle]:
-    """Return the candles that a class wants to see, as of the market's last tick."""
+    """Return the candles that a class wants to see, as of the market's last tick or later.
+
+    :raises EngineUnavailable: what is known of them is from before the last one closed; to be asked again.
+    """
     if window is None:
         return []
-    query = GetCandles(exchange=market.exchange, symbol=symbol, timeframe=window.timeframe, limit=window.count + 1)
-    candles = (await market.candles(query)).candles
-    return [candle for candle in candles if candle.closed][-window.count :]
+    name = window.timeframe
+    latest = timeframes.shifted(name, timeframes.opening(name, int(market.time() * 1000)), -1)
+    query = GetCandles(exchange=market.exchange, symbol=symbol, timeframe=name, limit=window.count + 1)
+    closed = [candle for candle in (await market.candles(query)).candles if candle.closed]
+    if closed and closed[-1].timestamp < latest:
+        detail = f"{market.exchange} does not tell yet how the last candle of {symbol} closed."
+        raise EngineUnavailable(detail, code="candle_not_known", retry_after=1)
+    return closed[-window.count :]

@@ -194,8 +194,9 @@ class Runner:
 
     async def remember(self, step: Remember) -> None:
         """Store what the strategy asks to be kept."""
+        await self._store.remember(replace(self.record, memory=step.memory))
+        # not earlier: it must ask again for what could not be stored
         self.record = replace(self.record, memory=step.memory)
-        await self._store.remember(self.record)
 
     async def say(self, step: Say) -> None:
         """Add to the strategy's log, but for what it has just said."""
@@ -255,9 +256,10 @@ class Runner:
             await mode.producers[0].trigger(trigger_source="runner")
             await asyncio.wait_for(turn.done, TURN_SECONDS)
         except TimeoutError:
-            self._octobot = None
+            self._mode = None  # another one takes its place; where it runs is kept, so that it is stopped there
             raise EngineTimeout("OctoBot has lost a turn of the strategy.") from None
         finally:
+            turn.is_over = True  # also of one that is lost, and may yet come back
             self._turn = None
 
     async def _attach(self, account: Account) -> Any:

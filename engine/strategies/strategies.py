@@ -38,13 +38,7 @@ class Strategies:
     """Carry out the commands on strategies, one at a time for each, and keep running what runs."""
 
     def __init__(
-        self,
-        desk: Desk,
-        database: Database,
-        *,
-        accounts: Accounts,
-        journal: Journal,
-        markets: Markets,
+        self, desk: Desk, database: Database, *, accounts: Accounts, journal: Journal, markets: Markets
     ) -> None:
         self._records = StrategyRecords(database)
         self._accounts = accounts
@@ -148,15 +142,18 @@ class Strategies:
         CandleClock(market, self._candle_closed)
 
     async def load(self) -> None:
-        """Run the strategies that were running when the engine ended."""
-        for record in await asyncio.to_thread(self._records.running):
-            if record.exchange not in self._markets:
-                _log.warning("strategy %s waits: %s is not connected", record.name, record.exchange)
+        """Run those that are to run and do not: as the engine starts, and when an exchange has been connected."""
+        for known in await asyncio.to_thread(self._records.running):
+            if known.exchange not in self._markets:
+                _log.warning("strategy %s waits: %s is not connected", known.name, known.exchange)
                 continue
-            try:
-                self._run(record)
-            except TradingError as error:
-                self._failed(record, error)
+            async with self._locks[known.account_id]:
+                record = await asyncio.to_thread(self._records.of_account, known.account_id)
+                try:
+                    if record.state == "running" and not self.runs(known.account_id):
+                        self._run(record)
+                except TradingError as error:
+                    self._failed(record, error)
 
     def runs(self, account_id: str) -> bool:
         """Tell whether the strategy of an account is running."""
@@ -264,6 +261,7 @@ class Strategies:
     async def _move(self, record: StrategyRecord, target: StrategyState | None, seal: Seal) -> StrategyRecord:
         changed = moved(record, target or record.state)
         if target == "running":
+            self._markets.get(record.exchange)  # before anything is stored
             # what it ran as before has ended: another run places orders of its own
             changed = replace(changed, run=record.run + 1, memory={})
             registry.read(registry.kind_of(record.strategy_class), record.settings, record.symbols)

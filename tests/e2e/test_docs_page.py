@@ -21,7 +21,7 @@ def browse(address: str, profile: Path) -> tuple[str, str]:
     """Return what the page at `address` looks like when its scripts have run, and what they complained about."""
     command = [
         *(chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-        *(f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--window-size=1280,2000"),
+        *(f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--window-size=1280,20000"),
         *("--enable-logging=stderr", "--log-level=0", "--dump-dom", address),
     ]
     done = subprocess.run(command, capture_output=True, timeout=90, check=True)

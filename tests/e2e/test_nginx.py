@@ -200,3 +200,20 @@ def test_no_ticket_is_logged(product: Server, nginx: Nginx, tls: ssl.SSLContext,
     wait_for(lambda: "/ws/account" in nginx.logs, 5)
     assert held not in nginx.logs
     assert held not in product.output
+
+
+def test_no_key_of_an_alert_is_logged(tmp_path: Path) -> None:
+    # nobody listens behind it: nginx has an error to tell of
+    proxy = Nginx(tmp_path / "alone", web_port=free_port(), stream_port=free_port()).start()
+    context = ssl.create_default_context(cafile=str(proxy.certificate))
+    paths = ("/api/webhooks/tradingview/canary-1", "//api/webhooks/%74radingview/canary-2?x=1")
+    try:
+        for path in paths:
+            assert httpx.post(f"{proxy.address}{path}", verify=context).status_code == 502
+            assert httpx.post(f"http://127.0.0.1:{proxy.plain_port}{path}").status_code == 308
+        httpx.get(f"{proxy.address}/api/webhooks", verify=context)
+        wait_for(lambda: '"GET /api/webhooks HTTP/1.1" 502' in proxy.logs, 5)
+        assert proxy.logs.count('"POST /api/webhooks/tradingview/*** HTTP/1.1"') == 2 * len(paths)
+        assert "canary" not in proxy.logs
+    finally:
+        proxy.stop()

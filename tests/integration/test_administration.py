@@ -15,14 +15,15 @@ from sqlalchemy import func, select, update
 
 import models
 from models import Database
-from services.deactivation import REASON
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import PASSWORD, SignedIn, audit_rows, sign_in, with_key
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
 from utils import clock
+from utils.errors import Forbidden
 from utils.octobot_bridge import OctoBotBridge
+from utils.wire import Actor, ReleaseKillSwitch
 
 USERS = "/api/admin/users"
 
@@ -118,6 +119,20 @@ class TestRoles:
             answer = client.put(f"{USERS}/{other.id}", headers=headers, json={"role": "admin", "is_active": False})
             assert_problem(answer, 403, "forbidden")
         assert role_of(database, other) == ("user", True)
+
+    def test_no_key_changes_users_not_even_its_owner(
+        self, app: Flask, client: FlaskClient, database: Database, user: SignedIn, admin: SignedIn
+    ) -> None:
+        headers = with_key(app, admin, "read", "trade", "admin")
+        before = audit_rows(database)
+        for whom in (admin, user):
+            for body in ({"reset_totp": True}, {"role": "admin"}, {"is_active": True}, {"end_sessions": True}):
+                answer = client.put(f"{USERS}/{whom.id}", headers=headers, json=body)
+                assert assert_problem(answer, 403, "forbidden")["detail"] == "No API key may do this; sign in."
+            answer = client.post(f"{USERS}/{whom.id}/deletion", headers=headers, json={"password": PASSWORD})
+            assert_problem(answer, 403, "forbidden")
+        assert (role_of(database, user), audit_rows(database)) == (("user", True), before)
+        assert client.get(USERS, headers=headers).status_code == 200
 
 
 class TestTheLastAdmin:
@@ -232,13 +247,33 @@ class TestDeactivating:
         with database.read() as connection:
             assert connection.execute(select(models.KillSwitch.reason)).scalars().all() == ["An inquiry"]
 
-    def test_takes_the_users_own_switch_over(
+    def test_leaves_the_users_own_switch_alone(
         self, client: FlaskClient, database: Database, admin: SignedIn, user: SignedIn
+    ) -> None:
+        pulled = {"scope": "user", "reason": "A bug in my bot"}
+        client.post("/api/trading/kill-switch", headers=user.headers, json=pulled)
+        assert change(client, admin, user, is_active=False).get_json()["data"]["kill_switch"]
+        assert change(client, admin, user, is_active=True).get_json()["data"]["kill_switch"]
+        with database.read() as connection:
+            query = select(models.KillSwitch.engaged_by, models.KillSwitch.reason)
+            assert connection.execute(query).all() == [(user.id, "A bug in my bot")]
+        body = {"username": user.username, "password": PASSWORD}
+        token = client.post("/api/auth/login", json=body).get_json()["data"]["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        assert_problem(self.place(client, headers), 422, "kill_switch")
+        assert client.delete("/api/trading/kill-switch?scope=user", headers=headers).status_code == 200
+        assert self.place(client, headers).status_code == 201
+
+    def test_holds_the_users_own_switch_for_a_release_under_way(
+        self, client: FlaskClient, bridge: OctoBotBridge, database: Database, admin: SignedIn, user: SignedIn
     ) -> None:
         client.post("/api/trading/kill-switch", headers=user.headers, json={"scope": "user"})
         change(client, admin, user, is_active=False)
-        with database.read() as connection:
-            assert connection.execute(select(models.KillSwitch.reason)).scalars().all() == [REASON]
+        late = ReleaseKillSwitch(actor=Actor(user_id=user.id), scope="user", target=user.id)
+        with pytest.raises(Forbidden, match="deactivated"):
+            bridge.release_kill_switch(late)
+        assert ("kill_switch.release", "denied", "user_inactive") in audit_rows(database)
+        assert client.get(f"{USERS}/{user.id}", headers=admin.headers).get_json()["data"]["kill_switch"]
 
 
 def test_deactivating_holds_while_the_engine_is_away(

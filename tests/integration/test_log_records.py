@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from config import Settings
 from tests.factories import SignedIn
+from tests.problems import assert_problem
 from utils import clock, logs
 from utils.log_files import newest
 
@@ -85,6 +86,18 @@ def test_a_line_that_was_cut_short_is_left_out(client: FlaskClient, admin: Signe
 def test_bad_questions_are_refused(client: FlaskClient, admin: SignedIn, query: str) -> None:
     response = client.get(f"/api/logs/?{query}", headers=admin.headers)
     assert (response.status_code, response.get_json()["error_code"]) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_the_calendar_is_refused(client: FlaskClient, admin: SignedIn, since: str) -> None:
+    response = client.get("/api/logs/", query_string={"since": since}, headers=admin.headers)
+    assert_problem(response, 422, "validation_failed")
+    assert [each["code"] for each in response.get_json()["errors"]] == ["out_of_range"]
+
+
+def test_the_calendar_is_all_there_is(client: FlaskClient, admin: SignedIn) -> None:
+    assert read(client, admin, since="0001-01-01T00:00:00Z", logger="engine")
+    assert read(client, admin, since="9999-12-31T23:59:59Z") == []
 
 
 def test_it_is_for_admins(client: FlaskClient, user: SignedIn) -> None:

@@ -14,6 +14,8 @@ from sqlalchemy import func, select, text
 import models
 from models import Base, Database
 from services import personal_data
+from services.deactivation import REASON
+from services.deletion import Deletion
 from services.personal_data import LEFT_OUT, SECRET, SECTIONS
 from tests.books import differences
 from tests.contract.exchange import SYMBOL
@@ -22,6 +24,7 @@ from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, servic
 from tests.manual_market import ManualMarket
 from tests.order_rows import add_account, add_order
 from tests.problems import assert_problem
+from utils.errors import Conflict
 from utils.octobot_bridge import OctoBotBridge
 
 EXPORT, DELETION = "/api/auth/me/export", "/api/auth/me/deletion"
@@ -141,6 +144,60 @@ class TestWithAnEngine:
         me = client.get("/api/auth/me", headers=user.headers).get_json()["data"]
         assert me["username"] == user.username
         assert client.get("/api/trading/kill-switch", headers=user.headers).get_json()["data"] == []
+
+    @pytest.mark.parametrize("deactivated", [True, False])
+    def test_deletion_that_is_refused_releases_its_own_switch_alone(
+        self,
+        client: FlaskClient,
+        database: Database,
+        market: ManualMarket,
+        host: EngineHost,
+        admin: SignedIn,
+        user: SignedIn,
+        deactivated: bool,
+    ) -> None:
+        path = f"/api/admin/users/{user.id}"
+        market.set_price("BTC/USDT:USDT", Decimal(50_000))
+        host.tick()
+        wanted = {"name": "Perpetuals", "type": "futures"}
+        account = client.post("/api/accounts", headers=user.headers, json=wanted).get_json()["data"]["id"]
+        self.trade(client, user, account=account, symbol="BTC/USDT:USDT")
+        if deactivated:
+            assert client.put(path, headers=admin.headers, json={"is_active": False}).status_code == 200
+
+        refused = client.post(f"{path}/deletion", headers=admin.headers, json={"password": PASSWORD})
+
+        assert_problem(refused, 409, "positions_open")
+        shown = client.get(path, headers=admin.headers).get_json()["data"]
+        assert (shown["is_active"], shown["kill_switch"]) == (not deactivated, deactivated)
+
+    def test_deletion_that_is_refused_keeps_a_switch_it_did_not_pull(
+        self, client: FlaskClient, database: Database, admin: SignedIn, user: SignedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pulled = {"scope": "user", "user": user.id, "reason": REASON}
+        client.post("/api/trading/kill-switch", headers=admin.headers, json=pulled)
+
+        def refuse(*_: Any) -> None:
+            raise Conflict("There are open positions.", code="positions_open")
+
+        monkeypatch.setattr(Deletion, "_archive", refuse)
+        assert_problem(self.delete(client, user), 409, "positions_open")
+        with database.read() as connection:
+            assert connection.execute(select(models.KillSwitch.engaged_by)).scalars().all() == [admin.id]
+
+    def test_deletion_that_is_refused_leaves_a_deactivation_meanwhile_alone(
+        self, client: FlaskClient, admin: SignedIn, user: SignedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = f"/api/admin/users/{user.id}"
+
+        def refuse(*_: Any) -> None:
+            assert client.put(path, headers=admin.headers, json={"is_active": False}).status_code == 200
+            raise Conflict("There are open positions.", code="positions_open")
+
+        monkeypatch.setattr(Deletion, "_archive", refuse)
+        answer = client.post(f"{path}/deletion", headers=admin.headers, json={"password": PASSWORD})
+        assert_problem(answer, 409, "positions_open")
+        assert client.get(path, headers=admin.headers).get_json()["data"]["kill_switch"]
 
     def test_the_last_admin_cannot_go(self, client: FlaskClient, admin: SignedIn) -> None:
         assert_problem(self.delete(client, admin), 409, "last_admin")

@@ -19,7 +19,7 @@ from middleware.rate_limits import ANONYMOUS_PER_MINUTE, network
 from models import Database
 from services.audit import Origin
 from services.sessions import LogIn
-from tests.factories import PASSWORD, SignedIn, services_of
+from tests.factories import PASSWORD, SignedIn, services_of, with_key
 from tests.problems import assert_problem
 from utils.octobot_bridge import OctoBotBridge
 
@@ -114,6 +114,20 @@ class TestLeases:
         assert told == [*range(self.LIMIT - 1, -1, -1), 0]
         assert [answer.status_code for answer in answers[-2:]] == [200, 429]
 
+    def test_a_key_and_its_owner_each_use_their_own(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
+        key = with_key(app, user, "read")
+
+        def left(headers: dict[str, str]) -> tuple[int, int]:
+            answer = client.get("/api/auth/me", headers=headers)
+            return answer.status_code, int(answer.headers[HEADERS[1]])
+
+        for remaining in range(self.LIMIT - 1, self.LIMIT - 21, -1):
+            assert (left(key), left(user.headers)) == ((200, remaining), (200, remaining))
+        for remaining in range(self.LIMIT - 21, -1, -1):
+            assert left(key) == (200, remaining)
+        for remaining in range(self.LIMIT - 21, self.LIMIT - 41, -1):
+            assert (left(key), left(user.headers)) == ((429, 0), (200, remaining))
+
 
 class TestLogins:
     def test_five_a_minute_from_one_address(self, app: Flask, twin: Flask) -> None:
@@ -165,6 +179,21 @@ class TestLogins:
         assert log_in(client, "192.0.2.7", user.username, PASSWORD).status_code == 200
         # the right password from elsewhere does not get around the limit
         assert log_in(client, "198.51.100.99", user.username, PASSWORD).status_code == 429
+
+    def test_a_key_does_not_lock_its_owner_out(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
+        keys = [with_key(app, user, "read") for _ in range(2)]
+        body = {"current_password": PASSWORD, "new_password": "another-lovely-day"}
+
+        def post(headers: dict[str, str], address: str) -> int:
+            answer = client.post(
+                "/api/auth/password", json=body, headers=headers, environ_base={"REMOTE_ADDR": address}
+            )
+            return answer.status_code
+
+        tried = [post(keys[0], f"198.51.100.{number}") for number in range(8)]
+        assert tried == [403] * 5 + [429] * 3
+        assert post(keys[1], "198.51.100.50") == 403
+        assert post(user.headers, "192.0.2.7") == 200
 
     def test_a_name_that_nobody_has_is_counted_too_but_not_kept(self, client: FlaskClient, settings: Settings) -> None:
         statuses = [log_in(client, f"198.51.100.{number}", "canary-name").status_code for number in range(8)]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 import models
+from engine.records import Records
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
@@ -18,6 +19,7 @@ from tests.engine_host import EngineHost
 from tests.factories import SignedIn, audit_rows
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem, fields
+from utils.errors import StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge
 
 LIMITS, ORDERS = "/api/trading/risk-limits", "/api/trading/orders"
@@ -193,6 +195,26 @@ def test_a_daily_loss_leaves_selling_possible(desk: Desk, client: FlaskClient) -
     desk.host.stop()
     desk.host.start()
     assert_problem(desk.post(), 422, "risk_max_daily_loss")
+
+
+def test_an_order_that_cannot_be_judged_costs_no_earlier_one_its_fill(
+    desk: Desk, database: Database, engine_bridge: OctoBotBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.limit(max_daily_loss="500")
+    desk.place(type="limit", price="49000")
+    desk.place(type="take_profit", stop_price="48900", oco={"stop_price": "52000"})
+
+    def away(*_: object) -> None:
+        raise StorageUnavailable("The database went away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "day", away)
+        desk.price(48_800)
+    assert [row.status for row in rows(database, models.Order)] == ["accepted"] * 3
+    assert differences(database, engine_bridge) == []
+    desk.price(48_799)
+    assert [row.status for row in rows(database, models.Order)] == ["filled", "filled", "canceled"]
+    assert differences(database, engine_bridge) == []
 
 
 def test_a_loss_of_yesterday_is_not_todays(desk: Desk, database: Database) -> None:

@@ -142,6 +142,24 @@ def test_what_is_no_ticket_is_refused(tickets: Tickets, user: SignedIn, ticket: 
     assert not is_good(tickets, ticket, for_websocket=True)
 
 
+@pytest.mark.parametrize("for_websocket", [True, False])
+def test_what_is_not_good_takes_no_turn_at_writing(
+    app: Flask, tickets: Tickets, user: SignedIn, later: Later, monkeypatch: pytest.MonkeyPatch, for_websocket: bool
+) -> None:
+    spent, late = issue(tickets, user), issue(tickets, user)
+    assert is_good(tickets, spent, for_websocket=True)
+    later(LIFETIME + SECOND)
+    orphan = issue(tickets, user)
+    services_of(app).sessions.log_out(user.principal, SYSTEM)
+
+    def refuse(_self: Database) -> None:
+        raise AssertionError("a turn at writing was taken")
+
+    monkeypatch.setattr(Database, "writing", refuse)
+    for ticket in ("made-up", spent, late, orphan):
+        assert not is_good(tickets, ticket, for_websocket=for_websocket)
+
+
 @pytest.mark.parametrize("end", ["logout", "expiry", "deactivation"])
 def test_dies_with_its_session(
     client: FlaskClient, database: Database, tickets: Tickets, user: SignedIn, other: SignedIn, end: str

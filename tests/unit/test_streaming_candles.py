@@ -15,7 +15,7 @@ from streaming.candles import CandleFeed, CandleFollowing
 from streaming.hub import Hub
 from tests.unit.streaming_parts import Listener
 from utils import clock
-from utils.errors import EngineUnavailable
+from utils.errors import EngineUnavailable, TooMany
 from utils.wire import Candle, GetCandles
 
 MINUTE = 60_000
@@ -198,6 +198,34 @@ async def test_an_engine_that_is_away_when_somebody_comes_asks_them_to_come_back
     await stage.settle()
     assert client.codes == [candles.TRY_AGAIN_LATER]
     assert not stage.feed.topics
+
+
+@staged
+async def test_a_share_counts_different_candles_as_long_as_they_are_followed(stage: Stage) -> None:
+    other = ("demo", "ETH/USDT", "1m")
+
+    def has_room(user: str = "ada") -> bool:
+        try:
+            stage.feed.check_share(user, {other})
+        except TooMany as error:
+            assert error.code == "too_many_candles"
+            return False
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candles, "MOST_PER_USER", 2)
+        first, second = stage.follow(), stage.follow()
+        await stage.settle()
+        assert has_room()  # twice the same is one
+        patch.setattr(candles, "MOST_PER_USER", 1)
+        stage.feed.check_share("ada", {KEY})
+        assert [has_room(), has_room("bob")] == [False, True]
+        first.leave(1000, "test")
+        first.connection_lost(None)  # ends what has ended
+        assert not has_room()
+        second.connection_lost(None)
+        assert has_room()
+        assert not stage.feed._held
 
 
 def test_there_is_an_end_of_different_candles(monkeypatch: pytest.MonkeyPatch) -> None:

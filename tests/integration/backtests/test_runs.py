@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,3 +220,38 @@ def test_a_process_that_ends_again_and_again_is_given_up(
     play.call(last)
     ended = get(client, user, run["id"])
     assert (ended["state"], ended["error_code"]) == ("failed", "backtest_crashed")
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, program: Path, script: str) -> None:
+    """Let `script` play the runs."""
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(program))
+
+
+def test_an_engine_that_is_away_is_waited_for(
+    app: Flask, client: FlaskClient, user: SignedIn, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    script = f"echo >> {tries}; test $(wc -l < {tries}) -gt {ATTEMPTS} || exit {AGAIN}; exit 1"
+    pretend(monkeypatch, tmp_path / "python", script)
+    monkeypatch.setattr("worker.backtests.AGAIN_SECONDS", 0.01)
+    run = start(client, user)
+    with pytest.raises(Ended, match="exit code 1"):  # the first crash, after all that waiting
+        handler(services_of(app).backtests).call(take(database))
+    assert get(client, user, run["id"])["state"] == "queued"
+
+
+def test_one_that_takes_too_long_is_given_up_as_well(
+    app: Flask, client: FlaskClient, user: SignedIn, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pretend(monkeypatch, tmp_path / "python", "exec sleep 5")
+    monkeypatch.setattr("worker.backtests.PLAY_SECONDS", 0.2)
+    run = start(client, user)
+    play, jobs = handler(services_of(app).backtests), Jobs(database)
+    last = Run(**{**vars(take(database)), "attempt": ATTEMPTS})
+    play.call(last)
+    assert get(client, user, run["id"])["state"] == "failed"
+    # nor does the job end before its run: it may have been the database that was away
+    assert play.attempts > ATTEMPTS
+    assert jobs.fail(last, play, "the database was away")

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from config import Settings
-from models import Database
+from models import Database, remember_exchange
 from tests.engine_host import EngineHost
 from tests.exchanges.binance import LoopbackBinance
 from tests.factories import SignedIn
@@ -128,6 +128,31 @@ def test_an_exchange_in_use_stays(
     order_id = order.get_json()["data"]["id"]
     assert client.delete(f"/api/trading/orders/{order_id}", headers=user.headers).status_code == 200
     assert disconnect(client, admin).status_code == 200
+
+
+@pytest.mark.usefixtures("connected")
+def test_strategies_run_as_soon_as_their_exchange_is_connected(
+    client: FlaskClient, user: SignedIn, admin: SignedIn, host: EngineHost, database: Database
+) -> None:
+    body = {
+        "name": "mine",
+        "strategy_class": "grid",
+        "portfolio_name": "BTC/USDT",
+        "settings": {"levels": 1, "spacing_percent": "1", "order_value": "100"},
+        "funding": "1000",
+        "account": open_account(database, user),
+    }
+    added = client.post("/api/strategies/", json=body, headers=user.headers)
+    assert added.status_code == 201, added.get_json()
+    for action in ("init", "start"):
+        assert client.post(f"/api/strategies/mine/{action}", headers=user.headers).status_code == 200
+    host.stop()
+    remember_exchange(database, "binance", is_connected=False)
+    host.start()
+    account = added.get_json()["data"]["account"]
+    assert not host.engine.strategies.runs(account)
+    assert client.post(CONNECT, json=BINANCE, headers=admin.headers).status_code == 200
+    assert host.engine.strategies.runs(account)
 
 
 @pytest.mark.parametrize("name", ["mtgox", "paperbinance", "demoo"])

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract.exchange import dec
 from tests.integration.futures.holder import SYMBOL, Holder
+from utils.errors import EngineUnavailable
 
 
 def test_a_position_lives_until_the_mark_reaches_its_liquidation_price(holder: Holder) -> None:
@@ -102,4 +103,20 @@ def test_what_was_reached_while_the_engine_was_down_is_liquidated_at_the_first_t
     host.run(host.engine.settle())
     assert holder.positions == []
     assert holder.wallet == 10_000 - dec("2.5") - 500
+    holder.agrees()
+
+
+def _refuse(*_: object) -> None:
+    raise EngineUnavailable("The prices are too old to trade at.", code="stale_market_price")
+
+
+def test_a_market_that_goes_quiet_keeps_no_liquidation(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder.place("buy", amount="0.1")
+    more = holder.place("buy", "limit", amount="0.1", price="40000")
+    monkeypatch.setattr(holder.exchange._host.engine.market, "fresh_quote", _refuse)
+    holder.set_price(44_000)
+    holder.set_price(43_999)
+    assert holder.again(more).reject_code == "liquidation"
+    assert holder.positions == []
+    assert [kind for kind, _ in holder.ledger()] == ["fee", "insurance", "pnl", "fee"]
     holder.agrees()

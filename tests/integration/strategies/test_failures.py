@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import threading
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
-from engine.strategies import registry, thinking
+import models
+from engine.desk import Desk
+from engine.strategies import registry, runner, thinking
+from engine.strategies.runner import Runner
+from engine.strategies.view import Remember
+from tests.books import rows
 from tests.failures import Failures
 from tests.integration.strategies.faulty import FAULT, Faulty
 from tests.integration.strategies.owner import Owner, eventually
+from utils.wire import PlaceOrder
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +116,46 @@ def test_commits_that_fail_delay_it_alone(ada: Owner, kind: str, caplog: pytest.
     names = [order["client_order_id"] for order in ada.orders()]
     assert len(names) == len(set(names)) == 22
     assert not ada.differences()
+
+
+def test_what_it_asks_to_keep_is_asked_again_when_it_was_not_stored(ada: Owner) -> None:
+    failures = Failures()
+    failures.install(ada.host.engine._journal)
+    failures.but = lambda unit: unit.strategy.keys() != {"id", "memory"}
+    failures.left = 1
+    account = ada.running()["account"]
+    eventually(lambda: len(ada.open_names()) == 6)
+    assert failures.left == 0
+    [stored] = rows(ada.database, models.Strategy)
+    assert json.loads(stored.memory) == ada.host.engine.strategies._runners[account].record.memory
+    assert json.loads(stored.memory)["anchor"] == "50000"
+
+
+def test_a_turn_that_was_lost_places_nothing_once_it_is_stopped(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    come_back, came_back, placed = threading.Event(), threading.Event(), []
+
+    async def lose(_runner: Runner, _step: Remember) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.to_thread(come_back.wait, 10)
+        came_back.set()
+
+    async def place(_desk: Desk, command: PlaceOrder) -> None:
+        placed.append(command)
+
+    monkeypatch.setattr(runner, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(runner, "RETRY_SECONDS", (60.0,))
+    monkeypatch.setattr(Runner, "remember", lose)
+    monkeypatch.setattr(Desk, "place", place)
+    account = ada.running()["account"]
+    running = ada.host.engine.strategies._runners[account]
+    octobot = ada.host.run(ada.host.engine._accounts.get(account)).octobot
+    eventually(lambda: running._failures == 1)
+    ada.ok("POST", "mine/stop")
+    assert octobot._manager.trading_modes == []
+    come_back.set()
+    eventually(came_back.is_set)
+    ada.host.run(asyncio.sleep(0.1))
+    assert placed == []
 
 
 def test_transfers_that_are_not_stored_leave_both_books_alone(ada: Owner) -> None:

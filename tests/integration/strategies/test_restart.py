@@ -19,6 +19,7 @@ from tests import books
 from tests.factories import SignedIn
 from tests.integration.strategies.killable import KillableEngine
 from tests.integration.strategies.owner import Owner, eventually
+from tests.problems import assert_problem
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Order
 
@@ -87,6 +88,17 @@ def test_one_whose_exchange_is_not_connected_waits_for_it(ada: Owner, database: 
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     assert not ada.differences()
+
+
+def test_none_starts_whose_exchange_is_not_connected(ada: Owner, database: Database) -> None:
+    account = ada.add()["account"]
+    ada.ok("POST", "mine/init")
+    ada.host.stop()
+    with database.write() as session:
+        session.execute(update(models.Account).where(models.Account.id == account).values(exchange="nowhere"))
+    ada.host.start()
+    assert_problem(ada.send("POST", "mine/start"), 404, "unknown_exchange")
+    assert ada.get()["state"] == "initialized"
 
 
 def test_accounts_of_running_strategies_stay_in_memory(ada: Owner) -> None:

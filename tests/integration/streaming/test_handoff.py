@@ -18,8 +18,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+import streaming.streamer
 from config import Settings
-from tests.factories import SignedIn, services_of
+from services.audit import SYSTEM
+from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.reader import Reader
 from tests.problems import assert_problem
 from tests.streamer_host import StreamerHost, until
@@ -30,6 +32,10 @@ from utils.streamer_channel import StreamerChannel
 
 BTC = "/api/stream/prices?symbols=btc-usdt"
 LOCAL = "http://localhost:3000"
+HANDSHAKE = {
+    **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 class Connection:
@@ -43,6 +49,12 @@ class Connection:
     def close(self) -> None:
         self.client.close()
         self.server.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at sessions ten times a second; must come before `host`."""
+    monkeypatch.setattr(streaming.streamer, "SESSION_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -81,6 +93,31 @@ def test_the_client_gets_its_stream_and_the_server_a_dead_end(
     assert (stream.status, stream.headers["x-request-id"]) == (200, "mine")
     assert stream.headers["access-control-allow-origin"] == LOCAL
     assert stream.event().data["price"] == "50000"
+
+
+@pytest.mark.parametrize("path", [BTC, "/ws/market"])
+def test_an_api_key_is_handed_over_and_cut_when_it_is_deleted(
+    quick: None, app: Flask, client: FlaskClient, user: SignedIn, connection: Connection, host: StreamerHost, path: str
+) -> None:
+    keys, key = services_of(app).api_keys, with_key(app, user, "read")
+    headers = {**key, **HANDSHAKE} if path == "/ws/market" else key
+    answer = client.get(path, headers=headers, environ_overrides={"gunicorn.socket": connection.server})
+    connection.server.close()
+    stream = connection.client.read_head()
+    assert answer.status_code == stream.status == (101 if path == "/ws/market" else 200)
+    keys.delete(user.principal, SYSTEM, keys.principal(key["X-API-Key"]).session_id)
+    started = time.monotonic()
+    stream.rest()
+    assert time.monotonic() - started < 5
+
+
+def test_an_api_key_with_a_ticket_beside_it_is_refused(
+    app: Flask, client: FlaskClient, user: SignedIn, connection: Connection, host: StreamerHost
+) -> None:
+    ticket, socket = services_of(app).tickets.issue(user.principal, SYSTEM).ticket, connection.server
+    headers, given = with_key(app, user, "read"), {"gunicorn.socket": socket}
+    assert_problem(client.get(f"{BTC}&ticket={ticket}", headers=headers, environ_overrides=given), 401, "token_invalid")
+    assert is_alive(socket)
 
 
 def test_shutting_the_dead_end_down_does_not_reach_the_client(
@@ -220,11 +257,7 @@ def test_what_is_refused_never_reaches_the_streamer(
 def test_what_does_not_fit_into_a_packet_is_refused(
     client: FlaskClient, user: SignedIn, connection: Connection, host: StreamerHost
 ) -> None:
-    headers = {
-        **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Protocol": "x" * follow.MAX_MESSAGE,
-    }
+    headers = {**HANDSHAKE, "Sec-WebSocket-Protocol": "x" * follow.MAX_MESSAGE}
     answer = ask(client, user, connection, "/ws/market", headers=headers)
     assert_problem(answer, 400, "headers_too_large")
     assert is_alive(connection.server)

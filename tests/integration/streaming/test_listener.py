@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 import models
 from models import Database
 from services.audit import SYSTEM
-from streaming import hub, listener, streamer
-from tests.factories import SignedIn, services_of
+from streaming import candles, hub, listener, streamer
+from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.conftest import Dial
 from tests.integration.streaming.reader import Reader
 from tests.problems import MEMBERS
@@ -106,6 +106,23 @@ def test_candles_are_those_of_the_rest_api(dial: Dial, engine: FakeEngine, clien
     assert resumed.events(2)[0].data == closed.data
     again = dial("/api/stream/candles?symbol=BTC-USDT&timeframe=1m&since_id=60000")
     assert [each.event for each in again.events(3)] == ["reset", "candle", "candle"]
+
+
+def test_nobody_takes_the_candles_of_everybody(
+    dial: Dial, other: SignedIn, host: StreamerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candles, "MOST_PER_USER", 1)
+    path = "/api/stream/candles?symbol={}"
+    first, second = dial(path.format("BTC/USDT")), dial(path.format("BTC/USDT"))
+    assert (first.status, second.status) == (200, 200)
+    refused = dial(path.format("ETH/USDT"))
+    assert (refused.status, refused.problem()["error_code"]) == (429, "too_many_candles")
+    assert refused.headers["retry-after"] == "5"
+    assert dial(path.format("ETH/USDT"), headers=other.headers).status == 200
+    first.close()
+    second.close()
+    until(lambda: len(host.streamer.hub.clients) == 1)
+    assert dial(path.format("ETH/USDT")).status == 200
 
 
 def test_account_events(dial: Dial, database: Database, user: SignedIn, other: SignedIn, socket: EngineSocket) -> None:
@@ -211,6 +228,47 @@ def test_nobody_comes_in_without_a_token(dial: Dial, path: str, headers: dict[st
     answer = dial(path, headers=headers)
     assert (answer.status, answer.problem()["error_code"]) == (401, code)
     assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_an_api_key_that_may_read_follows_everything(dial: Dial, app: Flask, user: SignedIn) -> None:
+    key = with_key(app, user, "read")
+    assert dial(BTC, headers=key).event().data["price"] == "50000"
+    assert dial("/api/stream/candles?symbol=BTC/USDT", headers=key).event().event == "candle"
+    assert dial(f"/api/stream/account?account={user.account_id}", headers=key).status == 200
+
+
+def test_an_api_key_that_may_not_read_follows_nothing(dial: Dial, app: Flask, admin: SignedIn) -> None:
+    answer = dial(BTC, headers=with_key(app, admin, "admin"))
+    assert (answer.status, answer.problem()["error_code"]) == (403, "forbidden")
+
+
+def test_an_api_key_is_good_alone(dial: Dial, app: Flask, user: SignedIn) -> None:
+    key, ticket = with_key(app, user, "read"), services_of(app).tickets.issue(user.principal, SYSTEM).ticket
+    refused = {
+        "made up": dial(BTC, headers={"X-API-Key": "tbk_" + "x" * 43}),
+        "empty": dial(BTC, headers={"X-API-Key": ""}),
+        "with a token": dial(BTC, headers={**user.headers, **key}),
+        "with a ticket": dial(f"{BTC}&ticket={ticket}", headers=key),
+    }
+    assert {how: (answer.status, answer.problem()["error_code"]) for how, answer in refused.items()} == {
+        "made up": (401, "api_key_invalid"),
+        "empty": (401, "api_key_invalid"),
+        "with a token": (401, "token_invalid"),
+        "with a ticket": (401, "token_invalid"),
+    }
+    assert dial(f"{BTC}&ticket={ticket}", headers={}).status == 200
+
+
+def test_an_api_key_that_is_deleted_is_cut(quick: None, dial: Dial, app: Flask, user: SignedIn) -> None:
+    keys = services_of(app).api_keys
+    key, kept = with_key(app, user, "read"), with_key(app, user, "read")
+    mine, theirs = dial(BTC, headers=key), dial(BTC, headers=kept)
+    assert mine.event().event == "price"
+    keys.delete(user.principal, SYSTEM, keys.principal(key["X-API-Key"]).session_id)
+    started = time.monotonic()
+    assert mine.rest().endswith(b"\n\n")
+    assert time.monotonic() - started < 2
+    assert theirs.event().event == "price"
 
 
 def test_an_event_source_comes_back_with_its_ticket(dial: Dial, app: Flask, user: SignedIn) -> None:
@@ -343,6 +401,7 @@ def test_what_is_no_http_is_refused(host: StreamerHost) -> None:
         ("http://[::1/api/stream/prices", "", 404),
         ("/api/stream/prices?symbols=BTC/USDT&symbols=ETH/USDT", "", 422),
         ("/api/stream/prices", "Authorization: Bearer another\r\n", 400),
+        ("/api/stream/prices", "X-API-Key: one\r\nX-API-Key: another\r\n", 400),
         ("/api/stream/account", "Last-Event-ID: 1\r\nLast-Event-ID: 2\r\n", 400),
         ("/api/stream/prices", "Origin: http://localhost\r\nOrigin: http://evil.example\r\n", 400),
     ],

@@ -16,11 +16,13 @@ from websockets.sync.client import ClientConnection, connect
 
 from models import Database
 from services.audit import SYSTEM
-from streaming import hub, streamer, websocket
-from tests.factories import SignedIn, services_of
+from streaming import candles, hub, streamer, websocket
+from streaming.allowance import Allowance
+from tests.factories import SignedIn, services_of, with_key
 from tests.integration.streaming.test_listener import commit
 from tests.streamer_host import EngineSocket, StreamerHost, until
 from utils.fake_engine import FakeEngine
+from utils.follow import Wish
 
 Socket = Callable[..., "Talk"]
 
@@ -225,6 +227,49 @@ def test_subscriptions_are_bounded(dial: Socket, monkeypatch: pytest.MonkeyPatch
     assert talk.ask("subscribe", channel="prices", symbols=["BTC/USDT", "ETH/USDT"])["type"] == "subscribed"
 
 
+def test_what_is_named_twice_is_asked_for_once(
+    dial: Socket, host: StreamerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Wish] = []
+    monkeypatch.setattr(host.streamer._services.streams, "check", lambda _user, wish: asked.append(wish))
+    answer = dial().ask("subscribe", channel="candles", symbol="BTC/USDT", symbols=["btc-usdt", "ETH/USDT"] * 50)
+    assert answer["data"]["symbols"] == ["BTC/USDT", "ETH/USDT"]
+    assert len(asked) == 2
+
+
+def test_what_a_user_asks_for_is_bounded_over_all_their_sockets(
+    dial: Socket, host: StreamerHost, other: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host.streamer, "_checks", Allowance(at_once=3, per_second=0.1))
+    both = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"], "id": 1}
+    first, second, theirs = dial(), dial(), dial(headers=other.headers)
+    assert first.ask("subscribe", **both)["type"] == "subscribed"
+    refused = second.ask("subscribe", **both)
+    assert code_of(refused) == "rate_limited"
+    assert 0 < refused["data"]["retry_after"] <= 10
+    assert theirs.ask("subscribe", **both)["type"] == "subscribed"
+    # what the streamer knows itself costs nothing
+    assert second.ask("subscribe", channel="prices", symbols=["BTC/USDT"])["type"] == "subscribed"
+
+
+def test_nobody_takes_the_candles_of_everybody(
+    dial: Socket, host: StreamerHost, other: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candles, "MOST_PER_USER", 2)
+    both = {"channel": "candles", "symbols": ["BTC/USDT", "ETH/USDT"]}
+    first, second, theirs = dial(), dial(), dial(headers=other.headers)
+    assert first.ask("subscribe", **both)["type"] == "subscribed"
+    assert second.ask("subscribe", **both)["type"] == "subscribed"
+    third = dial()
+    refused = third.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")
+    assert code_of(refused) == "too_many_candles"
+    assert host.call(host.streamer.status).topics["candles"] == 2
+    assert theirs.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")["type"] == "subscribed"
+    for socket in (first, second):
+        socket.connection.close()
+    until(lambda: third.ask("subscribe", channel="candles", symbol="BTC/USDT", timeframe="5m")["type"] == "subscribed")
+
+
 def test_messages_are_bounded(dial: Socket) -> None:
     talk = dial()
     talk.connection.send("x" * 20_000)
@@ -294,6 +339,17 @@ def test_a_ticket_opens_one_socket(dial: Socket, app: Flask, user: SignedIn) -> 
     with pytest.raises(InvalidStatus) as refused:
         dial(f"/ws/account?ticket={ticket}", headers={})
     assert json.loads(refused.value.response.body or b"")["error_code"] == "ticket_invalid"
+
+
+def test_an_api_key_opens_sockets_until_it_is_deleted(quick: None, dial: Socket, app: Flask, user: SignedIn) -> None:
+    keys, headers = services_of(app).api_keys, with_key(app, user, "read")
+    market, account = dial(headers=headers), dial("/ws/account", headers=headers)
+    assert market.ask("subscribe", channel="prices", symbols=["BTC/USDT"])["type"] == "subscribed"
+    assert account.ask("subscribe", channel="account", account=user.account_id)["type"] == "subscribed"
+    keys.delete(user.principal, SYSTEM, keys.principal(headers["X-API-Key"]).session_id)
+    started = time.monotonic()
+    assert (market.end(), account.end()) == (hub.SESSION_ENDED, hub.SESSION_ENDED)
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x.y.z"}])

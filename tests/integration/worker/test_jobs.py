@@ -15,6 +15,7 @@ from models import Database, Job
 from services import jobs
 from services.jobs import MOST_STARTS, Handler, Interrupted, Jobs, Run
 from services.leases import Leases
+from tests.factories import SignedIn
 from tests.streamer_host import until
 from utils import clock
 from utils.errors import Refused
@@ -96,6 +97,32 @@ def test_two_workers_never_get_one_job(database: Database, queue: Jobs) -> None:
     everything = [job for share in shares for job in share]
     assert len(everything) == len(wanted)
     assert set(everything) == wanted
+
+
+def test_no_user_gets_more_than_their_share(
+    database: Database, queue: Jobs, user: SignedIn, other: SignedIn, admin: SignedIn
+) -> None:
+    greedy = [want(database, user_id=user.id) for _ in range(20)]
+    theirs = [want(database, user_id=other.id) for _ in range(3)]
+    first = queue.take("a", {"sum": 8}, LEASE)
+    assert sorted(run.id for run in first) == sorted(greedy[:2] + theirs[:2])
+    assert queue.take("b", {"sum": 8}, LEASE) == []
+    queue.succeed(next(run for run in first if run.id == greedy[0]))
+    late = want(database, user_id=admin.id)
+    assert [run.id for run in queue.take("b", {"sum": 1}, LEASE)] == [late]  # who has nothing is first
+    assert [run.id for run in queue.take("b", {"sum": 8}, LEASE)] == [greedy[2]]
+    lapse(database, greedy[1])  # its worker is gone: it is waiting again, and the first in the row
+    assert [run.id for run in queue.take("b", {"sum": 8}, LEASE)] == [greedy[1]]
+    elsewhere = want(database, "product", user_id=user.id)
+    assert [run.id for run in queue.take("a", {"sum": 8, "product": 8}, LEASE)] == [elsewhere]
+
+
+def test_workers_that_take_at_once_keep_to_the_share(database: Database, queue: Jobs, user: SignedIn) -> None:
+    for _ in range(40):
+        want(database, user_id=user.id)
+    with ThreadPoolExecutor(6) as pool:
+        shares = list(pool.map(lambda holder: queue.take(holder, {"sum": 8}, LEASE), "abcdef"))
+    assert sum(map(len, shares)) == jobs.MOST_OF_A_USER
 
 
 def test_a_job_waits_for_its_moment_and_for_its_lease(database: Database, queue: Jobs) -> None:

@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, func, insert, select, update
 
 import models
+from config import Settings
 from models import Database
-from services import notifications
+from services import build_for_worker, notifications
 from services.account_events import AccountEvents
 from services.alerts import AlertWatch
 from services.notifications import EventReader, Told, notify
@@ -25,6 +26,7 @@ from utils.errors import EngineUnavailable, TradingError
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Candle, CandleSeries, GetCandles, Ticker
+from worker.schedule import schedule
 
 TRADE = {"side": "buy", "amount": "0.5", "symbol": "BTC/USDT", "price": "50000"}
 REJECTED = {"side": "sell", "symbol": "ETH/USDT", "status": "rejected"}
@@ -255,3 +257,32 @@ def test_what_a_price_did_while_nobody_looked_is_told(
     for _ in range(3):
         AlertWatch(database, market).run()
     assert titles(client, user) == told
+
+
+def test_what_was_told_long_ago_is_forgotten(
+    client: FlaskClient, settings: Settings, database: Database, user: SignedIn
+) -> None:
+    answer = client.post("/api/webhooks", json={"url": "http://127.0.0.1:1/"}, headers=user.headers)
+    path = f"/api/webhooks/{answer.get_json()['data']['id']}/deliveries"
+    with database.write() as session:
+        for title in ("old", "young"):
+            notify(session, user.id, Told("tournament", title, {}))
+        session.flush()
+        for table, is_old in (
+            (models.Notification, models.Notification.title == "old"),
+            (models.WebhookDelivery, models.WebhookDelivery.body.contains('"old"')),
+        ):
+            for matching, days in ((is_old, 31), (~is_old, 29)):
+                moment = clock.now() - timedelta(days=days)
+                changed = update(table).where(matching).values(created_at=moment)
+                session.execute(changed, execution_options={"synchronize_session": False})
+    built = build_for_worker(settings)
+    assert len(listed(client, user)) == len(client.get(path, headers=user.headers).get_json()["data"]) == 2
+    for each in schedule(built):
+        if each.name.startswith("old "):
+            each.call()
+    built.close()
+    assert titles(client, user) == ["young"]
+    assert len(client.get(path, headers=user.headers).get_json()["data"]) == 1
+    with database.read() as connection:
+        assert '"young"' in connection.execute(select(models.WebhookDelivery.body)).scalar_one()

@@ -10,7 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -103,6 +106,21 @@ def test_a_webhook_is_told_under_a_signature_that_its_owner_can_check(
     assert_problem(client.get(f"/api/webhooks/{made['id']}/deliveries", headers=user.headers), 404, "webhook_not_found")
 
 
+def test_a_webhook_is_tested_once_at_a_time(
+    client: FlaskClient, user: SignedIn, receiver: Receiver, worker: WorkerServices
+) -> None:
+    made, another = add(client, user, receiver.url), add(client, user, receiver.url)
+    path = f"/api/webhooks/{made['id']}/test"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post(path, headers=user.headers), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert_problem(client.post(path, headers=user.headers), 409, "test_pending")
+    assert client.post(f"/api/webhooks/{another['id']}/test", headers=user.headers).status_code == 202
+    assert len(log(client, user, made["id"])) == 1
+    assert work(worker) == 2
+    assert client.post(path, headers=user.headers).status_code == 202
+
+
 def test_what_is_not_taken_is_sent_again_under_the_same_id_and_given_up_at_last(
     client: FlaskClient, database: Database, user: SignedIn, receiver: Receiver, worker: WorkerServices
 ) -> None:
@@ -169,7 +187,7 @@ def test_addresses_that_belong_to_nobody_else_are_known(address: str, public: bo
         *((f"http://{host}/", "address_refused") for host in ("2130706433", "0x7f.1", "[::ffff:10.0.0.1]")),
         *((url, "invalid_url") for url in ("ftp://example.com/", "http:///x", "http://a@1.1.1.1/", "http://x:99999/")),
         ("http://1.1.1.1/ HTTP/1.1\r\nX: y", "invalid_url"),
-        ("http://no-such-host.invalid/", "not_resolved"),
+        *((f"http://{host}/", "address_refused") for host in ("LOCALHOST.", "db.localhost")),
     ],
 )
 def test_addresses_that_must_not_be_reached_are_refused(
@@ -181,6 +199,71 @@ def test_addresses_that_must_not_be_reached_are_refused(
     body = assert_problem(app.test_client().post("/api/webhooks", json={"url": url}, headers=user.headers), 422, code)
     assert [error["field"] for error in body["errors"]] == ["url"]
     assert app.test_client().get("/api/webhooks", headers=user.headers).get_json()["data"] == []
+
+
+def test_no_name_is_looked_up_while_a_user_waits(
+    settings: Settings, database: Database, bridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(replace(settings, webhook_private_addresses=False), bridge=bridge, database=database)
+    user = sign_in(app, database)
+    real = socket.getaddrinfo
+    asked: list[str] = []
+
+    def resolve(host: str, port: int, *, type: int, flags: int = 0) -> Any:
+        if not flags & socket.AI_NUMERICHOST:
+            asked.append(host)
+        return real(host, port, type=type, flags=flags | socket.AI_NUMERICHOST)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    add(app.test_client(), user, "https://hooks.example/told")
+    assert asked == []
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", f"{'x' * 64}.example"])
+def test_a_name_without_an_address_is_refused_when_it_is_sent_to(host: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Outbound().post(f"http://{host}/", b"{}", {})
+    assert refused.value.code == "not_resolved"
+
+
+def test_a_name_whose_servers_do_not_answer_is_not_waited_for(
+    client: FlaskClient, user: SignedIn, worker: WorkerServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = add(client, user, "http://mute.example/")
+    client.post(f"/api/webhooks/{made['id']}/test", headers=user.headers)
+    monkeypatch.setattr(outbound, "RESOLVE_SECONDS", 0.2, raising=False)
+    end = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        end.wait(5)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    work(worker)
+    waited = time.monotonic() - began
+    end.set()
+    assert waited < 3
+    [delivery] = log(client, user, made["id"])
+    assert (delivery["state"], delivery["error"]) == ("pending", "The name of the host was not resolved in time.")
+
+
+def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "SECONDS", 2.0)
+    real = socket.getaddrinfo
+
+    def slow(host: str, *rest: Any, **options: Any) -> Any:
+        if host == "slow.example":
+            time.sleep(1.5)
+        return real("127.0.0.1", *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(Refused) as refused:
+            Outbound(allow_private=True).post(f"http://slow.example:{mute.getsockname()[1]}/", b"{}", {})
+    assert refused.value.code == "not_reached"
+    assert time.monotonic() - began < 3.2  # 2 s in all, not after the look-up
 
 
 def test_a_name_that_means_another_address_later_is_refused_before_anything_is_sent(
@@ -212,12 +295,13 @@ def test_a_name_that_means_another_address_later_is_refused_before_anything_is_s
 
 
 def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
-    client: FlaskClient, settings: Settings, database: Database, user: SignedIn, receiver: Receiver
+    client: FlaskClient, settings: Settings, database: Database, user: SignedIn, other: SignedIn, receiver: Receiver
 ) -> None:
-    made = add(client, user, receiver.url)
+    made = {who: add(client, who, receiver.url)["id"] for who in (user, other)}
     with database.write() as session:
         for number in range(20):
-            notify(session, user.id, Told("tournament", f"Number {number}", {"n": number}))
+            whom = (user, other)[number % 2]  # each has their share of what is done at a time
+            notify(session, whom.id, Told("tournament", f"Number {number}", {"n": number}))
     receiver.gate.clear()  # nothing is answered: whoever is killed does not know what was taken
     environment = {
         **os.environ,
@@ -242,7 +326,7 @@ def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
     worker.terminate()
     assert worker.wait(15) == 0
     assert killed == 2
-    deliveries = log(client, user, made["id"])
+    deliveries = [delivery for who, webhook in made.items() for delivery in log(client, who, webhook)]
     assert {told.id for told in receiver.told} == {each["id"] for each in deliveries}
     assert len(receiver.told) > 20, "nothing was at work when the worker was killed"
     assert [(each["state"], each["attempts"]) for each in deliveries] == [("succeeded", 1)] * 20
