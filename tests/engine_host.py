@@ -12,7 +12,6 @@ import uvloop
 from config import Settings
 from engine.demo.source import MarketSource
 from engine.engine import Engine
-from engine.exchanges import registry
 from engine.live.timing import Timing
 
 Result = TypeVar("Result")
@@ -63,8 +62,6 @@ class EngineHost:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT)
 
     async def _start(self) -> None:
-        for other in self._others:
-            registry.register(other.exchange, self.settings)  # no connection is made to it, which would do this
         self.engine = Engine(self.settings, self._source, self._others, self._timing)
         await self.engine.start(ticking=False)
 
