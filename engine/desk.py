@@ -133,9 +133,8 @@ class Desk:
             account.check_active()
             preview = account.preview(query.ticket)
             risks = await account.gate.checks(account.draft(query.ticket), account)
-            return replace(
-                preview, checks=[*preview.checks, *risks], ok=preview.ok and all(check.ok for check in risks)
-            )
+            ok = preview.ok and all(check.ok for check in risks)
+            return replace(preview, checks=[*preview.checks, *risks], ok=ok)
 
     # ------------------------------------------------------------------------------------------------ ticks
 
@@ -147,7 +146,8 @@ class Desk:
                 await account.act(order_id, touch, unit)
                 await asyncio.sleep(0)
 
-        await self._change(await self._accounts.get(account_id), change)
+        await self.live.identify(account := await self._accounts.get(account_id))
+        await self._change(account, change)
 
     async def expire(self, order: wire.Order, moment: datetime) -> None:
         """Expire a day order whose day is over."""

@@ -20,7 +20,6 @@ from engine.live import kinds, states
 from engine.live.absence import Absences
 from engine.live.difference import Differences
 from engine.live.held import HoldingAccount
-from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
@@ -36,8 +35,6 @@ from utils.wire import CONDITIONAL, FINAL_STATUSES, UNCERTAIN_STATUSES, OrderTic
 
 class LiveAccount(HoldingAccount):
     """Hold one live account's open orders: their life is the same on all kinds of accounts."""
-
-    keys: Keys
 
     def __init__(
         self, record: AccountRecord, market: Market, octobot: LiveOctoBot, venue: Venue, *, enabled: bool

@@ -17,7 +17,7 @@ from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News
 from engine.live.futures.account import LiveFuturesAccount
 from engine.live.futures.desk import FuturesDesk
-from engine.live.outcomes import Refusal
+from engine.live.outcomes import ExchangeOrder, Refusal, Unknown
 from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
 from engine.orders import not_open
@@ -32,7 +32,10 @@ FOLLOW_UP_SECONDS = 1.5
 """How long the answer to an order that fills at once waits for its fills to be shown."""
 LOOK_AGAIN_SECONDS = 0.25
 RECALLS_AT_ONCE = 5
-AGAIN = {"exchange_unavailable": 2, "exchange_rate_limited": 2, "exchange_clock_skew": 1}
+AGAIN = {
+    **{"exchange_unavailable": 2, "exchange_rate_limited": 2, "exchange_clock_skew": 1},
+    "credential_not_identified": 1,
+}
 """Reject codes of orders that were never taken and may be tried again, with the seconds to wait."""
 
 
@@ -107,7 +110,7 @@ class LiveDesk:
             return order
         account = await self._account(order)
         try:
-            outcome = await account.trader.send(order)
+            outcome = await self._sent(account, order)
             if isinstance(outcome, Refusal) and outcome.code == "exchange_clock_skew":
                 await account.venue.follow_clock(now=True)
                 account.venue.set_clock(account.trader.client)
@@ -128,6 +131,12 @@ class LiveDesk:
         if answered.status in {"accepted", "partially_filled"} and _fills_at_once(order):
             return await self._followed(answered, FOLLOW_UP_SECONDS)
         return answered
+
+    async def _sent(self, account: LiveAccount, order: wire.Order) -> ExchangeOrder | Refusal | Unknown:
+        """Send an order, unless the keys were replaced after it was decided on."""
+        if not account.keys.may_send:
+            return Refusal(code="credential_not_identified", again=True)
+        return await account.trader.send(order)
 
     async def recall(self, order: wire.Order) -> wire.Order:
         """Ask for a cancel whose intent is committed, and return what became of the order."""
@@ -179,7 +188,7 @@ class LiveDesk:
     async def _ended(self, account: LiveAccount, order: wire.Order) -> News | None:
         """Look until the exchange shows that an order is over, with all its fills; None when time is up."""
         until = time.monotonic() + account.timing.send
-        while time.monotonic() < until:
+        while time.monotonic() < until and not account.keys.foreign:
             try:
                 news = await self.follower.ask(account, order)
             except Unreachable:
@@ -209,6 +218,9 @@ class LiveDesk:
         while True:
             account = await self._account(order)
             try:
+                await account.keys.identify(account.trader)
+                if account.keys.foreign:
+                    break  # what they show is none of this account's
                 news = await self.follower.ask(account, account.orders.get(order.id, order))
             except Unreachable:
                 break

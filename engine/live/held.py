@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from engine import brackets, orders, rules
 from engine.account import Account
 from engine.live import kinds
+from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import Refusal
 from engine.market import Market
@@ -42,6 +43,7 @@ class HoldingAccount(Account):
     """
 
     octobot: LiveOctoBot
+    keys: Keys
 
     def __init__(self, record: AccountRecord, market: Market, octobot: LiveOctoBot, *, enabled: bool) -> None:
         super().__init__(record, market, octobot)
@@ -252,7 +254,7 @@ class HoldingAccount(Account):
             raise Refused("Live trading is switched off on this installation.", code="live_trading_disabled")
 
     def _may_send(self) -> bool:
-        return self._enabled and self.gate.switch is None and self.behind is None
+        return self._enabled and self.gate.switch is None and self.behind is None and self.keys.may_send
 
     def _is_fresh(self, symbol: str) -> bool:
         try:

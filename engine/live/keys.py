@@ -35,6 +35,11 @@ class Keys:
         self.foreign = False
         """Whether they are those of another account at the exchange."""
 
+    @property
+    def may_send(self) -> bool:
+        """Tell whether an order may go out: the keys are verified, and known to be those of the account."""
+        return self._verified and self._known == self._version and not self.foreign
+
     async def renew(self, client: Any) -> None:
         """Let `client` sign with the keys that SQL has now.
 

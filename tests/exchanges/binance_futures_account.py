@@ -86,8 +86,8 @@ def all_orders(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
 def user_trades(exchange: LoopbackBinance, call: Call, key: Key) -> Any:
     book = exchange.usdm.book
     symbol = quotes_of(exchange.usdm, call.params.get("symbol")).market.symbol
-    wanted = int(call.params.get("orderId", 0))
-    seen = [trade for trade in book.seen_trades(key.account) if trade.symbol == symbol]
+    wanted, first = int(call.params.get("orderId", 0)), int(call.params.get("fromId", 0))
+    seen = [trade for trade in book.seen_trades(key.account) if trade.symbol == symbol and trade.id >= first]
     seen = [trade for trade in seen if wanted in (0, trade.order_id)]
     rows = [_trade_view(book, trade) for trade in seen]
     return page(call, rows, [trade.time for trade in seen], from_start="fromId")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from engine.live.futures.told import Income, Seen, ToldPosition, fill_key
 from engine.live.outcomes import ExchangeFill
 from engine.live.trader import Unreachable
 from engine.market import Market
-from engine.records import AccountRecord, Records
+from engine.records import INCOME_OVERLAP, AccountRecord, Records
 from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import clock, wire
@@ -46,7 +47,10 @@ class LiveFuturesAccount(PositionsAccount):
         self.positions = stored(record.positions, self._markets)
         self._booking = FuturesBooking(octobot, self.valuation, dict(record.totals))
         self._incomes = Incomes(self.timing.lag)
-        self._incomes_since: int | None = None
+        self._agreed_at: datetime | None = None
+        """When the wallets were last what the ledger adds up to: what came an hour before is booked."""
+        self._differed = True
+        """Whether they were not at the last look, while nothing of ours moved."""
         self._moved_at = float("-inf")
         self._reckon()
 
@@ -78,7 +82,9 @@ class LiveFuturesAccount(PositionsAccount):
     # -------------------------------------------------------------------------------- what the exchange says
 
     async def observe(self) -> Seen:
-        """Ask for wallets and positions, and where a wallet differs for what moved it.
+        """Ask for wallets and positions, and where a wallet still differs for what moved it.
+
+        One that differs for the first time may do so by a fill of ours that the same look brings.
 
         :raises Unreachable: no answer.
         """
@@ -86,13 +92,17 @@ class LiveFuturesAccount(PositionsAccount):
         positions = await self.trader.positions()
         incomes: list[Income] = []
         booked: frozenset[str] = frozenset()
-        if self._differs(wallets):
+        if self._differed and self._differs(wallets):
             incomes, booked = await self._read_incomes()
         return Seen(wallets=wallets, free=free, positions=positions, incomes=incomes, booked=booked)
 
     def settle(self, seen: Seen, unit: Unit) -> bool:
         """Book what moved the wallets without an order of ours, and take over the positions."""
-        if self.is_moving():
+        moving, differs = self.is_moving(), self._differs(seen.wallets)
+        self._differed = differs and not moving
+        if not differs:
+            self._agreed_at = clock.now()
+        if moving:
             self._incomes.forget()
             self._differences.forget()
             self._reckon()
@@ -119,14 +129,16 @@ class LiveFuturesAccount(PositionsAccount):
         return not (waiting or self._differences.pending)
 
     async def _read_incomes(self) -> tuple[list[Income], frozenset[str]]:
-        if self._incomes_since is None:
-            since = await asyncio.to_thread(self.records.incomes_since, self.record.id)
-            if since is None:
-                return [], frozenset()  # what came before the account was opened is in its deposit
-            # in the exchange's time, as far as it is known
-            ahead = int(self.trader.client.options.get("timeDifference") or 0)
-            self._incomes_since = int(since.timestamp() * 1000) - ahead
-        incomes = await self.trader.incomes(self._incomes_since)
+        since = await asyncio.to_thread(self.records.incomes_since, self.record.id)
+        if since is None:
+            return [], frozenset()  # what came before the account was opened is in its deposit
+        if self._agreed_at is not None:
+            since = max(since, self._agreed_at - INCOME_OVERLAP)
+        if self._incomes.oldest is not None:
+            since = min(since, self._incomes.oldest)
+        # in the exchange's time, as far as it is known
+        ahead = int(self.trader.client.options.get("timeDifference") or 0)
+        incomes = await self.trader.incomes(int(since.timestamp() * 1000) - ahead)
         ids = [income.id for income in incomes]
         trades = [income.trade_id for income in incomes if income.trade_id is not None]
         entries, fills = await asyncio.to_thread(self.records.booked, self.record.id, ids, trades)

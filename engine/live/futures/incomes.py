@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Set
+from datetime import datetime
 from decimal import Decimal
 
 from engine.live.futures.told import Income, Seen, fill_key
@@ -23,6 +24,8 @@ class Incomes:
         self._lag = lag
         self._booked: set[str] = set()
         self._sighted: dict[str, float] = {}
+        self.oldest: datetime | None = None
+        """When the first of those that wait came, so that it is asked for until it is booked."""
 
     def forget(self) -> None:
         """Begin anew to wait for our own fills: something of ours moves."""
@@ -36,6 +39,7 @@ class Incomes:
         now = time.monotonic()
         due: list[Income] = []
         waiting: dict[str, Decimal] = {}
+        times: list[datetime] = []
         for income in seen.incomes:
             if income.id in seen.booked or income.id in self._booked:
                 continue
@@ -45,7 +49,10 @@ class Incomes:
                     continue
                 if now - self._sighted.setdefault(key, now) < self._lag:
                     waiting[income.currency] = waiting.get(income.currency, ZERO) + income.amount
+                    times.append(income.at)
                     continue
             self._booked.add(income.id)
             due.append(income)
+        if seen.incomes:
+            self.oldest = min(times, default=None)
         return due, waiting

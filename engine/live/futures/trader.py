@@ -23,7 +23,7 @@ class FuturesTrader(LiveTrader):
 
     async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
         """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
-        rows = await self._listed("fetch_my_trades", order.symbol, None, None, {"orderId": exchange_order_id})
+        rows = await self._all_fills(order.symbol, exchange_order_id)
         try:
             return [fill_of(each) for each in rows if str(each.get("order")) == exchange_order_id]
         except FAILURES as error:

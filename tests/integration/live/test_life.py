@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.exchanges.binance import LoopbackBinance
 from tests.integration.live.house import OWNER, House
 from utils.errors import Conflict, Refused
 
@@ -27,6 +28,16 @@ def test_an_order_is_accepted_fills_in_parts_and_is_booked_fill_by_fill(house: H
     house.until(lambda: house.order(order).status == "filled")
     done = house.order(order)
     assert (done.filled, done.average, done.cost) == (Decimal("0.01"), 40_000, 400)
+    assert house.disagreements() == []
+
+
+@pytest.mark.parametrize("exchange", [LoopbackBinance], ids=["binance"], indirect=True)
+def test_an_order_of_more_fills_than_an_answer_has_room_for_ends(house: House) -> None:
+    order = house.place(amount="0.00501")
+    (there,) = house.there(order)
+    for _ in range(501):
+        house.exchange.book.fill(there.id, "0.00001")
+    house.until(lambda: house.order(order).status == "filled")
     assert house.disagreements() == []
 
 

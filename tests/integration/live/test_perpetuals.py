@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,18 @@ def test_a_limit_rests_fills_in_parts_and_is_cancelled(house: FuturesHouse) -> N
     house.agrees()
 
 
+@pytest.mark.parametrize("most", [1000, 250])
+def test_an_order_of_many_fills_ends(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr("engine.live.trader.MOST_FILLS", most, raising=False)
+    house.leverage("10")
+    resting = house.place("buy", amount="0.501", price="49000")
+    (there,) = house.there(resting)
+    for _ in range(501):
+        house.book.fill(there.id, "0.001")
+    house.until(lambda: house.order(resting).status == "filled")
+    house.agrees()
+
+
 def test_orders_that_may_only_reduce_say_so_there(house: FuturesHouse) -> None:
     with pytest.raises(Refused) as refused:
         house.market("sell", "0.1", reduce_only=True)
@@ -132,6 +146,39 @@ def test_funding_and_transfers_are_booked_once_by_their_ids(house: FuturesHouse)
     assert sorted(kinds) == [("external", D(250)), ("funding", D("-1")), ("funding", D("0.5"))]
     assert house.position is not None
     assert house.position.funding == D("-0.5")
+
+
+def _income_reads(house: FuturesHouse) -> list[int]:
+    """Return from when on (ms) the exchange was asked for incomes, each time."""
+    return [int(seen.params["startTime"]) for seen in house.exchange.seen if seen.path.endswith("/income")]
+
+
+def test_fills_of_our_own_are_booked_without_reading_incomes(house: FuturesHouse) -> None:
+    resting = house.place("buy", amount="0.1", price="49000")
+    house.agrees()
+    (there,) = house.there(resting)
+    (account,) = house.host.engine._accounts.live()
+    before = len(_income_reads(house))
+    for number in range(1, 6):
+        house.book.fill(there.id, "0.01")
+        house.until(lambda number=number: house.order(resting).filled == number * D("0.01"))  # type: ignore[misc]
+        house.until(lambda: not account._differed)  # type: ignore[attr-defined]  # a look later than the fill
+        house.agrees()
+    assert len(_income_reads(house)) == before
+
+
+def test_incomes_are_read_from_what_is_booked_on(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("records", "live.futures.account"):
+        monkeypatch.setattr(f"engine.{module}.INCOME_OVERLAP", timedelta(seconds=1), raising=False)
+    house.book.deposit(OWNER, "USDT", "1")
+    house.agrees()
+    first = _income_reads(house)
+    looks = len(house.exchange.seen)
+    house.until(lambda: len(house.exchange.seen) > looks + 4)
+    time.sleep(1.0)
+    house.book.deposit(OWNER, "USDT", "2")
+    house.agrees()
+    assert _income_reads(house)[len(first)] > first[0]
 
 
 def test_what_is_done_in_the_exchanges_app_is_taken_over(house: FuturesHouse) -> None:

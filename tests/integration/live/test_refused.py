@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace as replaced
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,7 +15,7 @@ from tests.exchanges.faults import Fault
 from tests.integration.live.house import KEYS, OWNER, PASSPHRASE, QUICK, House
 from utils import clock, wire
 from utils.credentials import ApiKeys, seal
-from utils.errors import Conflict, Refused, TradingError
+from utils.errors import Conflict, EngineUnavailable, Refused, TradingError
 from utils.vault import Vault
 
 
@@ -106,11 +107,29 @@ def test_keys_that_were_replaced_are_used_at_once(house: House) -> None:
     assert house.disagreements() == []
 
 
-def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> None:
-    order = house.place()
+def _foreign_keys(house: House) -> ApiKeys:
+    """Return keys of somebody else at the exchange, who could pay for our orders."""
     foreign = ApiKeys("the-api-key-of-somebody", "the-secret-of-somebody", PASSPHRASE)
     house.exchange.add_key(key=foreign.api_key, secret=foreign.api_secret, passphrase=PASSPHRASE, account="somebody")
-    house.exchange.book.deposit("somebody", "USDT", "5")
+    house.exchange.book.deposit("somebody", "USDT", "5000")
+    house.exchange.book.deposit("somebody", "BTC", "1")
+    return foreign
+
+
+def _are_in_use(house: House, keys: ApiKeys) -> bool:
+    return any(account.trader.client.apiKey == keys.api_key for account in house.host.engine._accounts.live())
+
+
+def _ticked(house: House, price: str) -> None:
+    """Let a price come and go, and orders that it sets off be sent."""
+    house.quote(price)
+    house.quote("50000")
+    house.host.run(house.host.engine.desk.live.close())
+
+
+def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> None:
+    order = house.place()
+    foreign = _foreign_keys(house)
     house.until(lambda: order.id not in house.uncertain())
     _replace_keys(house, foreign, status="verified")
     with pytest.raises(Conflict) as error:
@@ -123,6 +142,82 @@ def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> No
     _replace_keys(house, KEYS, status="verified")
     house.until(lambda: house.cancel(order).status == "canceled")
     assert house.disagreements() == []
+
+
+@pytest.mark.parametrize("reopened", [False, True], ids=["in memory", "opened by the tick"])
+def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reopened: bool) -> None:
+    house.quote("50000")
+    stop = house.place("sell", type="stop", price=None, stop_price="45000")
+    foreign = _foreign_keys(house)
+    _replace_keys(house, foreign, status="verified")
+    if reopened:
+        house.restart()
+        assert house.account not in house.host.engine._accounts.in_memory()
+    else:
+        house.until(lambda: _are_in_use(house, foreign))
+    _ticked(house, "45000")
+    assert house.exchange.book.orders("somebody") == []
+    assert (house.order(stop).status, house.order(stop).triggered_at) == ("accepted", None)
+    _replace_keys(house, KEYS, status="verified")
+    _ticked(house, "45000")
+    house.until(lambda: house.order(stop).status == "filled")
+    assert house.exchange.book.orders("somebody") == []
+    house.until(lambda: house.disagreements() == [])
+
+
+def test_a_stop_waits_until_new_keys_are_verified(house: House) -> None:
+    house.quote("50000")
+    stop = house.place("sell", type="stop", price=None, stop_price="45000")
+    _replace_keys(house, KEYS, status="unverified")
+    _ticked(house, "45000")
+    assert (house.there(stop), house.order(stop).triggered_at) == ([], None)
+    _replace_keys(house, KEYS, status="verified")
+    _ticked(house, "45000")
+    house.until(lambda: house.order(stop).status == "filled")
+
+
+def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) -> None:
+    legs: dict[str, Any] = {
+        "take_profit": wire.ExitLeg(price=Decimal(52_000), stop_price=None),
+        "stop_loss": wire.ExitLeg(stop_price=Decimal(35_000), price=None),
+    }
+    entry = house.place("buy", **legs)
+    house.exchange.faults.add(Fault("limit", on="place", count=1, seconds=1.0))
+    house.exchange.book.fill(house.there(entry)[0].id, "0.01")
+    house.until(lambda: len([order for order in house.orders() if order.parent_id == entry.id]) == 2)
+    foreign = _foreign_keys(house)
+    _replace_keys(house, foreign, status="verified")
+    house.until(lambda: _are_in_use(house, foreign))
+    time.sleep(2.0)  # past the exchange's patience: the exit that waits would be sent again
+    assert house.exchange.book.orders("somebody") == []
+    _replace_keys(house, KEYS, status="verified")
+    take = next(order for order in house.orders() if order.parent_id == entry.id and order.type == "limit")
+    house.until(lambda: len(house.there(take)) == 1)
+    assert house.exchange.book.orders("somebody") == []
+
+
+def test_an_order_whose_keys_are_replaced_before_it_is_sent_may_be_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign, desk = _foreign_keys(house), house.host.engine.desk.live
+    send = desk.send
+
+    async def replaced_first(order: wire.Order) -> wire.Order:
+        _replace_keys(house, foreign, status="verified")
+        (account,) = house.host.engine._accounts.live()
+        await account.keys.renew(account.trader.client)
+        return await send(order)
+
+    monkeypatch.setattr(desk, "send", replaced_first)
+    with pytest.raises(EngineUnavailable) as error:
+        house.place(key="k")
+    assert error.value.code == "credential_not_identified"
+    monkeypatch.setattr(desk, "send", send)
+    with pytest.raises(Conflict) as conflict:
+        house.place(key="k")
+    assert conflict.value.code == "credential_other_account"
+    assert house.exchange.book.orders("somebody") == []
+    assert [order.status for order in house.orders()] == ["rejected"]
 
 
 def test_open_orders_are_followed_and_cancelled_while_live_trading_is_off(house: House) -> None:
