@@ -45,9 +45,7 @@ def handler(backtests: Backtests) -> Handler:
             raise Ended(f"exit code {code}")
 
     # the job goes on until its run is over: here it is counted how often that is tried
-    return Handler(
-        call=play, seconds=PLAY_SECONDS + SPARE_SECONDS, at_once=1, attempts=MOST_STARTS, first_delay=2.0
-    )
+    return Handler(call=play, seconds=PLAY_SECONDS + SPARE_SECONDS, at_once=1, attempts=MOST_STARTS, first_delay=2.0)
 
 
 def _play(run: Run, run_id: str, until: float) -> int:
