@@ -38,17 +38,18 @@ class PriceStream:
         """Yield what was missed since `since_id` (or a snapshot), then events as they come; None when all is quiet.
 
         A `reset` event comes first when the buffer no longer reaches back to `since_id`. With `history` all that is
-        kept comes first. A subscriber that is slow gets the newest price of each symbol instead of every one.
+        kept comes first, and None after it. A subscriber that is slow gets the newest price of each symbol instead of
+        every one.
         """
         wanted = None if symbols is None else frozenset(symbols)
         subscriber = _Subscriber(wanted)
         self._subscribers.add(subscriber)
         try:
             backlog = _only(list(self._buffer), wanted) if history else self._backlog(wanted, since_id)
-            if not backlog:
-                yield None  # the first frame comes at once
             for event in backlog:
                 yield event
+            if history or not backlog:
+                yield None  # the first frame comes at once, and the end of the history is told
             while True:
                 try:
                     async with asyncio.timeout(heartbeat):

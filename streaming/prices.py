@@ -46,7 +46,11 @@ class PriceFeed:
     # --------------------------------------------------------------------------------------------- from the engine
 
     def request(self) -> Subscribe:
-        """Ask for all that is kept, the first time; then for what came after the last event."""
+        """Ask for all that is kept, until it was told to its end; then for what came after the last event."""
+        if not self._is_ready:
+            self._kept.clear()
+            self.latest.clear()
+            self.last_id = None
         return Subscribe(
             exchange=self.exchange,
             since_id=self.last_id,
@@ -65,7 +69,8 @@ class PriceFeed:
             else:
                 batch.append((stream_event.payload.symbol, _event(stream_event)))
         self._publish(batch)
-        if not self._is_ready:
+        if not self._is_ready and not all(frames):
+            # an empty frame ends the history: before it, a client who resumes might seem to know the future
             self._is_ready = True
             for following, since_id in self._waiting.items():
                 following.start(since_id)

@@ -52,6 +52,17 @@ def ids(client: Listener) -> list[str]:
     return [event.decode() if event == b"reset" else id.decode() for id, event in found]
 
 
+def test_who_resumes_waits_until_the_history_is_told_to_its_end(hub: Hub) -> None:
+    feed = PriceFeed("demo", hub)
+    client = follow(feed, hub, since_id=3)
+    feed.receive([frame(1), frame(2)])  # as much as one read brings
+    assert ids(client) == []
+    assert (feed.request().history, feed.request().since_id) == (True, None)
+    feed.receive([frame(1), frame(2), frame(3)])
+    feed.receive([frame(4), b""])
+    assert ids(client) == ["4"]
+
+
 def test_the_first_question_is_for_all_that_is_kept_and_the_next_for_what_followed(feed: PriceFeed) -> None:
     assert (feed.request().history, feed.request().since_id) == (True, None)
     feed.receive([frame(1), frame(2)])
@@ -95,7 +106,7 @@ def test_who_comes_before_the_engine_has_answered_waits_for_what_they_missed(hub
     early, gone = follow(feed, hub, "BTC/USDT", since_id=1), follow(feed, hub, "BTC/USDT")
     gone.connection_lost(None)
     assert ids(early) == []
-    feed.receive([frame(1), frame(2), frame(3)])
+    feed.receive([frame(1), frame(2), frame(3), b""])
     assert ids(early) == ["2", "3"]
     assert ids(gone) == []
     feed.receive([frame(4)])

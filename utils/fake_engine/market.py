@@ -221,10 +221,14 @@ class Market:
             last, backlog = self._backlog(0 if query.history else query.since_id)
         if not backlog:
             yield None
+        tells_end = query.history and bool(backlog)
         while True:
             for event in backlog:
                 if event.payload is None or event.payload.symbol in wanted:
                     yield event
+            if tells_end:
+                yield None
+                tells_end = False
             with self._changed:
                 if self.up and self._last_id() == last:
                     self._changed.wait(query.heartbeat)
