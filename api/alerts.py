@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
-from api.context import principal, services
+from api.context import origin, principal, services
 from api.schemas.alerts import DeletedAlertSchema, NewPriceAlertSchema, PriceAlertSchema
 from api.schemas.envelope import PageQuery
 from services.alerts import NewAlert, PriceAlert
@@ -29,12 +29,12 @@ def list_price_alerts(query: dict[str, Any]) -> Page[PriceAlert]:
 @blueprint.response(201, PriceAlertSchema)
 def create_price_alert(new: NewAlert) -> tuple[PriceAlert, int]:
     """Wait for a price, also while this server is down; it is told once."""
-    return services.alerts.create(principal, new), 201
+    return services.alerts.create(principal, origin(), new), 201
 
 
 @blueprint.route(f"{ALERTS}/<alert_id>", method="DELETE", permission="notifications:write")
 @blueprint.response(200, DeletedAlertSchema)
 def delete_price_alert(alert_id: str) -> dict[str, str]:
     """Wait for a price no more."""
-    services.alerts.delete(principal, alert_id)
+    services.alerts.delete(principal, origin(), alert_id)
     return {"id": alert_id}

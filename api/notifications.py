@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.blueprint import Blueprint
-from api.context import principal, services
+from api.context import origin, principal, services
 from api.schemas.notifications import (
     ChosenWaysSchema,
     NotificationQuery,
@@ -57,4 +57,4 @@ def get_notification_settings() -> list[Ways]:
 @blueprint.response(200, WaysSchema, many=True)
 def choose_notification_settings(chosen: dict[str, list[Ways]]) -> list[Ways]:
     """Choose in which ways the caller is told of some kinds of things; others stay as they are."""
-    return services.notifications.choose(principal, chosen["settings"])
+    return services.notifications.choose(principal, origin(), chosen["settings"])

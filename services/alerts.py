@@ -13,6 +13,8 @@ from sqlalchemy import delete, func, insert, select, tuple_, update
 
 import models
 from models import Database
+from services import audit
+from services.audit import Origin
 from services.notifications import Told, notify
 from services.principals import Principal
 from utils import clock, ids
@@ -76,7 +78,7 @@ class Alerts:
             rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
         return Page.of([PriceAlert(**row._mapping) for row in rows], limit)
 
-    def create(self, principal: Principal, new: NewAlert) -> PriceAlert:
+    def create(self, principal: Principal, origin: Origin, new: NewAlert) -> PriceAlert:
         """Wait for a price; one that is there already fires at once.
 
         :raises NotFound: unknown exchange or symbol. :raises Conflict: `too_many_alerts`.
@@ -111,14 +113,16 @@ class Alerts:
             if session.execute(count).scalar_one() >= MOST_ALERTS:
                 raise Conflict(f"At most {MOST_ALERTS} alerts may be active; delete one.", code="too_many_alerts")
             session.execute(insert(_ROW).values(values))
+            audit.record(session, origin, "price_alert.created", user_id=principal.user_id, target=made.id)
         return made
 
-    def delete(self, principal: Principal, alert_id: str) -> None:
+    def delete(self, principal: Principal, origin: Origin, alert_id: str) -> None:
         """Wait no more. :raises NotFound: `alert_not_found`."""
         mine = (_ROW.id == alert_id, _ROW.user_id == principal.user_id)
         with self._database.write() as session:
             if session.execute(delete(_ROW).where(*mine).returning(_ROW.id)).first() is None:
                 raise NotFound("You have no such price alert.", code="alert_not_found")
+            audit.record(session, origin, "price_alert.deleted", user_id=principal.user_id, target=alert_id)
 
 
 class AlertWatch:

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database, Event, EventCounter, NotificationCursor
+from services import audit
+from services.audit import Origin
 from services.principals import Principal
 from services.webhooks import send
 from utils import clock, ids, json
@@ -117,7 +119,7 @@ class Notifications:
             chosen = {row.kind: Ways(**row._mapping) for row in connection.execute(query)}
         return [chosen.get(kind, Ways(kind=kind)) for kind in KINDS]
 
-    def choose(self, principal: Principal, wanted: builtins.list[Ways]) -> builtins.list[Ways]:
+    def choose(self, principal: Principal, origin: Origin, wanted: builtins.list[Ways]) -> builtins.list[Ways]:
         """Choose how the caller is told of some kinds of things, the last word on each; others stay as they are."""
         with self._database.write() as session:
             for ways in wanted:
@@ -125,6 +127,7 @@ class Notifications:
                 row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
                 statement = self._database.insert(models.NotificationSetting).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
+            audit.record(session, origin, "notifications.chosen", user_id=principal.user_id, target=principal.user_id)
         return self.ways(principal)
 
     def forget(self) -> None:

@@ -22,12 +22,15 @@ from tests.integration.test_permissions import routes
 from tests.manual_market import ManualMarket
 from utils.octobot_bridge import OctoBotBridge
 
-CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview"}
-LOOKED_AT_ELSEWHERE = {"/api/credentials", "/api/strategies", "/api/webhooks"}
-"""Routes that need an exchange or a strategy; their own tests look at their rows."""
+CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/notifications/read"}
+"""Nothing but what the caller has read counts as nothing."""
+
+LOOKED_AT_ELSEWHERE = {"/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"}
+"""Routes that need an exchange, a strategy or a worker; their own tests look at their rows."""
 
 LIMIT = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}
 MARKET = {"symbol": SYMBOL, "side": "buy", "amount": "0.001"}
+ALERT = {"symbol": SYMBOL, "condition": "above", "value": "99999"}
 
 
 @dataclass
@@ -84,6 +87,17 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
     ("POST", "/api/auth/totp/enroll"): (None, "/api/auth/totp/enroll", {"password": PASSWORD}),
     ("POST", "/api/auth/me/deletion"): (None, "/api/auth/me/deletion", {"password": PASSWORD}),
     ("PUT", "/api/settings"): (None, "/api/settings", {}),
+    ("PUT", "/api/notifications/settings"): (
+        None,
+        "/api/notifications/settings",
+        {"settings": [{"kind": "fill", "in_app": False, "webhook": False}]},
+    ),
+    ("POST", "/api/alerts"): (None, "/api/alerts", ALERT),
+    ("DELETE", "/api/alerts/<alert_id>"): (
+        lambda call: call("POST", "/api/alerts", ALERT)["id"],
+        "/api/alerts/{}",
+        None,
+    ),
     ("POST", "/api/accounts"): (None, "/api/accounts", {"name": "Extra"}),
     ("PATCH", "/api/accounts/<account_id>"): (Caller.account, "/api/accounts/{}", {"name": "Other"}),
     ("DELETE", "/api/accounts/<account_id>"): (Caller.account, "/api/accounts/{}", None),

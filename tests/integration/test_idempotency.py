@@ -39,6 +39,23 @@ KEYLESS = {
     "log_out": "a second one changes nothing",
     "preview_order": "it changes nothing",
     "verify_credential": "it asks the exchange and may be repeated",
+    "log_out_everywhere": "a second one changes nothing",
+    "change_password": "its answer holds a secret, and a second one is refused",
+    "issue_stream_ticket": "its answer holds a secret",
+    "create_api_key": "its answer holds a secret",
+    "enroll_second_factor": "its answer holds a secret",
+    "confirm_second_factor": "its answer holds a secret",
+    "disable_second_factor": "a second one is refused",
+    "delete_me": "a second one is refused",
+    "delete_user": "a second one is refused",
+    "make_signal_key": "its answer holds a secret",
+    "receive_alert": "the alert's own id makes it count once",
+    "create_webhook": "its answer holds a secret",
+    "test_webhook": "a second one is refused while the first waits",
+    "read_notifications": "a second one changes nothing",
+    "create_price_alert": "it trades nothing; a second one tells a second time",
+    "connect_exchange": "a second one changes nothing",
+    "disconnect_exchange": "a second one is refused",
 }
 """POSTs without a key, and why they need none. A route that joins this list deserves a second look."""
 BODIES: dict[str, dict[str, Any]] = {
