@@ -24,6 +24,7 @@ from engine.backtests.claim import Claim, Lost
 from models import Database
 from services.backtests import KIND, MOST_OPEN
 from services.jobs import Interrupted, Jobs, Run
+from tests.books import rows
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, services_of, sign_in
 from utils.backtests import Played
@@ -159,6 +160,8 @@ def test_a_run_is_canceled_and_then_deleted(
     handler(services_of(app).backtests).call(job)  # starts no process
     assert client.delete(path, headers=user.headers).status_code == 200
     assert client.get(path, headers=user.headers).status_code == 404
+    audited = [row.action for row in rows(database, models.AuditEntry) if row.target == run["id"]]
+    assert audited == ["backtest.started", "backtest.canceled", "backtest.deleted"]
 
 
 def test_who_was_overtaken_writes_nothing(client: FlaskClient, user: SignedIn, database: Database) -> None:

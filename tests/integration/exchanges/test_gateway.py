@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+import models
 from app import create_app
 from config import Settings
 from models import Database, remember_exchange
+from tests.books import rows
 from tests.engine_host import EngineHost
 from tests.exchanges.binance import LoopbackBinance
 from tests.factories import SignedIn
@@ -80,6 +82,13 @@ def test_paper_accounts_trade_at_an_exchange_that_was_connected_meanwhile(
     assert client.get(CANDLES, headers=user.headers).status_code == 200
     again = client.post(CONNECT, json={"exchange": "Binance"}, headers=admin.headers)
     assert again.get_json()["data"]["state"] == "connected"  # nothing was begun anew
+
+
+@pytest.mark.usefixtures("connected")
+def test_each_change_leaves_an_audit_row(client: FlaskClient, admin: SignedIn, database: Database) -> None:
+    assert disconnect(client, admin).status_code == 200
+    found = [(row.action, row.target) for row in rows(database, models.AuditEntry) if row.user_id == admin.id]
+    assert found[-2:] == [("exchange.connected", "binance"), ("exchange.disconnected", "binance")]
 
 
 @pytest.mark.usefixtures("connected")
