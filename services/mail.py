@@ -72,7 +72,7 @@ class Mails:
     def test(self, principal: Principal) -> MailDelivery:
         """Send the caller a mail that is a test.
 
-        :raises Unsupported: `mail_not_configured`. :raises Conflict: `email_not_confirmed`, or `test_pending`.
+        :raises Conflict: `mail_not_configured`, `email_not_confirmed`, or `test_pending`.
         """
         if self._mailer is None:
             raise mail_addresses.not_configured()
@@ -132,20 +132,11 @@ class Mails:
         failure = self._try(email, run.id, _subject(rows), _text(rows))
         is_over = failure is None or isinstance(failure, Refused) or run.attempt >= ATTEMPTS
         state = "pending" if not is_over else "succeeded" if failure is None else "failed"
-        values = {
-            "state": state,
-            "error": failure and failure.detail[:512],
-            "finished_at": clock.now() if is_over else None,
-        }
+        values: dict[str, Any] = {"state": state, "finished_at": clock.now() if is_over else None}
+        values |= {"error": None if failure is None else failure.detail[:512]}
         with self._database.write() as session:
             run.hold(session)
-            _change(
-                session,
-                _ROW.mail_id == run.id,
-                attempts=_ROW.attempts + 1,
-                **values,
-                finished_at=clock.now() if is_over else None,
-            )
+            _change(session, _ROW.mail_id == run.id, **values, attempts=_ROW.attempts + 1)
         if failure is not None and not isinstance(failure, Refused):
             raise failure
 

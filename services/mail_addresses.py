@@ -16,7 +16,7 @@ from services.audit import Origin
 from services.jobs import Run
 from services.principals import Principal
 from utils import clock
-from utils.errors import Conflict, FieldError, Refused, TooMany, Unsupported
+from utils.errors import Conflict, FieldError, Refused, TooMany
 from utils.smtp import Mail, Mailer
 from utils.wire import Message
 
@@ -43,9 +43,9 @@ def confirmed(user_id: str) -> Select[str]:
     return query.where(_ADDRESS.confirmed_at.is_not(None), _ADDRESS.email == models.User.email)
 
 
-def not_configured() -> Unsupported:
+def not_configured() -> Conflict:
     """Return the error of an installation without a mail server."""
-    return Unsupported("This installation sends no mail: SMTP_URL is not set.", code="mail_not_configured")
+    return Conflict("This installation sends no mail: SMTP_URL is not set.", code="mail_not_configured")
 
 
 class MailAddresses:
@@ -66,7 +66,7 @@ class MailAddresses:
     def ask(self, principal: Principal, origin: Origin) -> MailState:
         """Send a code to the address of the caller's profile.
 
-        :raises Unsupported: `mail_not_configured`. :raises Conflict: `email_confirmed` when it is already.
+        :raises Conflict: `mail_not_configured`, or `email_confirmed` when it is already.
         :raises TooMany: `code_sent` within a minute of the last one.
         """
         if self._mailer is None:

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from services.announcements import NewAnnouncement
 
 MOST_LETTERS = 5_000
-_SAID = validate.Regexp(r"(?s)(?=.*\S)[^\x00]*\Z", error="Say something.")
+_SAID = validate.Regexp(r"[^\x00]*\S[^\x00]*\Z", error="Say something.")
 
 
 class NewAnnouncementSchema(Schema):
