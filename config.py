@@ -76,6 +76,12 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
+    octobot_folder: Path | None = None
+
+    @property
+    def octobot_home(self) -> Path:
+        """Return the folder that the operator's bot runs in: `octobot` inside the data directory if none is chosen."""
+        return self.octobot_folder or self.data_dir / "octobot"
 
     @property
     def engine_socket(self) -> Path:
@@ -147,6 +153,7 @@ class Settings:
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),
+            octobot_folder=reader.folder("OCTOBOT_HOME"),
         )
         settings.check()
         return settings

@@ -34,6 +34,11 @@ class Reader:
         """Return a text without blanks around it."""
         return self.env.get(name, "").strip() or default
 
+    def folder(self, name: str) -> Path | None:
+        """Return the absolute path of a folder, None when there is none."""
+        text = self.text(name, "")
+        return Path(text).expanduser().absolute() if text else None
+
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         """Return one of a few words, taken in any case."""
         value = self.text(name, default)
