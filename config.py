@@ -77,6 +77,7 @@ class Settings:
     log_format: str = "text"
     debug: bool = False
     octobot_folder: Path | None = None
+    octobot_autostart: bool = False
 
     @property
     def octobot_home(self) -> Path:
@@ -87,6 +88,16 @@ class Settings:
     def engine_socket(self) -> Path:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
+
+    @property
+    def bot_socket(self) -> Path:
+        """Return the path of the bot's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "bot.sock"
+
+    @property
+    def bot_last_words(self) -> Path:
+        """Return the file in which a bot that fails leaves why."""
+        return self.data_dir / "bot.failure"
 
     @property
     def streamer_socket(self) -> Path:
@@ -154,6 +165,7 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),
             octobot_folder=reader.folder("OCTOBOT_HOME"),
+            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
         )
         settings.check()
         return settings

@@ -16,6 +16,8 @@ from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -54,6 +56,8 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
@@ -94,6 +98,7 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -130,6 +135,7 @@ class WorkerServices:
     notifications: Notifications
     webhooks: Webhooks
     alert_watch: AlertWatch
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -145,6 +151,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -231,6 +238,13 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streams=Streams(bridge, accounts),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
+        bot=Bot(
+            database,
+            BotRecords(database, autostart=settings.octobot_autostart),
+            BotBridge(UnixTransport(settings.bot_socket, "bot")),
+            Home(settings.octobot_home),
+            live_trading_enabled=settings.live_trading_enabled,
+        ),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),
