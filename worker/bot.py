@@ -177,7 +177,7 @@ class Keeper:
             self._tell("starting", wish)
             return
         if part.code == UNUSABLE or part.deaths >= MOST_DEATHS:
-            _log.error("the bot is given up after %d deaths: %s", part.deaths, reason)
+            _log.error("the bot is given up (death %d in a row): %s", part.deaths, reason)
             self._part = None
             self._tell("error", wish, error=reason)
             return

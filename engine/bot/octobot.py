@@ -112,9 +112,7 @@ class Bot:
             configuration.read()
             configuration.validate()
         except jsonschema.ValidationError as error:
-            # its own words would quote what is there, which may be a secret
-            where = ".".join(str(step) for step in error.absolute_path) or "the whole"
-            raise Unusable(f"The configuration is not valid: {where} breaks the rule {error.validator!r}.") from error
+            raise Unusable(f"The configuration is not valid: {_said(error)}.") from error
         except NoProfileError as error:
             raise Unusable("There is no profile.") from error
         except (ConfigError, OSError, ValueError, KeyError) as error:
@@ -154,3 +152,11 @@ class Bot:
 
     def _names(self) -> Iterator[str]:
         return (manager.exchange_name for manager in self.managers())
+
+
+def _said(error: Any) -> str:
+    """Return what is wrong; a validator's own words would quote what is there, which may be a secret."""
+    where = ".".join(str(step) for step in error.absolute_path) or "it"
+    if error.validator == "required":
+        return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"
+    return f"{where} breaks the rule {error.validator!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 from config import Settings
 from engine.bot.endings import STOPPED
@@ -52,7 +53,8 @@ async def run(settings: Settings, home: Home, source: MarketSource, stopped: asy
         starting.result()
         await server.start(settings.bot_socket)
         _log.info("bot ready")
-        await asyncio.wait({ending, bot.asked}, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [ending, bot.asked]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         return bot.asked.result() if bot.asked.done() else STOPPED
     finally:
         await server.stop()

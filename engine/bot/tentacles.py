@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import octobot_tentacles_manager.api as tentacles_api
 from octobot_tentacles_manager.managers import get_profile_folders, import_profile
 from octobot_tentacles_manager.util import load_tentacle_with_metadata
+from octobot_trading.modes import AbstractTradingMode
 
 from utils.home import Home
 
 _log = logging.getLogger(__name__)
 _INIT = "__init__.py"
+_BLANK = "BlankTradingMode"
 
 
 async def load(home: Home) -> None:
@@ -29,8 +32,15 @@ async def load(home: Home) -> None:
     try:
         # OctoBot catches what goes wrong in each of them
         import_module("tentacles")
+        _stand_in(import_module("tentacles.Trading.Mode"))
     except Exception as error:
         raise RuntimeError(f"The tentacles cannot be imported: {error}") from error
+
+
+def _stand_in(modes: ModuleType) -> None:
+    """Give OctoBot the mode of the official package that it names when no mode is active, or it logs a trace."""
+    if not hasattr(modes, _BLANK):
+        setattr(modes, _BLANK, AbstractTradingMode)
 
 
 def _is_installed(folder: Path) -> bool:

@@ -25,7 +25,14 @@ from utils.octobot_bridge import OctoBotBridge
 CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/notifications/read"}
 """Nothing but what the caller has read counts as nothing."""
 
-LOOKED_AT_ELSEWHERE = {"/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"}
+LOOKED_AT_ELSEWHERE = {
+    "/api/credentials",
+    "/api/strategies",
+    "/api/webhooks",
+    "/api/backtesting",
+    "/api/gateway",
+    "/api/bot",
+}
 """Routes that need an exchange, a strategy or a worker; their own tests look at their rows."""
 
 LIMIT = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}
