@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
@@ -54,6 +55,7 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
 from utils.streamer_channel import StreamerChannel
@@ -94,6 +96,10 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -191,6 +197,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    home = Home(settings.octobot_home)
+    config_changes = bot_config.Changes(database, home, None, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -230,7 +238,11 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),
