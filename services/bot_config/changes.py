@@ -78,7 +78,7 @@ class Changes:
 
         def change(_session: Session, before: State) -> State:
             wanted = secrets.without_placeholders(plain(patch), before.config)
-            config = secrets.sealed(merged(before.config, wanted))
+            config = merged(before.config, secrets.sealed(wanted))
             if config.get("profile") != before.profile.id:
                 message = "Select a profile with POST /api/config/profiles/{id}/select."
                 error = FieldError(field="profile", code="not_here", message=message)

@@ -13,10 +13,14 @@ REDACTED = "[redacted]"
 OCTOBOT_KEY = b"uVEw_JJe7uiXepaU_DR4T-ThkjZlDn8Pzl8hYPIv7w0="
 """The key that every OctoBot encrypts exchange keys with. It is public: it hides them from a glance, no more."""
 
-ENCRYPTED = ("api-key", "api-secret", "api-password")
-EMPTY = frozenset(
-    {"", "your-api-key-here", "your-api-secret-here", "your-api-password-here", "NOKEY", "NO KEY", "Empty"}
-)
+ENCRYPTED = {
+    "api-key": "your-api-key-here",
+    "api-secret": "your-api-secret-here",
+    "api-password": "your-api-password-here",
+}
+"""What of an exchange OctoBot encrypts, and what stands there when there is none."""
+
+EMPTY = frozenset({"", *ENCRYPTED.values(), "NOKEY", "NO KEY", "Empty"})
 """What stands in the place of a secret that there is none of."""
 
 _SECRET = re.compile(
@@ -70,24 +74,27 @@ def _kept(patch: dict[str, Any], current: Any, shown: Any, path: str) -> dict[st
     return kept
 
 
-def restored(shown: Any, current: Any, missing: list[str], path: str = "") -> Any:
+def restored(shown: Any, current: Any, missing: list[str]) -> Any:
     """Return what was once shown, with the secrets of `current` in their places.
 
     :param missing: gets the paths of those that are not there any more; they are left out.
     """
+    return _restored(shown, current, redact(current), missing, "")
+
+
+def _restored(shown: Any, current: Any, told: Any, missing: list[str], path: str) -> Any:
     if not isinstance(shown, dict):
         return shown
     result = {}
     for name, value in shown.items():
         here = f"{path}.{name}" if path else name
-        old = current.get(name) if isinstance(current, dict) else None
-        if not isinstance(value, dict) and _has_placeholder(value):
-            if redact({name: old}) == {name: value} and old != value:
-                result[name] = old
-            else:
-                missing.append(here)
+        old, now = (each.get(name) if isinstance(each, dict) else None for each in (current, told))
+        if isinstance(value, dict) or not _has_placeholder(value):
+            result[name] = _restored(value, old, now, missing, here)
+        elif value == now and value != old:
+            result[name] = old
         else:
-            result[name] = restored(value, old, missing, here)
+            missing.append(here)
     return result
 
 
@@ -99,26 +106,33 @@ def _has_placeholder(value: Any) -> bool:
     return bool(value == REDACTED)
 
 
-def sealed(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration with its exchange keys encrypted as OctoBot does it. :raises Refused: one is no text."""
-    exchanges = config.get("exchanges")
+def sealed(patch: dict[str, Any]) -> dict[str, Any]:
+    """Return a patch with its exchange keys encrypted as OctoBot does it.
+
+    An empty key becomes the words that OctoBot has for none: it would encrypt an empty one, which looks like a key.
+
+    :raises Refused: one is no text.
+    """
+    exchanges = patch.get("exchanges")
     if not isinstance(exchanges, dict):
-        return config
-    return {**config, "exchanges": {name: _sealed_exchange(name, value) for name, value in exchanges.items()}}
+        return patch
+    return {**patch, "exchanges": {name: _sealed_exchange(name, value) for name, value in exchanges.items()}}
 
 
 def _sealed_exchange(name: str, exchange: Any) -> Any:
     if not isinstance(exchange, dict):
         return exchange
     result = dict(exchange)
-    for key in ENCRYPTED:
+    for key, none in ENCRYPTED.items():
         value = exchange.get(key)
         if value is None:
             continue
         if not isinstance(value, str):
             error = FieldError(field=f"exchanges.{name}.{key}", code="invalid", message="This must be a text.")
             raise Refused(f"{error.field}: {error.message}", errors=(error,))
-        if value not in EMPTY and not _is_encrypted(value):
+        if value in EMPTY:
+            result[key] = value or none
+        elif not _is_encrypted(value):
             result[key] = Fernet(OCTOBOT_KEY).encrypt(value.encode()).decode()
     return result
 

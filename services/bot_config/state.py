@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services.bot_config.secrets import NAMES, means_secret, redact
+from services.bot_config.secrets import ENCRYPTED, NAMES, means_secret, redact
 from utils.errors import Conflict, FieldError, Refused
 from utils.home import Home, Profile, files
 
@@ -20,13 +20,7 @@ MANAGED = ("distribution", "crypto-currencies", "trading", "trader", "trader-sim
 SHARED = ("enabled", "exchange-type")
 """Members of an exchange that the profile has a say in; the others, its keys among them, all profiles share."""
 
-_NEW_EXCHANGE = {
-    "api-key": "your-api-key-here",
-    "api-secret": "your-api-secret-here",
-    "api-password": "your-api-password-here",
-    "enabled": False,
-    "exchange-type": "spot",
-}
+_NEW_EXCHANGE = {**ENCRYPTED, "enabled": False, "exchange-type": "spot"}
 _MOST = 2**53
 """JSON numbers are exact up to here."""
 
