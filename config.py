@@ -16,6 +16,8 @@ __all__ = ["Settings", "SettingsError"]
 DEMO = "demo"
 """The exchange that every installation has."""
 
+UNSET = Path()
+
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
 
@@ -37,6 +39,8 @@ class Settings:
     streams: int = 15_000
     streams_per_user: int = 50
     data_dir: Path = Path("var")
+    octobot_home: Path = UNSET
+    octobot_autostart: bool = False
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
@@ -76,13 +80,11 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "text"
     debug: bool = False
-    octobot_folder: Path | None = None
-    octobot_autostart: bool = False
 
-    @property
-    def octobot_home(self) -> Path:
-        """Return the folder that the operator's bot runs in: `octobot` inside the data directory if none is chosen."""
-        return self.octobot_folder or self.data_dir / "octobot"
+    def __post_init__(self) -> None:
+        """Keep the operator's bot in the data directory unless another folder is named."""
+        if self.octobot_home == UNSET:
+            object.__setattr__(self, "octobot_home", self.data_dir / "octobot")
 
     @property
     def engine_socket(self) -> Path:
@@ -125,6 +127,8 @@ class Settings:
             streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
             streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
+            octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
+            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
@@ -164,8 +168,6 @@ class Settings:
             log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
             debug=reader.flag("DEBUG", False),
-            octobot_folder=reader.folder("OCTOBOT_HOME"),
-            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
         )
         settings.check()
         return settings

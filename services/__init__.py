@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
@@ -99,6 +100,10 @@ class Services:
     streamer: StreamerChannel
     configurations: Configurations
     bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -198,6 +203,15 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -237,14 +251,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         alerts=Alerts(database, bridge),
         streams=Streams(bridge, accounts),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
-        bot=Bot(
-            database,
-            BotRecords(database, autostart=settings.octobot_autostart),
-            BotBridge(UnixTransport(settings.bot_socket, "bot")),
-            Home(settings.octobot_home),
-            live_trading_enabled=settings.live_trading_enabled,
-        ),
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),

@@ -7,6 +7,7 @@ from typing import Any
 from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
 from api.examples.backtests import BACKTESTS
+from api.examples.config import CONFIG
 from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import BALANCE, ORDER, POSITION
@@ -31,5 +32,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **BACKTESTS,
     **MARKET,
     **NOTIFICATIONS,
+    **CONFIG,
 }
 """By the name of a schema; the first one of an answer's is shown, all of a request's are."""

@@ -24,11 +24,10 @@ def config() -> dict[str, Any]:
     notification: dict[str, Any] = {
         name: [] if isinstance(value, list) else False for name, value in default.get("notification", {}).items()
     }
-    demo = {"api-key": "", "api-secret": "", "api-password": "", "enabled": True}
     return {
         **default,
         "profile": profiles.DEFAULT,
-        "exchanges": {"demo": demo},
+        "exchanges": {},
         "services": {},
         "notification": notification,
         "metrics": {"enabled": False},
