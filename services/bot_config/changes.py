@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -19,9 +20,11 @@ from services.bot_config.merge_patch import merged
 from services.bot_config.rules import check
 from services.bot_config.state import State, differences, plain
 from services.principals import Principal
-from utils.errors import Conflict, FieldError, Outdated, Refused
+from utils.errors import Conflict, FieldError, Outdated, Refused, TradingError
 from utils.home import Home, files
 from utils.wire import Message
+
+_logger = logging.getLogger(__name__)
 
 
 class Applied(Message, frozen=True, kw_only=True):
@@ -49,13 +52,21 @@ class Request:
     restart: bool = False
 
 
+class Status(Protocol):
+    """How the bot is."""
+
+    @property
+    def wanted(self) -> str:
+        """Return `stopped` when it is not to run."""
+
+
 class Bot(Protocol):
     """The operator's bot, as far as a change of its configuration matters to it."""
 
-    def is_up(self) -> bool:
-        """Tell whether it runs with a configuration that it has read before."""
+    def status(self) -> Status:
+        """Return how it is."""
 
-    def restart(self, principal: Principal, origin: Origin) -> object:
+    def move(self, principal: Principal, origin: Origin, move: Literal["restart"], /) -> object:
         """Let it start anew."""
 
 
@@ -139,21 +150,26 @@ class Changes:
             except BaseException:
                 self._home.write(written)
                 raise
-        restarted = self._restart(request)
+        is_up = self._bot is None or self._bot.status().wanted != "stopped"
+        restarted = is_up and request.restart and self._restart(request)
         return Applied(
             version=after.version,
             config=secrets.redact(after.config),
             change=entry,
             missing_secrets=[],
-            restart_required=entry is not None and not restarted and (self._bot is None or self._bot.is_up()),
+            restart_required=is_up and entry is not None and not restarted,
             restarted=restarted,
         )
 
     def _restart(self, request: Request) -> bool:
-        """Let the bot start anew if that is wanted, and it runs."""
-        if self._bot is None or not request.restart or not self._bot.is_up():
+        """Let the bot start anew; the configuration is changed already, and stays so if that fails."""
+        if self._bot is None:
             return False
-        self._bot.restart(request.principal, request.origin)
+        try:
+            self._bot.move(request.principal, request.origin, "restart")
+        except TradingError as error:
+            _logger.warning("the bot was not restarted with its new configuration: %s", error.code)
+            return False
         return True
 
 

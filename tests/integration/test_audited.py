@@ -26,11 +26,8 @@ CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/n
 """Nothing but what the caller has read counts as nothing."""
 
 LOOKED_AT_ELSEWHERE = {
-    "/api/credentials",
-    "/api/strategies",
-    "/api/webhooks",
-    "/api/backtesting",
-    "/api/gateway",
+    *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"),
+    "/api/notifications/email",
     "/api/bot",
 }
 """Routes that need an exchange, a strategy or a worker; their own tests look at their rows."""
@@ -99,6 +96,7 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
         "/api/notifications/settings",
         {"settings": [{"kind": "fill", "in_app": False, "webhook": False}]},
     ),
+    ("POST", "/api/admin/announcements"): (None, "/api/admin/announcements", {"title": "Down", "message": "Soon."}),
     ("POST", "/api/alerts"): (None, "/api/alerts", ALERT),
     ("DELETE", "/api/alerts/<alert_id>"): (
         lambda call: call("POST", "/api/alerts", ALERT)["id"],

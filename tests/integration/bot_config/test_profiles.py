@@ -49,7 +49,6 @@ def test_a_profile_is_selected_and_the_history_says_what_that_changed(call: Call
     applied = call("POST", f"{PROFILES}/bold/select")
     assert home.config()["profile"] == "bold"
     assert applied["config"]["trading"]["risk"] == 1
-    assert applied["restart_required"] is True
     assert {each["path"] for each in applied["change"]["changes"]} == {"/config/profile", "/config/trading/risk"}
     assert call("POST", f"{PROFILES}/bold/select")["change"] is None
 

@@ -58,7 +58,6 @@ def test_a_tentacle_is_shown_with_its_settings(call: Caller) -> None:
 def test_one_trading_mode_is_active_at_a_time(call: Caller, home: Home) -> None:
     for name in ("TrendEvaluator", "DipTradingMode", "DripTradingMode"):
         applied = call("PATCH", f"{TENTACLES}/{name}", {"is_active": True})
-        assert applied["restart_required"] is True
     assert activation(home) == {
         "Evaluator": {"TrendEvaluator": True},
         "Trading": {"DipTradingMode": False, "DripTradingMode": True},
