@@ -40,6 +40,7 @@ class Bot:
         self._may_trade_live = may_trade_live
         self._octobot: Any = None
         self._is_paused = False
+        self._evaluators: list[str] = []
         self._loop = asyncio.get_running_loop()
         self.asked: asyncio.Future[int] = self._loop.create_future()
         """Has the exit code when OctoBot asks for the end of the process."""
@@ -59,6 +60,8 @@ class Bot:
         self._octobot.task_manager.async_loop = self._loop
         self._take_over(self._octobot.octobot_api)
         await self._octobot.initialize()
+        active = evaluator_api.get_activated_evaluators(self._octobot.tentacles_setup_config)
+        self._evaluators = sorted(evaluator.get_name() for evaluator in active)
         await self._exchanges(trading_api.get_enabled_exchanges_names(configuration.config))
 
     async def stop(self) -> None:
@@ -89,7 +92,6 @@ class Bot:
 
     def report(self) -> BotReport:
         """Return how it is."""
-        active = evaluator_api.get_activated_evaluators(self._octobot.tentacles_setup_config)
         return BotReport(
             pid=os.getpid(),
             octobot_version=version("octobot"),
@@ -97,7 +99,7 @@ class Bot:
             is_paused=self._is_paused,
             profile=self._octobot.get_startup_config(octobot.constants.CONFIG_KEY, dict_only=False).profile.profile_id,
             exchanges=[exchange_of(manager) for manager in self.managers()],
-            evaluators=sorted(evaluator.get_name() for evaluator in active),
+            evaluators=self._evaluators,
         )
 
     def _read(self) -> Configuration:

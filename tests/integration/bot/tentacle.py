@@ -14,7 +14,9 @@ MODE = "SteadyTradingMode"
 
 CODE = '''
 import asyncio
+import os
 
+import octobot.octobot_api as octobot_api
 import octobot_trading.enums as enums
 import octobot_trading.errors as errors
 import octobot_trading.modes as modes
@@ -62,6 +64,9 @@ class SteadyProducer(modes.AbstractTradingModeProducer):
         self.logger.warning("trading with %s", keys["api-secret"])
         while True:
             await asyncio.sleep(0.1)
+            if os.path.exists("stop-asked"):  # as an interface of OctoBot's own would
+                octobot_api.OctoBotAPIProvider.instance().get_api(manager.bot_id).stop_bot()
+                return
             try:
                 await self._buy(manager)
             except errors.TraderDisabledError:
@@ -110,7 +115,7 @@ def unpack(home: Home) -> None:
     (folder / "steady.py").write_text(CODE, encoding="utf-8")
     (folder / "__init__.py").write_text("from .steady import SteadyTradingMode\n", encoding="utf-8")
     config, profile = home.config(), home.profile()
-    config["exchanges"]["demo"]["api-secret"] = API_SECRET
+    config["exchanges"]["demo"] = {"api-key": "", "api-secret": API_SECRET, "api-password": "", "enabled": True}
     document = profile.document
     document["config"]["crypto-currencies"] = {"Bitcoin": {"enabled": True, "pairs": ["BTC/USDT"]}}
     activation = {

@@ -169,8 +169,11 @@ def test_life_of_a_bot(kept: Kept) -> None:
     kept.until_state("running")
     kept.until(kept.orders)
 
-    kept.move("stop")
-    kept.until_state("stopped")
+    # somebody stops it from within: that is what is wanted then, and it does not come back
+    home = Home(kept.settings.octobot_home)
+    (home.root / "stop-asked").touch()
+    assert kept.until_state("stopped")["wanted"] == "stopped"
+    (home.root / "stop-asked").unlink()
     written = "".join(file.read_text() for file in kept.settings.log_dir.glob("*.jsonl"))
     assert "trading with ***" in written
     assert API_SECRET not in written
