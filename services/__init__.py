@@ -261,7 +261,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         configurations=Configurations(settings, bridge, home),
         config_changes=config_changes,
         config_history=bot_config.History(database),
-        config_profiles=bot_config.Profiles(database, home, config_changes),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
         config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
