@@ -35,6 +35,7 @@ from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -80,6 +81,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -234,6 +236,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
