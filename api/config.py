@@ -22,6 +22,7 @@ from api.schemas.config import (
     TentacleSchema,
 )
 from api.schemas.envelope import PageQuery
+from api.schemas.trading import IdempotencyHeaders
 from services.bot_config import Applied, Change, ProfileEntry, Request, TentacleEdit, TentacleEntry
 from services.bot_config.tentacles import TentacleDetail
 from services.configuration import Configuration
@@ -93,12 +94,12 @@ def list_profiles() -> list[ProfileEntry]:
 
 @blueprint.route(PROFILES, method="POST", permission="config:write", errors=(404, *READING))
 @blueprint.arguments(NewBotProfileSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, BotProfileSchema)
-def duplicate_profile(body: dict[str, str]) -> ProfileEntry:
+def duplicate_profile(body: dict[str, str], headers: Tags) -> ProfileEntry:
     """Make a profile like another one; for admins."""
-    return services.config_profiles.duplicate(
-        Request(principal=principal, origin=origin()), body["source"], body["name"]
-    )
+    request = Request(principal=principal, origin=origin(), key=headers["key"])
+    return services.config_profiles.duplicate(request, body["source"], body["name"])
 
 
 @blueprint.route(f"{PROFILES}/<profile_id>/select", method="POST", permission="config:write", errors=CHANGING)

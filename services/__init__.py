@@ -37,6 +37,7 @@ from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -83,6 +84,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -247,6 +249,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
@@ -275,7 +278,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         configurations=Configurations(settings, bridge, home),
         config_changes=config_changes,
         config_history=bot_config.History(database),
-        config_profiles=bot_config.Profiles(database, home, config_changes),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
         config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),

@@ -17,10 +17,12 @@ from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
 
+_BOUGHT = next(iter(TRADING["Order"].values()))
+_COMBINED: dict[str, dict[str, Any]] = {
+    "TradedOrder": {"filled": {**_BOUGHT, "trade_count": 1, "trades": [next(iter(TRADING["Trade"].values()))]}},
+}
 _PAPER: dict[str, dict[str, Any]] = {
-    "PaperOrder": {
-        "open": {**next(iter(TRADING["Order"].values())), "order_id": ORDER, "message": "The order is filled."}
-    },
+    "PaperOrder": {"open": {**_BOUGHT, "order_id": ORDER, "message": "The order is filled."}},
     "PaperPosition": {"bought": {**POSITION, "id": "BTC-USDT"}},
     "Wallet": {"bought": {**BALANCE, "available": "8898.35", "locked": "500.75"}},
 }
@@ -28,6 +30,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **ACCOUNTS,
     **ADMINISTRATION,
     **TRADING,
+    **_COMBINED,
     **_PAPER,
     **STRATEGIES,
     **BACKTESTS,

@@ -44,12 +44,16 @@ class Applied(Message, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Who wants a change, whether the bot is to restart with it, and which version they go by: any for None."""
+    """Who wants a change, whether the bot is to restart with it, and which version they go by: any for None.
+
+    `key` is the idempotency key of what creates something.
+    """
 
     principal: Principal
     origin: Origin
     expected: str | None = None
     restart: bool = False
+    key: str | None = None
 
 
 class Status(Protocol):

@@ -15,6 +15,7 @@ from models import Database
 from services import audit
 from services.bot_config.changes import Applied, Changes, Request
 from services.bot_config.state import State
+from services.idempotency import Claim, Idempotency
 from utils import ids
 from utils.errors import Conflict, NotFound
 from utils.home import Home, Profile, files
@@ -22,6 +23,7 @@ from utils.home.profiles import FILE
 from utils.home.tentacles import MODE, installed
 from utils.wire import Message
 
+DUPLICATE = "POST /api/config/profiles"
 MOST = 100
 _UNUSUAL = re.compile(r"[^A-Za-z0-9]+")
 
@@ -42,8 +44,9 @@ class ProfileEntry(Message, frozen=True, kw_only=True):
 class Profiles:
     """Look after the profiles. Methods that take an id raise `NotFound`, `profile_not_found`, for an unknown one."""
 
-    def __init__(self, database: Database, home: Home, changes: Changes) -> None:
+    def __init__(self, database: Database, home: Home, changes: Changes, idempotency: Idempotency) -> None:
         self._database = database
+        self._idempotency = idempotency
         self._home = home
         self._changes = changes
 
@@ -61,25 +64,32 @@ class Profiles:
         return self._changes.apply(request, "profile_selected", change, target=profile_id)
 
     def duplicate(self, request: Request, profile_id: str, name: str) -> ProfileEntry:
-        """Make a profile like another one, with a new id. :raises Conflict: `too_many_profiles`."""
-        new_id = ids.new_id()
+        """Make a profile like another one, with a new id; a repeated idempotency key gets the first one.
+
+        :raises Conflict: `too_many_profiles`.
+        """
+        new_id, user_id = ids.new_id(), request.principal.user_id
         folder = self._home.profiles_folder / f"{_UNUSUAL.sub('_', name).strip('_').lower()[:32]}_{new_id}"
         fresh = self._home.root / "user" / f".{new_id}"
-        with self._home.locked():
+
+        def copy(session: Session) -> ProfileEntry:
             profile = self._get(profile_id)
             if len(self._home.profiles()) >= MOST:
                 raise Conflict(f"There are {MOST} profiles; delete one.", code="too_many_profiles")
-            try:
-                shutil.copytree(profile.folder, fresh)
-                files.write(self._home.root, {fresh / FILE: _copied(profile, new_id, name)})
-                with self._database.write() as session:
-                    user_id = request.principal.user_id
-                    audit.record(session, request.origin, "config.profile_added", user_id=user_id, target=new_id)
-                    fresh.rename(folder)
-            except BaseException:
-                shutil.rmtree(folder if folder.exists() else fresh, ignore_errors=True)
-                raise
+            shutil.copytree(profile.folder, fresh)
+            files.write(self._home.root, {fresh / FILE: _copied(profile, new_id, name)})
+            audit.record(session, request.origin, "config.profile_added", user_id=user_id, target=new_id)
+            fresh.rename(folder)
             return next(each for each in self._entries() if each.id == new_id)
+
+        claim = Claim.of(request.principal, request.key, DUPLICATE, (profile_id, name))
+        with self._home.locked():
+            try:
+                return self._idempotency.once(claim, ProfileEntry, copy)
+            except BaseException:
+                for each in (fresh, folder):
+                    shutil.rmtree(each, ignore_errors=True)
+                raise
 
     def delete(self, request: Request, profile_id: str) -> ProfileEntry:
         """Delete a profile and return it as it was.

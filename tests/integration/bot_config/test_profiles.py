@@ -44,10 +44,13 @@ def test_profiles_are_listed_with_what_they_trade(call: Caller, home: Home) -> N
     }
 
 
-def test_a_profile_is_selected_and_the_history_says_what_that_changed(call: Caller, home: Home) -> None:
+def test_a_profile_is_selected_and_the_history_says_what_that_changed(
+    call: Caller, home: Home, database: Database
+) -> None:
     add_profile(home, "bold", trading={"reference-market": "USDT", "risk": 1})
     applied = call("POST", f"{PROFILES}/bold/select")
     assert home.config()["profile"] == "bold"
+    assert audit_rows(database)[-1][0] == "config.profile_selected"
     assert applied["config"]["trading"]["risk"] == 1
     assert {each["path"] for each in applied["change"]["changes"]} == {"/config/profile", "/config/trading/risk"}
     assert call("POST", f"{PROFILES}/bold/select")["change"] is None
@@ -80,6 +83,16 @@ def test_a_profile_is_duplicated_with_all_its_files(call: Caller, home: Home, da
     assert audit_rows(database)[-1][0] == "config.profile_added"
     call("POST", f"{PROFILES}/{copy['id']}/select")
     assert home.profile().folder == made.folder
+
+
+def test_a_repeated_key_makes_one_duplicate(call: Caller, home: Home) -> None:
+    body, key = {"source": "default", "name": "Copy"}, {"Idempotency-Key": "one"}
+    first, again = (call("POST", PROFILES, body, **key) for _ in range(2))
+    assert first == again
+    assert len(home.profiles()) == 2
+    other = call.raw("POST", PROFILES, {**body, "name": "Other"}, **key)
+    assert_problem(other, 422, "idempotency_key_reused")
+    assert len(home.profiles()) == 2
 
 
 def test_a_duplicate_that_fails_leaves_nothing(

@@ -9,7 +9,9 @@ import pytest
 from octobot_tentacles_manager.configuration import TentaclesSetupConfiguration
 from octobot_tentacles_manager.configuration.tentacle_configuration import get_config
 
+from models import Database
 from services.bot_config.secrets import REDACTED
+from tests.factories import audit_rows
 from tests.home_builder import CANARY, DIP_DEFAULTS, DIP_SCHEMA, install_tentacles, put
 from tests.integration.bot_config.caller import Caller
 from tests.problems import assert_problem
@@ -70,11 +72,12 @@ def test_one_trading_mode_is_active_at_a_time(call: Caller, home: Home) -> None:
     assert not any(activation(home)["Trading"].values())
 
 
-def test_settings_are_merged_and_brought_back(call: Caller, home: Home) -> None:
+def test_settings_are_merged_and_brought_back(call: Caller, home: Home, database: Database) -> None:
     path = home.profile().settings_folder / "DipTradingMode.json"
     applied = call("PATCH", DIP, {"settings": {"fall_percent": 7.5}})
     assert json.loads(path.read_text()) == {"fall_percent": 7.5, "pairs": ["BTC/USDT"]}
     assert applied["change"]["action"] == "tentacle_edited"
+    assert audit_rows(database)[-1][0] == "config.tentacle_edited"
     assert call("GET", DIP)["has_own_settings"] is True
     call("PATCH", DIP, {"settings": None})
     assert not path.exists()
