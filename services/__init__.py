@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
@@ -17,6 +18,8 @@ from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -34,6 +37,7 @@ from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -57,6 +61,8 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
 from utils.smtp import Mailer
@@ -78,6 +84,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -101,6 +108,11 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -140,6 +152,7 @@ class WorkerServices:
     mail_addresses: MailAddresses
     announcements: Announcements
     alert_watch: AlertWatch
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -158,6 +171,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         mail_addresses=MailAddresses(database, _mailer(settings)),
         announcements=Announcements(database, Idempotency(database)),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -208,6 +222,15 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -226,6 +249,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
@@ -250,7 +274,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),

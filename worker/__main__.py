@@ -12,6 +12,9 @@ from typing import TextIO
 import services
 from config import Settings, SettingsError
 from utils import ids, logs, process
+from utils.bot_bridge import BotBridge
+from utils.unix_transport import UnixTransport
+from worker.bot import STOP_SECONDS, Keeper, bot_part
 from worker.handlers import handlers
 from worker.schedule import schedule
 from worker.worker import Worker
@@ -54,14 +57,26 @@ def _run(settings: Settings, holder: str) -> None:
         holder=holder,
         lease=timedelta(seconds=settings.job_lease_seconds),
     )
-    threading.Thread(target=_stop_when, args=(stopped, worker), name="stop", daemon=True).start()
+    keeper = Keeper(
+        built.bot_records,
+        built.leases,
+        BotBridge(UnixTransport(settings.bot_socket, "bot"), timeout=2.0),
+        bot_part(os.environ),
+        holder=holder,
+        last_words=settings.bot_last_words,
+    )
+    keeping = threading.Thread(target=keeper.run, name="bot", daemon=True)
+    keeping.start()
+    threading.Thread(target=_stop_when, args=(stopped, worker, keeper), name="stop", daemon=True).start()
     worker.run()
+    keeping.join(STOP_SECONDS + 2)
     _log.info("worker stopped")
     built.close()
 
 
-def _stop_when(stopped: threading.Event, worker: Worker) -> None:
+def _stop_when(stopped: threading.Event, worker: Worker, keeper: Keeper) -> None:
     stopped.wait()
+    keeper.stop()
     worker.stop()
 
 
