@@ -23,7 +23,7 @@ from engine.demo.source import MarketSource
 from engine.records import Records
 from models import Database
 from utils import lifeline, logs
-from utils.errors import TradingError
+from utils.errors import Conflict, TradingError
 from utils.home import Home
 
 _log = logging.getLogger("bot")
@@ -50,7 +50,8 @@ def main(*, is_paused: bool) -> int:
         except Unusable as error:
             return _fail(settings, str(error), Unusable.CODE)
         except TradingError as error:
-            return _fail(settings, error.detail, CRASHED)
+            # a home in a state that nobody can run: somebody has to mend it
+            return _fail(settings, error.detail, Unusable.CODE if isinstance(error, Conflict) else CRASHED)
         except Exception as error:
             _log.exception("the bot failed")
             return _fail(settings, f"{type(error).__name__}: {error}", CRASHED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
@@ -58,9 +57,18 @@ async def run(settings: Settings, home: Home, source: MarketSource, stopped: asy
         return bot.asked.result() if bot.asked.done() else STOPPED
     finally:
         await server.stop()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await bot.stop()
+        await _stop(bot)
+
+
+async def _stop(bot: Bot) -> None:
+    """Stop OctoBot; whatever goes wrong with it, the process ends next, and not for that reason."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await bot.stop()
+    except TimeoutError:
+        _log.warning("OctoBot did not stop within %.0f s", STOP_SECONDS)
+    except Exception:
+        _log.exception("OctoBot did not stop in order")
 
 
 class _Handlers:

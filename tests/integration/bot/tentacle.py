@@ -24,7 +24,7 @@ import octobot_trading.personal_data as personal_data
 
 
 class SteadyTradingMode(modes.AbstractTradingMode):
-    """Asks for a cheap buy, far below the market, again and again."""
+    """Buys at the market once, and then asks for cheap buys far below it, again and again."""
 
     def get_mode_producer_classes(self):
         return [SteadyProducer]
@@ -47,6 +47,7 @@ class SteadyConsumer(modes.AbstractTradingModeConsumer):
 
 class SteadyProducer(modes.AbstractTradingModeProducer):
     task = None
+    has_bought = False
 
     async def set_final_eval(self, matrix_id, cryptocurrency, symbol, time_frame, trigger_source):
         pass
@@ -82,13 +83,14 @@ class SteadyProducer(modes.AbstractTradingModeProducer):
             return
         order = personal_data.create_order_instance(
             trader=manager.trader,
-            order_type=enums.TraderOrderType.BUY_LIMIT,
+            order_type=enums.TraderOrderType.BUY_LIMIT if self.has_bought else enums.TraderOrderType.BUY_MARKET,
             symbol=symbol,
             current_price=mark,
             quantity=mark / mark / 1000,
-            price=mark / 2,
+            price=mark / 2 if self.has_bought else mark,
         )
         await self.trading_mode.create_order(order)
+        self.has_bought = True
 
 
 LIMIT = 1000

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -144,12 +145,18 @@ def test_life_of_a_bot(kept: Kept) -> None:
         "accepted",
     )
     assert order["amount"] == "0.001"
-    account = kept.get("/api/bot/accounts")[0]  # type: ignore[index]
-    assert account["kind"] == "bot"
-    holding = account["portfolio"]["currencies"]["USDT"]
-    assert holding["total"] == "10000"
-    assert float(holding["locked"]) > 0
-    assert kept.get("/api/bot/trades") == []
+    trades = kept.get("/api/bot/trades")
+    assert isinstance(trades, list)
+    (trade,) = trades
+    assert (trade["side"], trade["amount"], trade["fee"]["currency"]) == ("buy", "0.001", "USDT")
+    assert Decimal(trade["cost"]) == Decimal(trade["price"]) * Decimal(trade["amount"])
+    accounts = kept.get("/api/bot/accounts")
+    assert isinstance(accounts, list)
+    held = accounts[0]["portfolio"]["currencies"]
+    paid = Decimal(trade["cost"]) + Decimal(trade["fee"]["cost"])
+    assert Decimal(held["USDT"]["total"]) == 10_000 - paid
+    assert held["BTC"]["total"] == "0.001"
+    assert Decimal(held["USDT"]["locked"]) > 0
 
     kept.move("pause")
     kept.until_state("paused")
