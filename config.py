@@ -41,6 +41,7 @@ class Settings:
     streams_per_user: int = 50
     data_dir: Path = Path("var")
     octobot_home: Path = UNSET
+    octobot_autostart: bool = False
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
@@ -94,6 +95,16 @@ class Settings:
         return self.data_dir / "engine.sock"
 
     @property
+    def bot_socket(self) -> Path:
+        """Return the path of the bot's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "bot.sock"
+
+    @property
+    def bot_last_words(self) -> Path:
+        """Return the file in which a bot that fails leaves why."""
+        return self.data_dir / "bot.failure"
+
+    @property
     def streamer_socket(self) -> Path:
         """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "streamer.sock"
@@ -120,6 +131,7 @@ class Settings:
             streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
             octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
+            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),

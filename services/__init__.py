@@ -18,6 +18,8 @@ from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -59,6 +61,7 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
 from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
@@ -105,6 +108,7 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
     config_changes: bot_config.Changes
     config_history: bot_config.History
     config_profiles: bot_config.Profiles
@@ -148,6 +152,7 @@ class WorkerServices:
     mail_addresses: MailAddresses
     announcements: Announcements
     alert_watch: AlertWatch
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -166,6 +171,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         mail_addresses=MailAddresses(database, _mailer(settings)),
         announcements=Announcements(database, Idempotency(database)),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -217,7 +223,14 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
     home = Home(settings.octobot_home)
-    config_changes = bot_config.Changes(database, home, None, live_trading_enabled=settings.live_trading_enabled)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -261,6 +274,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts),
         streamer=streamer,
+        bot=bot,
         configurations=Configurations(settings, bridge, home),
         config_changes=config_changes,
         config_history=bot_config.History(database),

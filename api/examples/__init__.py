@@ -7,6 +7,7 @@ from typing import Any
 from api.examples.accounts import ACCOUNTS
 from api.examples.administration import ADMINISTRATION
 from api.examples.backtests import BACKTESTS
+from api.examples.bot import BOT
 from api.examples.config import CONFIG
 from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
@@ -33,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **_PAPER,
     **STRATEGIES,
     **BACKTESTS,
+    **BOT,
     **MARKET,
     **NOTIFICATIONS,
     **CONFIG,

@@ -27,7 +27,7 @@ CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/n
 
 LOOKED_AT_ELSEWHERE = {
     *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"),
-    *("/api/notifications/email", "/api/config"),
+    *("/api/notifications/email", "/api/config", "/api/bot"),
 }
 """Routes that need an exchange, a strategy, a worker or a bot; their own tests look at their rows."""
 
