@@ -32,6 +32,7 @@ from utils.wire.strategies import (
     StrategyClass,
     StrategyDraft,
 )
+from utils.wire.tournaments import ClosedEntry, CloseEntries, FreezeTournament, Marks
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -220,6 +221,8 @@ AnyRequest = (
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
+    | FreezeTournament
+    | CloseEntries
     | GetStrategyClasses
     | CheckStrategy
     | MoveStrategy
@@ -255,6 +258,8 @@ ANSWERS: dict[type[Request], Any] = {
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
+    FreezeTournament: Marks,
+    CloseEntries: list[ClosedEntry],
     GetStrategyClasses: list[StrategyClass],
     CheckStrategy: StrategyDraft,
     MoveStrategy: Strategy,
