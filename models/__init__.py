@@ -21,12 +21,14 @@ from models.notifications import (
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
+from models.tournaments import Award, LeaderboardEntry, Participant, PastRank, Rank, Team, TeamRank, Tournament
 from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
     "ApiKey",
     "AuditEntry",
+    "Award",
     "BacktestRun",
     "Balance",
     "Base",
@@ -39,14 +41,18 @@ __all__ = [
     "Installation",
     "Job",
     "KillSwitch",
+    "LeaderboardEntry",
     "Lease",
     "LedgerEntry",
     "Notification",
     "NotificationCursor",
     "NotificationSetting",
     "Order",
+    "Participant",
+    "PastRank",
     "Position",
     "PriceAlert",
+    "Rank",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -56,6 +62,9 @@ __all__ = [
     "Strategy",
     "StrategyLogEntry",
     "StreamTicket",
+    "Team",
+    "TeamRank",
+    "Tournament",
     "Trade",
     "User",
     "UserSettings",
