@@ -199,13 +199,21 @@ def _leave(session: Session, principal: Principal, origin: Origin, tournament_id
         raise Conflict("You do not take part.", code="not_joined")
     if row.status != "registration":
         raise wrong_state(row.status)
-    forget(session, entry)
+    _forget(session, entry)
     jobs.add(session, ARCHIVE, {"account": entry.account_id, "user": principal.user_id})
     audit.record(session, origin, "tournament.left", user_id=principal.user_id, target=tournament_id)
     return Left(tournament=tournament_id, account=entry.account_id)
 
 
-def forget(session: Session, entry: Any) -> None:
+def leave_all(session: Session, user_id: str) -> None:
+    """Let a user take part no more in what has not started; their accounts are seen to elsewhere."""
+    row = models.Tournament
+    query = select(_ENTRY.id, _ENTRY.team_id).join(row, row.id == _ENTRY.tournament_id)
+    for entry in session.execute(query.where(_ENTRY.user_id == user_id, row.status == "registration")).all():
+        _forget(session, entry)
+
+
+def _forget(session: Session, entry: Any) -> None:
     """Delete a participant, and their team when nobody is left; else somebody else is its captain then."""
     session.execute(delete(_ENTRY).where(_ENTRY.id == entry.id))
     if entry.team_id is None:

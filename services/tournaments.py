@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 import models
 from models import Database
@@ -25,6 +25,7 @@ Type = Literal["solo", "team"]
 Visibility = Literal["public", "private"]
 _ROW = models.Tournament
 _ENTRY = models.Participant
+_ALL = aliased(models.Participant)
 
 
 class Tournament(Message, frozen=True, kw_only=True):
@@ -132,7 +133,7 @@ def read(session: Session, principal: Principal, tournament_id: str) -> Tourname
 
 def shown(principal: Principal) -> Select[Any]:
     """Return the query of what the caller may see: what is public, or they are in; administrators see everything."""
-    counted = select(func.count()).select_from(_ENTRY).where(_ENTRY.tournament_id == _ROW.id)
+    counted = select(func.count()).select_from(_ALL).where(_ALL.tournament_id == _ROW.id)
     query = select(
         *_ROW.__table__.columns,
         counted.scalar_subquery().label("participants"),

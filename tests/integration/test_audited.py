@@ -25,8 +25,10 @@ from utils.octobot_bridge import OctoBotBridge
 CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/notifications/read"}
 """Nothing but what the caller has read counts as nothing."""
 
-LOOKED_AT_ELSEWHERE = {"/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"}
-"""Routes that need an exchange, a strategy or a worker; their own tests look at their rows."""
+LOOKED_AT_ELSEWHERE = {
+    *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway", "/api/tournaments"),
+}
+"""Routes that need an exchange, a strategy, a worker or a tournament; their own tests look at their rows."""
 
 LIMIT = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}
 MARKET = {"symbol": SYMBOL, "side": "buy", "amount": "0.001"}
