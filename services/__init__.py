@@ -38,6 +38,7 @@ from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
+from services.prizes import Prizes
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -130,6 +131,7 @@ class WorkerServices:
     notifications: Notifications
     webhooks: Webhooks
     alert_watch: AlertWatch
+    prizes: Prizes
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -145,6 +147,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices, webhooks
+from services import WorkerServices, prizes, webhooks
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
@@ -15,4 +15,5 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     return {
         KIND: backtests.handler(services.backtests),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
+        prizes.JOB: services.prizes.handler(),
     }

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -14,7 +15,7 @@ from engine.holdings import Owned
 from engine.markets import Markets
 from engine.rankings.records import Entry, Running
 from models.standings import CountedTrade
-from utils.standings import Standing, ranked, together
+from utils.standings import Place, Standing, in_order, ranked, together
 from utils.wire import RankRow
 
 AT_ONCE = 100
@@ -85,18 +86,15 @@ class Board:
     async def update(self, markets: Markets, moment: datetime) -> None:
         """Value and rank everybody; who holds what has no price at present stands where they stood."""
         rates: dict[str, Rates] = {}
+        placed: list[tuple[Place, Standing]] = []
         for number, entrant in enumerate(self.entrants.values()):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
-            owned = entrant.owned
-            if owned is None or owned.exchange not in markets:
-                continue
-            if owned.exchange not in rates:
-                rates[owned.exchange] = Rates(markets.get(owned.exchange))
-            worth = rates[owned.exchange].worth(owned)
+            worth = _worth(entrant.owned, markets, rates)
             if worth is not None:
                 entrant.standing.observe(worth, moment)
-        self.participants = await _table(ranked(each.standing for each in self.entrants.values()), moment)
+            placed.append((entrant.standing.place, entrant.standing))
+        self.participants = await _table(in_order(placed), moment)
         self._add_up_teams(moment)
         self.teams = await _table(ranked(self._teams.values()), moment)
 
@@ -136,6 +134,14 @@ class Board:
     def _is_unstored(self, table: Table | None, standing: Standing) -> bool:
         row = None if table is None else table.row(standing.id)
         return row is not None and self._stored.get(standing.id) != row
+
+
+def _worth(owned: Owned | None, markets: Markets, rates: dict[str, Rates]) -> Decimal | None:
+    if owned is None or owned.exchange not in markets:
+        return None
+    if owned.exchange not in rates:
+        rates[owned.exchange] = Rates(markets.get(owned.exchange))
+    return rates[owned.exchange].worth(owned)
 
 
 async def _table(standings: list[Standing], as_of: datetime) -> Table:

@@ -87,8 +87,12 @@ class Rankings:
         return wire.Ranking(rows=_part(table, query), count=len(table.rows), as_of=table.as_of)
 
     async def store(self, query: wire.StoreRanking) -> None:
-        """Store how a tournament's participants stand, if it is followed. :raises StorageUnavailable: it is not."""
+        """Store how a tournament's participants stand, if it is followed; leave it for good when it does not run.
+
+        :raises StorageUnavailable: it is not stored.
+        """
         async with self._round:
+            await self._follow(await asyncio.to_thread(self._records.running))
             board = self._boards.get(query.tournament)
             if board is not None and board.participants is not None:
                 await self._store(board, board.participants.as_of)

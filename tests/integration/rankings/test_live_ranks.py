@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 import models
+from engine.holdings import Owned
 from models import Database
 from tests.books import rows
 from tests.engine_host import EngineHost
@@ -131,7 +131,12 @@ def test_accounts_that_are_not_in_memory_are_valued_and_nothing_is_read_anew(
     reads: list[list[str]] = []
     holdings = cup.host.engine.rankings._holdings
     read = holdings.read
-    monkeypatch.setattr(holdings, "read", lambda accounts: reads.append(accounts) or read(accounts))
+
+    def noted(accounts: list[str]) -> list[Owned]:
+        reads.append(accounts)
+        return read(accounts)
+
+    monkeypatch.setattr(holdings, "read", noted)
     cup.put({BTC: 60_000})
     cup.update()
     assert [row.id for row in cup.ranking()] == [each.id for each in reversed(everybody)]
@@ -189,7 +194,7 @@ def test_who_joins_late_is_taken_in(cup: Cup) -> None:
     cup.trade(late, "buy", "0.1")
     cup.put({BTC: 60_000})
     cup.update()
-    assert [row.id for row in cup.ranking()][0] == late.id
+    assert cup.ranking()[0].id == late.id
     with pytest.raises(NotFound) as unknown:
         cup.ranking(id="nobody")
     assert unknown.value.code == "not_in_ranking"
