@@ -40,6 +40,11 @@ canceled, and says why in `error`. An action that does not go with its state is 
 **Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
 `succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
 
+**Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
+`cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
+or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
+everybody's positions are closed at the same prices.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
@@ -91,6 +96,8 @@ PARAMETERS = {
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
     "target": "The id of what was changed.",
+    "team_id": "The id of a team.",
+    "tournament_id": "The id of a tournament.",
     "user_id": "The id of a user.",
 }
 """What parameters mean whose schema does not say it."""

@@ -29,6 +29,7 @@ from api import (
     signals,
     strategies,
     stream,
+    tournaments,
     trading,
     webhooks,
 )
@@ -49,6 +50,7 @@ BLUEPRINTS = (
     strategies.blueprint,
     signals.blueprint,
     backtests.blueprint,
+    tournaments.blueprint,
     market.blueprint,
     stream.blueprint,
     notifications.blueprint,

@@ -52,6 +52,9 @@ from engine.server import Server
 from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
 from engine.ticks import Ticks
+from engine.tournaments.closing import Closing
+from engine.tournaments.contests import Contests
+from engine.tournaments.records import TournamentRecords
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
@@ -73,7 +76,7 @@ class Engine:
     - Prices: a `Market` for each exchange that the `Gateway` follows, a `Feed` for what hangs on it, `Triggers` for the
       orders that wait for them.
     - Accounts: `Accounts` in memory (live ones by `LiveAccounts`), and the gate of each, made by `Gates`, that asks the
-      `KillSwitches`.
+      `KillSwitches` and the `Contests`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
     - `Strategies` run on accounts of their own; their orders go through the desk.
@@ -105,7 +108,8 @@ class Engine:
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
-        gates = Gates(self._records, self._switches, settings.max_open_orders)
+        self.contests = Contests(TournamentRecords(self._database))
+        gates = Gates(self._records, self._switches, self.contests, settings.max_open_orders)
         self._live = LiveAccounts(settings, self._records, self._markets, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
@@ -148,6 +152,7 @@ class Engine:
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
+        self._spawn(self.contests.run(), "tournaments")
         self._spawn(self.funding_clock.run(), "funding")
         self._spawn(self.metrics.measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
@@ -203,6 +208,7 @@ class Engine:
             **self.rankings.handlers(),
             **Queries(self._accounts, self._markets).handlers(),
             **self.strategies.handlers(),
+            **Closing(self.desk, self.contests, self._markets).handlers(),
             wire.GetStatus: self._status,
             wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,

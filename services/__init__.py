@@ -33,12 +33,13 @@ from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
 from services.orders import Orders
 from services.paper_trading import PaperTrading
+from services.participation import Participation
 from services.passwords import Passwords
 from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
-from services.prizes import Prizes
+from services.prizes import Prizes, want_settlement
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -50,6 +51,10 @@ from services.strategy_holdings import StrategyHoldings
 from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
+from services.tournament_changes import TournamentChanges
+from services.tournament_end import TournamentEnd
+from services.tournament_moves import TournamentSchedule
+from services.tournaments import Tournaments
 from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
@@ -88,6 +93,9 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     backtests: Backtests
+    tournaments: Tournaments
+    tournament_changes: TournamentChanges
+    participation: Participation
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -132,6 +140,8 @@ class WorkerServices:
     webhooks: Webhooks
     alert_watch: AlertWatch
     prizes: Prizes
+    tournament_schedule: TournamentSchedule
+    tournament_end: TournamentEnd
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -148,6 +158,8 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        tournament_schedule=TournamentSchedule(database),
+        tournament_end=TournamentEnd(database, OctoBotBridge(UnixTransport(settings.engine_socket)), want_settlement),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -227,6 +239,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
         backtests=Backtests(database, bridge, idempotency),
+        tournaments=Tournaments(database),
+        tournament_changes=TournamentChanges(database, bridge, idempotency),
+        participation=Participation(database, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),

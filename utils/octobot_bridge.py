@@ -17,6 +17,8 @@ from utils.wire import (
     CancelOrders,
     CandleSeries,
     CheckStrategy,
+    ClosedEntry,
+    CloseEntries,
     ClosePosition,
     ConnectExchange,
     CredentialCheck,
@@ -30,6 +32,7 @@ from utils.wire import (
     EngineStatus,
     Equity,
     FeedStatus,
+    FreezeTournament,
     GetBotConfig,
     GetCandles,
     GetEquity,
@@ -50,6 +53,7 @@ from utils.wire import (
     Leverage,
     Listing,
     MarketTrades,
+    Marks,
     MoveStrategy,
     OptionChain,
     Order,
@@ -124,17 +128,11 @@ class OctoBotBridge:
         return OctoBotBridge(self._transport, self._timeout, observe)
 
     def place_order(self, command: PlaceOrder) -> Order:
-        """Place an order; answers after it is committed.
-
-        :raises Refused: with the rule it breaks as code. :raises Conflict: key or client id is taken.
-        """
+        """Place an order. :raises Refused: with the rule it breaks as code. :raises Conflict: key or id is taken."""
         return self._call(command)
 
     def preview_order(self, query: PreviewOrder) -> Preview:
-        """Return what an order would cost and every check's result, changing nothing.
-
-        :raises Conflict: `account_archived`.
-        """
+        """Return what an order would cost and every check's result. :raises Conflict: `account_archived`."""
         return self._call(query)
 
     def edit_order(self, command: EditOrder) -> Order:
@@ -186,6 +184,14 @@ class OctoBotBridge:
 
     def archive_account(self, command: ArchiveAccount) -> AccountState:
         """Let an account trade no more. :raises Conflict: an order could not be canceled."""
+        return self._call(command)
+
+    def freeze_tournament(self, query: FreezeTournament) -> Marks:
+        """Let nothing of a tournament trade any more; tells the prices. :raises Conflict: `tournament_not_over`."""
+        return self._call(query)
+
+    def close_entries(self, command: CloseEntries) -> list[ClosedEntry]:
+        """Close accounts of a tournament, each with an outcome of its own. :raises Conflict: `tournament_not_over`."""
         return self._call(command)
 
     def strategy_classes(self) -> list[StrategyClass]:

@@ -11,6 +11,7 @@ from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
 from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
+from api.examples.tournaments import TOURNAMENTS
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
@@ -29,6 +30,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **_PAPER,
     **STRATEGIES,
     **BACKTESTS,
+    **TOURNAMENTS,
     **MARKET,
     **NOTIFICATIONS,
 }

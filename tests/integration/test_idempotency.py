@@ -54,6 +54,12 @@ KEYLESS = {
     "test_webhook": "a second one is refused while the first waits",
     "read_notifications": "a second one changes nothing",
     "create_price_alert": "it trades nothing; a second one tells a second time",
+    "open_tournament": "a second one is refused",
+    "start_tournament": "a second one is refused",
+    "end_tournament": "a second one is refused",
+    "cancel_tournament": "a second one is refused",
+    "leave_tournament": "a second one is refused",
+    "leave_team": "a second one is refused",
     "connect_exchange": "a second one changes nothing",
     "disconnect_exchange": "a second one is refused",
 }

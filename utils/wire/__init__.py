@@ -16,4 +16,5 @@ from utils.wire.requests import *  # noqa: F403
 from utils.wire.risk import *  # noqa: F403
 from utils.wire.status import *  # noqa: F403
 from utils.wire.strategies import *  # noqa: F403
+from utils.wire.tournaments import *  # noqa: F403
 from utils.wire.trading import *  # noqa: F403

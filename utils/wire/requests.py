@@ -33,6 +33,7 @@ from utils.wire.strategies import (
     StrategyClass,
     StrategyDraft,
 )
+from utils.wire.tournaments import ClosedEntry, CloseEntries, FreezeTournament, Marks
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -221,6 +222,8 @@ AnyRequest = (
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
+    | FreezeTournament
+    | CloseEntries
     | GetStrategyClasses
     | CheckStrategy
     | MoveStrategy
@@ -258,6 +261,8 @@ ANSWERS: dict[type[Request], Any] = {
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
+    FreezeTournament: Marks,
+    CloseEntries: list[ClosedEntry],
     GetStrategyClasses: list[StrategyClass],
     CheckStrategy: StrategyDraft,
     MoveStrategy: Strategy,
