@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Select, func, select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 
 import models
 from models import Database
@@ -148,7 +148,7 @@ class Awards:
             return list(connection.execute(query))
 
 
-def _query() -> Select[Any]:
+def _query() -> Any:
     return (
         select(
             _ROW.id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, func, select
 
 import models
 from models import Database
@@ -78,6 +78,7 @@ class Snapshot(Message, frozen=True, kw_only=True):
     """What is streamed of a ranking: its first rows, of participants and of teams."""
 
     tournament: str
+    status: str
     participants: int
     rankings: list[RankedUser]
     teams: list[RankedTeam]
@@ -155,6 +156,7 @@ class Rankings:
         teams = self._part(tournament, teams=True, limit=TOP)[0].rows if tournament.type == "team" else []
         return Snapshot(
             tournament=tournament.id,
+            status=tournament.status,
             participants=ranking.count,
             rankings=self._users(tournament, ranking.rows),
             teams=self._teams(tournament, teams),
@@ -218,7 +220,7 @@ class Rankings:
             for row in rows
         ]
 
-    def _named(self, connection: Connection, query: Select[Any], key: Any, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    def _named(self, connection: Connection, query: Any, key: Any, ids: Iterable[str]) -> dict[str, Row[Any]]:
         given = self._database.texts("given")
         wanted = query.join(given, given.c.value == key)
         rows: Sequence[Any] = connection.execute(wanted, {"given": json.dumps(list(ids)).decode()}).all()
