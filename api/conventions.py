@@ -78,7 +78,9 @@ PARAMETERS = {
     "name": "The name of the file.",
     "order_id": "The id of an order.",
     "outcome": "Whether it was done, or denied.",
+    "participant": "The id of a participant.",
     "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
+    "prize_id": "The id of a prize.",
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
     "role": "The role of the user.",
@@ -97,6 +99,7 @@ PARAMETERS = {
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
     "target": "The id of what was changed.",
     "team_id": "The id of a team.",
+    "tournament": "The id of a tournament.",
     "tournament_id": "The id of a tournament.",
     "user_id": "The id of a user.",
 }

@@ -45,6 +45,7 @@ from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
 from engine.prices import PriceStream
 from engine.queries import Queries
+from engine.rankings.rankings import Rankings
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
@@ -79,7 +80,7 @@ class Engine:
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
     - `Strategies` run on accounts of their own; their orders go through the desk.
-    - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
+    - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples values, `Rankings` ranks them.
     - The `Server` takes requests from the web workers.
     """
 
@@ -115,6 +116,7 @@ class Engine:
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self.rankings = Rankings(self._database, self._markets, self._account_events)
         self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self.audit_seals = AuditSeals(self._database, timedelta(days=settings.audit_retention_days))
         self._positions = Positions(self.desk)
@@ -156,6 +158,7 @@ class Engine:
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
+            self._spawn(self.rankings.run(), "rankings")
             self._spawn(self.event_log.run(), "event log")
             self._spawn(self.audit_seals.run(), "audit seals")
         await self._server.start(self._settings.engine_socket)
@@ -202,6 +205,7 @@ class Engine:
             wire.ResetAccount: self.account_changes.reset,
             wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
+            **self.rankings.handlers(),
             **Queries(self._accounts, self._markets).handlers(),
             **self.strategies.handlers(),
             **Closing(self.desk, self.contests, self._markets).handlers(),

@@ -36,6 +36,8 @@ LEFT_OUT = (
     "get_backtest_report",
     *("get_tournament", "join_tournament", "leave_tournament"),
     *("list_teams", "make_team", "join_team", "leave_team"),
+    *("list_rankings", "list_team_rankings", "get_rank_history", "get_own_rank", "list_prizes"),
+    "get_own_leaderboard_row",
 )
 """Folders and operations."""
 
@@ -55,6 +57,7 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "prize_id": "{{$guid}}",
     "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
@@ -148,6 +151,7 @@ FOR_ADMINS = (
     *("connect_exchange", "disconnect_exchange"),
     *("create_tournament", "edit_tournament", "delete_tournament"),
     *("open_tournament", "start_tournament", "end_tournament", "cancel_tournament"),
+    *("list_managed_prizes", "export_prizes", "change_prize"),
 )
 """Operations of other folders that a user may not do."""
 

@@ -15,6 +15,7 @@ from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.awards import Awards
 from services.backtests import Backtests
 from services.configuration import Configurations
 from services.confirmation import Confirmation
@@ -26,6 +27,7 @@ from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
+from services.leaderboard import Leaderboard
 from services.leases import Leases
 from services.logs import Logs
 from services.market import Market
@@ -39,6 +41,8 @@ from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
+from services.prizes import Prizes, want_settlement
+from services.rankings import Rankings
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -94,6 +98,9 @@ class Services:
     backtests: Backtests
     tournaments: Tournaments
     tournament_changes: TournamentChanges
+    rankings: Rankings
+    leaderboard: Leaderboard
+    awards: Awards
     participation: Participation
     market: Market
     notifications: Notifications
@@ -122,6 +129,7 @@ class StreamServices:
     api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
+    rankings: Rankings
     market: Market
     account_events: AccountEvents
     close: Callable[[], None]
@@ -138,6 +146,7 @@ class WorkerServices:
     notifications: Notifications
     webhooks: Webhooks
     alert_watch: AlertWatch
+    prizes: Prizes
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
     is_schema_current: Callable[[], bool]
@@ -155,10 +164,9 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         tournament_schedule=TournamentSchedule(database),
-        tournament_end=TournamentEnd(
-            database, OctoBotBridge(UnixTransport(settings.engine_socket)), lambda _session, _tournament: None
-        ),
+        tournament_end=TournamentEnd(database, OctoBotBridge(UnixTransport(settings.engine_socket)), want_settlement),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -175,11 +183,13 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    rankings = Rankings(database, bridge, Tournaments(database))
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database)),
+        streams=Streams(bridge, Accounts(database), rankings),
+        rankings=rankings,
         market=Market(bridge),
         account_events=AccountEvents(database),
         close=database.close,
@@ -205,6 +215,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    tournaments = Tournaments(database)
+    rankings = Rankings(database, bridge, tournaments)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -238,14 +250,17 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
         backtests=Backtests(database, bridge, idempotency),
-        tournaments=Tournaments(database),
+        tournaments=tournaments,
+        rankings=rankings,
+        leaderboard=Leaderboard(database),
+        awards=Awards(database, tournaments),
         tournament_changes=TournamentChanges(database, bridge, idempotency),
         participation=Participation(database, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alerts=Alerts(database, bridge),
-        streams=Streams(bridge, accounts),
+        streams=Streams(bridge, accounts, rankings),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, deactivation),

@@ -39,6 +39,8 @@ ROLES: dict[str, frozenset[str]] = {
     "admin": _USER
     | {
         "all_tournaments:write",
+        "prizes:read",
+        "prizes:write",
         "config:read",
         "config:write",
         "gateway:write",

@@ -43,6 +43,7 @@ from utils.wire import (
     GetOptionChain,
     GetOrderBook,
     GetPortfolio,
+    GetRanking,
     GetStatus,
     GetStrategyClasses,
     GetTickers,
@@ -63,12 +64,14 @@ from utils.wire import (
     Portfolio,
     Preview,
     PreviewOrder,
+    Ranking,
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
     SendAlert,
     SetLeverage,
     SetRiskLimits,
+    StoreRanking,
     Strategy,
     StrategyClass,
     StrategyDraft,
@@ -214,6 +217,14 @@ class OctoBotBridge:
     def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
         """Return what accounts are worth, in their order; one whose exchange is away says so."""
         return self._call(GetEquity(accounts=accounts, currency=currency))
+
+    def ranking(self, query: GetRanking) -> Ranking:
+        """Return a part of a running tournament's ranking. :raises NotFound: `not_ranked` when it is not followed."""
+        return self._call(query)
+
+    def store_ranking(self, tournament: str) -> None:
+        """Store how a tournament's participants stand, if it is followed."""
+        self._call(StoreRanking(tournament=tournament))
 
     def portfolio(self, account: str) -> Portfolio:
         """Return the account's holdings valued at mark prices."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from utils.money import ONE, ZERO, percent
+
+Place = tuple[Decimal, Decimal, datetime, str]
+"""What standings are sorted by."""
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -81,19 +83,23 @@ class Standing(msgspec.Struct, kw_only=True):
         return return_percent(self.value, self.start)
 
     @property
-    def place(self) -> tuple[Any, ...]:
-        """Return what standings are sorted by: the better return, the smaller drawdown, who was there first."""
+    def place(self) -> Place:
+        """Return where this belongs: the better return first, then the smaller drawdown, then who was there first."""
         share = self.value / self.start if self.start > 0 else ZERO
         return (-share, self.max_drawdown, self.reached_at, self.id)
 
 
 def ranked(standings: Iterable[Standing]) -> list[Standing]:
     """Return standings from the best to the last, each with its rank; no two have the same."""
-    # sorting what is nearly sorted is quick, and most keep their places from one moment to the next
-    ordered = sorted(standings, key=lambda one: one.place)
-    for rank, standing in enumerate(ordered, start=1):
+    return in_order([(each.place, each) for each in standings])
+
+
+def in_order(placed: list[tuple[Place, Standing]]) -> list[Standing]:
+    """Return standings by their places, as `ranked` does, for those who reckoned the places in parts."""
+    placed.sort()  # places differ, so that standings are never compared
+    for rank, (_, standing) in enumerate(placed, start=1):
         standing.rank = rank
-    return ordered
+    return [standing for _, standing in placed]
 
 
 def together(id: str, members: Iterable[Standing], before: Standing | None, at: datetime) -> Standing:

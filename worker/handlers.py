@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices, participation, tournament_moves, webhooks
+from services import WorkerServices, participation, prizes, tournament_moves, webhooks
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
@@ -22,4 +22,5 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
         ),
         participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
+        prizes.JOB: services.prizes.handler(),
     }

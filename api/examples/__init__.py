@@ -9,6 +9,7 @@ from api.examples.administration import ADMINISTRATION
 from api.examples.backtests import BACKTESTS
 from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
+from api.examples.rankings import RANKINGS
 from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
 from api.examples.tournaments import TOURNAMENTS
@@ -31,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **STRATEGIES,
     **BACKTESTS,
     **TOURNAMENTS,
+    **RANKINGS,
     **MARKET,
     **NOTIFICATIONS,
 }

@@ -107,6 +107,8 @@ def test_a_team_is_the_money_of_its_members_in_one(all_courses: list[list[Decima
     assert team.max_drawdown == max(naive_drawdown(sums), ZERO)
 
 
-@pytest.mark.parametrize(("value", "percent"), [("1000", "0"), ("1234.5678", "23.4568"), ("0", "-100"), ("-50", "-105")])
+@pytest.mark.parametrize(
+    ("value", "percent"), [("1000", "0"), ("1234.5678", "23.4568"), ("0", "-100"), ("-50", "-105")]
+)
 def test_returns_are_in_percent_of_the_start(value: str, percent: str) -> None:
     assert followed("a", [Decimal(value)]).return_percent == Decimal(percent)

@@ -11,6 +11,7 @@ from utils.wire.base import Command, Message, Request
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import FeedStatus
 from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
+from utils.wire.rankings import GetRanking, Ranking, StoreRanking
 from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
 from utils.wire.status import (
     BotConfig,
@@ -232,6 +233,8 @@ AnyRequest = (
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
+    | GetRanking
+    | StoreRanking
     | MarketRequest
     | GetStatus
     | GetMetrics
@@ -269,6 +272,8 @@ ANSWERS: dict[type[Request], Any] = {
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
+    GetRanking: Ranking,
+    StoreRanking: None,
     **MARKET_ANSWERS,
     GetStatus: EngineStatus,
     GetMetrics: str,
