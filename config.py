@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from environment import MIN_SECRET_LENGTH, Reader, SettingsError, dotenv
+from utils.smtp import Mailer
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -55,6 +56,8 @@ class Settings:
     equity_sample_seconds: float = 300.0
     job_lease_seconds: float = 30.0
     webhook_private_addresses: bool = False
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
@@ -126,6 +129,8 @@ class Settings:
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             job_lease_seconds=reader.number("JOB_LEASE_SECONDS", 30.0, low=1.0, high=3600.0),
             webhook_private_addresses=reader.flag("WEBHOOK_PRIVATE_ADDRESSES", False),
+            smtp_url=reader.text("SMTP_URL", ""),
+            mail_from=reader.text("MAIL_FROM", ""),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
@@ -155,7 +160,7 @@ class Settings:
         """Refuse what must never run.
 
         :raises SettingsError: on an unsafe secret or key ring, no demo exchange, debug with a non-loopback address,
-            half an admin, or a recording that is not there.
+            half an admin, a mail server that cannot be one, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
         check_secret("METRICS_TOKEN", self.metrics_token)
@@ -166,6 +171,11 @@ class Settings:
             raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
         if bool(self.admin_username) != bool(self.admin_password):
             raise SettingsError("ADMIN_USERNAME and ADMIN_PASSWORD go together: set both or neither")
+        if self.smtp_url:
+            try:
+                Mailer(self.smtp_url, self.mail_from)
+            except ValueError as error:
+                raise SettingsError(f"SMTP_URL, MAIL_FROM: {error}") from None
         if self.demo_replay and not Path(self.demo_replay).is_file():
             raise SettingsError(f"DEMO_REPLAY={self.demo_replay!r} is no file")
 

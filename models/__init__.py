@@ -11,6 +11,9 @@ from models.exchanges import connected as connected_exchanges
 from models.exchanges import remember as remember_exchange
 from models.jobs import Job, Lease
 from models.notifications import (
+    Announcement,
+    MailAddress,
+    MailDelivery,
     Notification,
     NotificationCursor,
     NotificationSetting,
@@ -26,6 +29,7 @@ from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
+    "Announcement",
     "ApiKey",
     "AuditEntry",
     "Award",
@@ -44,6 +48,8 @@ __all__ = [
     "LeaderboardEntry",
     "Lease",
     "LedgerEntry",
+    "MailAddress",
+    "MailDelivery",
     "Notification",
     "NotificationCursor",
     "NotificationSetting",

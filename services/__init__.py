@@ -13,6 +13,7 @@ from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
+from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.awards import Awards
@@ -30,6 +31,8 @@ from services.jobs import Jobs
 from services.leaderboard import Leaderboard
 from services.leases import Leases
 from services.logs import Logs
+from services.mail import Mails
+from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
@@ -65,6 +68,7 @@ from services.wealth import Wealth
 from services.webhooks import Webhooks
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
+from utils.smtp import Mailer
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -105,6 +109,9 @@ class Services:
     market: Market
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
@@ -145,6 +152,9 @@ class WorkerServices:
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alert_watch: AlertWatch
     prizes: Prizes
     tournament_schedule: TournamentSchedule
@@ -163,6 +173,9 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         event_reader=EventReader(database),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, Idempotency(database)),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         tournament_schedule=TournamentSchedule(database),
@@ -175,6 +188,10 @@ def build_for_worker(settings: Settings) -> WorkerServices:
 def _webhooks(settings: Settings, database: Database) -> Webhooks:
     outbound = Outbound(allow_private=settings.webhook_private_addresses)
     return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    return Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
 
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
@@ -259,7 +276,10 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
-        alerts=Alerts(database, bridge),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts, rankings),
         streamer=streamer,
         configurations=Configurations(settings, bridge),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices, participation, prizes, tournament_moves, webhooks
+from services import (
+    WorkerServices,
+    announcements,
+    mail,
+    mail_addresses,
+    participation,
+    prizes,
+    tournament_moves,
+    webhooks,
+)
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
@@ -23,4 +32,7 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
         participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
         prizes.JOB: services.prizes.handler(),
+        mail.JOB: Handler(call=services.mails.deliver, attempts=mail.ATTEMPTS, first_delay=30.0),
+        mail_addresses.JOB: Handler(call=services.mail_addresses.send_code, attempts=3, first_delay=5.0),
+        announcements.JOB: Handler(call=services.announcements.deliver, seconds=600.0, at_once=1),
     }

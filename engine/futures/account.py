@@ -162,11 +162,9 @@ class FuturesAccount(Account):
             return
         position = self.positions[order_id.removeprefix(GUARD).split(" ")[0]]
         held_earlier = position.updated_at is not None and position.updated_at > touch.at
-        if (
-            not held_earlier
-            and not self.gate.seat.is_over
-            and position.is_lost(self._markets[position.symbol], touch.mark)
-        ):
+        if held_earlier or self.gate.seat.is_over:
+            return
+        if position.is_lost(self._markets[position.symbol], touch.mark):
             await self._liquidate(position.symbol, touch.mark, unit)
 
     def _due(self, position: Position, now: datetime) -> list[datetime]:

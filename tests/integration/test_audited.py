@@ -27,6 +27,7 @@ CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/n
 
 LOOKED_AT_ELSEWHERE = {
     *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway", "/api/tournaments"),
+    "/api/notifications/email",
 }
 """Routes that need an exchange, a strategy, a worker or a tournament; their own tests look at their rows."""
 
@@ -94,6 +95,7 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
         "/api/notifications/settings",
         {"settings": [{"kind": "fill", "in_app": False, "webhook": False}]},
     ),
+    ("POST", "/api/admin/announcements"): (None, "/api/admin/announcements", {"title": "Down", "message": "Soon."}),
     ("POST", "/api/alerts"): (None, "/api/alerts", ALERT),
     ("DELETE", "/api/alerts/<alert_id>"): (
         lambda call: call("POST", "/api/alerts", ALERT)["id"],

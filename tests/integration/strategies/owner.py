@@ -98,11 +98,12 @@ class Owner:
         runners = self.host.engine.strategies._runners.values()
         return not any(runner._woken.is_set() or runner.turning.locked() for runner in list(runners))
 
-    def events(self) -> list[str]:
-        """Return the types of the user's events."""
+    def events(self, account: str | None = None) -> list[str]:
+        """Return the types of the user's events, or of one account's, oldest first."""
         event = models.Event
+        mine = event.user_id == self.user.id if account is None else event.account_id == account
         with self.database.read() as connection:
-            query = select(event.type).where(event.user_id == self.user.id).order_by(event.id)
+            query = select(event.type).where(mine).order_by(event.id)
             return list(connection.execute(query).scalars())
 
     def differences(self) -> list[str]:

@@ -61,7 +61,7 @@ def test_the_clock_makes_every_move_once_and_in_time(stage: Stage, ann: SignedIn
     told = [action for action, _, _ in audit_rows(stage.database) if action.startswith("tournament.")]
     assert [each for each in told if each != "tournament.entry_closed"] == [
         *("tournament.created", "tournament.opened", "tournament.joined"),
-        *("tournament.started", "tournament.ended", "tournament.finished"),
+        *("tournament.started", "tournament.ended", "tournament.finished", "tournament.settled"),
     ]
 
 

@@ -12,16 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 import models
 from app import create_app
@@ -33,41 +31,13 @@ from services.notifications import Told, notify
 from services.rotation import Rotation
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.receiver import Receiver
+from tests.integration.worker.working import hurry, work
 from tests.problems import assert_problem
 from tests.streamer_host import until
-from utils import clock, outbound
-from utils.errors import Refused, TradingError
+from utils import outbound
+from utils.errors import Refused
 from utils.outbound import Outbound, is_public
 from utils.vault import Vault
-from worker.handlers import handlers
-
-LEASE = timedelta(seconds=30)
-
-
-@pytest.fixture
-def worker(settings: Settings, database: Database) -> Iterator[WorkerServices]:
-    built = build_for_worker(settings)
-    yield built
-    built.close()
-
-
-def work(worker: WorkerServices) -> int:
-    """Do what jobs there are, also those that wait to be tried again."""
-    table = handlers(worker)
-    taken = worker.jobs.take("tests", dict.fromkeys(table, 100), LEASE)
-    for run in taken:
-        try:
-            table[run.kind].call(run)
-        except TradingError as error:
-            worker.jobs.fail(run, table[run.kind], error.detail)
-        else:
-            worker.jobs.succeed(run)
-    return len(taken)
-
-
-def hurry(database: Database) -> None:
-    with database.write() as session:
-        session.execute(update(models.Job).where(models.Job.state == "queued").values(run_at=clock.now()))
 
 
 def add(client: FlaskClient, user: SignedIn, url: str) -> Any:
