@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from services import audit, jobs
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.jobs import Run
-from services.notifications import Told, notify
+from services.notifications import Told, notify_all
 from services.principals import Principal
 from utils import clock, ids
 from utils.pages import Cursor, Page
@@ -104,14 +103,9 @@ class Announcements:
             # not who came later: they have seen nothing of what it is about
             theirs = (User.id > row.reached, User.is_active, User.created_at <= row.created_at)
             users = session.execute(select(User.id).where(*theirs).order_by(User.id).limit(USERS)).scalars().all()
-            self._tell(session, users, row)
+            told = Told("announcement", row.title, {"announcement": row.id, "message": row.message})
+            notify_all(session, [(user_id, told) for user_id in users])
             values: dict[str, Any] = {"told": _ROW.told + len(users)}
             values |= {"reached": users[-1]} if users else {"finished_at": clock.now()}
             session.execute(update(_ROW).where(this).values(values), execution_options={"synchronize_session": False})
         return bool(users)
-
-    @staticmethod
-    def _tell(session: Session, users: builtins.list[str] | Any, row: Any) -> None:
-        told = Told("announcement", row.title, {"announcement": row.id, "message": row.message})
-        for user_id in users:
-            notify(session, user_id, told)

@@ -39,7 +39,7 @@ class Nginx:
     def start(self) -> Nginx:
         command = [shutil.which("nginx") or "nginx", "-e", str(self.directory / "start.log"), "-c", str(self._file)]
         self.process = subprocess.Popen([*command, "-g", "daemon off;"])
-        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 10)
+        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 30)
         assert self.process.poll() is None, self.logs
         return self
 

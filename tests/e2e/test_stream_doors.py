@@ -196,7 +196,7 @@ def test_nobody_follows_the_account_of_somebody_else(door: Door, client: Client,
     other.order(side="buy", type="market", amount="0.001")
 
     kinds = ("order", "trade", "balance", "position", "reset")
-    wait_for(lambda: len(reader.events) >= 4 and len(opened.of(*kinds)) >= 4, 10)
+    wait_for(lambda: len(reader.events) >= 4 and len(opened.of(*kinds)) >= 4, 30)
     accounts = {data["account"] for _, _, data in reader.events}
     accounts |= {message["data"]["account"] for message in opened.of(*kinds)}
     [mine] = other.call("GET", "/api/accounts")

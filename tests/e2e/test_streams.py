@@ -27,7 +27,7 @@ class EventSource:
         self.types: list[str] = []
         self.symbols: list[str | None] = []
         self.connections = 0
-        self._http = httpx.Client(base_url=client.http.base_url, headers=client.http.headers, timeout=20)
+        self._http = httpx.Client(base_url=client.http.base_url, headers=client.http.headers, timeout=60)
         self._path = path
         self._last: str | None = None
         self._over = threading.Event()
@@ -81,8 +81,8 @@ def kill(server: Server, word: str) -> None:
     """Kill a part and wait until another one is up."""
     pid = pid_of(server, word)
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: _is_new(server, word, pid), 20, server)
-    wait_for(lambda: _is_ready(server), 30, server)
+    wait_for(lambda: _is_new(server, word, pid), 60, server)
+    wait_for(lambda: _is_ready(server), 60, server)
 
 
 def _is_new(server: Server, word: str, old: int) -> bool:
@@ -94,7 +94,7 @@ def _is_new(server: Server, word: str, old: int) -> bool:
 
 def _is_ready(server: Server) -> bool:
     try:
-        return bool(server.get("/health/ready", timeout=3))
+        return bool(server.get("/health/ready", timeout=10))
     except OSError:
         return False
 
@@ -105,7 +105,7 @@ def follow(product: Server) -> Iterator[Callable[[Client, str], EventSource]]:
 
     def start(client: Client, path: str) -> EventSource:
         opened.append(EventSource(client, path))
-        wait_for(lambda: opened[-1].connections, 20)
+        wait_for(lambda: opened[-1].connections, 60)
         return opened[-1]
 
     yield start
@@ -129,7 +129,7 @@ def test_account_events_come_once_and_in_order_over_a_kill(
     kill(product, part)
     trade(client, 2)
     # the first event books the starting balance; each order is an order, a trade and a balance
-    wait_for(lambda: len(source.ids) >= 1 + 5 * 3, 20, product)
+    wait_for(lambda: len(source.ids) >= 1 + 5 * 3, 60, product)
     assert source.ids == list(range(1, len(source.ids) + 1))
     assert source.types.count("trade") == 5
     assert (source.connections > 1) == (part == "streaming")
@@ -141,11 +141,11 @@ def test_prices_go_on_without_a_gap_over_a_kill_of_the_streamer_and_a_reload(
     client = Client(product.address).sign_up()
     killed = follow(client, "/api/stream/prices")
     snapshot = len(client.call("GET", "/api/market/tickers"))  # the newest price of each, whenever that was
-    wait_for(lambda: len(killed.ids) > snapshot + 20, 20)
+    wait_for(lambda: len(killed.ids) > snapshot + 20, 60)
     assert len(set(killed.symbols[:snapshot])) == snapshot
     kill(product, "streaming")
     count = len(killed.ids)
-    wait_for(lambda: len(killed.ids) > count + 20, 20)
+    wait_for(lambda: len(killed.ids) > count + 20, 60)
     assert "reset" not in killed.types
     assert all(after == before + 1 for before, after in pairwise(killed.ids[snapshot:]))
     connections = killed.connections
@@ -153,5 +153,5 @@ def test_prices_go_on_without_a_gap_over_a_kill_of_the_streamer_and_a_reload(
     os.kill(master, signal.SIGHUP)
     time.sleep(0.5)
     count = len(killed.ids)
-    wait_for(lambda: len(killed.ids) > count + 20, 20)
+    wait_for(lambda: len(killed.ids) > count + 20, 60)
     assert killed.connections == connections

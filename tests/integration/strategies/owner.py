@@ -20,7 +20,7 @@ from tests.manual_market import ManualMarket
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 START = Decimal(50_000)
-PATIENCE = 10.0
+PATIENCE = 30.0
 GRID = {"levels": 3, "spacing_percent": "1", "order_value": "500"}
 
 
@@ -95,8 +95,8 @@ class Owner:
 
     def is_calm(self) -> bool:
         """Tell whether no strategy has anything to decide."""
-        runners = self.host.engine.strategies._runners.values()
-        return not any(runner._woken.is_set() or runner.turning.locked() for runner in list(runners))
+        runners = list(self.host.engine.strategies._runners.values())
+        return all(runner._calm.is_set() and not runner._failures for runner in runners)
 
     def events(self, account: str | None = None) -> list[str]:
         """Return the types of the user's events, or of one account's, oldest first."""
@@ -108,7 +108,7 @@ class Owner:
 
     def differences(self) -> list[str]:
         """Hold the books against themselves and OctoBot."""
-        bridge = OctoBotBridge(UnixTransport(self.host.settings.engine_socket))
+        bridge = OctoBotBridge(UnixTransport(self.host.settings.engine_socket), timeout=30)
         return books.differences(self.database, bridge)
 
 

@@ -13,7 +13,7 @@ import models
 from models import Database
 from services import WorkerServices, announcements
 from services.jobs import Interrupted
-from services.notifications import notify
+from services.notifications import notify_all
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.working import LEASE, work
 from tests.problems import assert_problem
@@ -57,12 +57,12 @@ def test_every_active_user_is_told_once_wherever_a_worker_ends(
     calls = [0]
 
     def failing(*arguments: Any) -> None:
-        notify(*arguments)
+        notify_all(*arguments)
         calls[0] += 1
-        if calls[0] % 4 == 0:
+        if calls[0] % 2 == 0:
             raise RuntimeError("ended here")
 
-    monkeypatch.setattr(announcements, "notify", failing)
+    monkeypatch.setattr(announcements, "notify_all", failing)
     ends = 0
     [run] = worker.jobs.take("first", {announcements.JOB: 1}, LEASE)
     while True:

@@ -18,7 +18,7 @@ from models import Database
 from services import build_for_worker, notifications
 from services.account_events import AccountEvents
 from services.alerts import AlertWatch
-from services.notifications import EventReader, Told, notify
+from services.notifications import EventReader, Told, notify, notify_all
 from tests.factories import SignedIn
 from tests.problems import assert_problem
 from utils import clock, json
@@ -80,13 +80,14 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
     happen(database, user, *[("trade", TRADE)] * 40)
     calls = [0]
 
-    def failing(session: Any, user_id: str, told: Told) -> None:
-        notify(session, user_id, told)
-        calls[0] += 1
-        if calls[0] % 10 == 9:
-            raise RuntimeError("ended here")
+    def failing(session: Any, news: list[tuple[str, Told]]) -> None:
+        for each in news:
+            notify_all(session, [each])
+            calls[0] += 1
+            if calls[0] % 10 == 9:
+                raise RuntimeError("ended here")
 
-    monkeypatch.setattr(notifications, "notify", failing)
+    monkeypatch.setattr(notifications, "notify_all", failing)
 
     def read(_: int) -> None:
         for _ in range(6):
@@ -95,7 +96,7 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(read, range(3)))
-    monkeypatch.setattr(notifications, "notify", notify)
+    monkeypatch.setattr(notifications, "notify_all", notify_all)
     EventReader(database).run()
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(models.Notification)).scalar() == 40
