@@ -68,7 +68,7 @@ def get_leaderboard(query: dict[str, Any]) -> Page[Leader]:
     return services.leaderboard.page(**query)
 
 
-@blueprint.route(f"{LEADERBOARD}/me", permission="tournaments:read")
+@blueprint.route(f"{LEADERBOARD}/me", permission="tournaments:read", errors=(404,))
 @blueprint.response(200, LeaderSchema)
 def get_own_leaderboard_row() -> Leader:
     """Return the caller's row of the leaderboard."""

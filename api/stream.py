@@ -99,7 +99,7 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     return hand_over(resumed(query, headers))
 
 
-@blueprint.route("/api/stream/rankings", permission="tournaments:read", errors=ERRORS, takes_ticket=True)
+@blueprint.route("/api/stream/rankings", permission="tournaments:read", errors=(404, *ERRORS), takes_ticket=True)
 @blueprint.arguments(RankingQuery, location="query")
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_RANKING)})

@@ -96,16 +96,18 @@ class Rates:
 
     def worth(self, owned: Owned) -> Decimal | None:
         """Return what an account is worth in its reference currency; None while that cannot be told."""
-        total = ZERO
+        total, target = ZERO, owned.reference_currency
         for currency, amount in owned.totals.items():
-            rate = self.rate(currency, owned.reference_currency)
+            rate = self.rate(currency, target)
             if rate is None:
                 return None
-            total += _short(amount * rate)
-        gains = [self.gain(*position, owned.reference_currency) for position in owned.positions]
-        if any(gain is None for gain in gains):
-            return None
-        return total + _short(sum((gain for gain in gains if gain is not None), ZERO))
+            total += amount * rate
+        for position in owned.positions:
+            gain = self.gain(*position, target)
+            if gain is None:
+                return None
+            total += gain
+        return _short(total)
 
     def _price(self, symbol: str) -> Decimal | None:
         if symbol not in self._marks:

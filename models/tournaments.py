@@ -182,7 +182,8 @@ class Award(Base):
 class LeaderboardEntry(Base):
     """What a user has reached in all settled tournaments; `growth` is the product of their returns.
 
-    `score` and `depth` are return and drawdown in ten-thousandths of a percent: they sort on every database.
+    `score` is the return, with the sign turned, and `depth` the drawdown, in ten-thousandths of a percent: they sort on
+    every database, and by one index, since the best have the smallest.
     """
 
     __tablename__ = "leaderboard_entries"

@@ -200,7 +200,7 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
-    rankings = Rankings(database, bridge, Tournaments(database))
+    rankings = Rankings(database, bridge)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
@@ -233,7 +233,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
     tournaments = Tournaments(database)
-    rankings = Rankings(database, bridge, tournaments)
+    rankings = Rankings(database, bridge)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,

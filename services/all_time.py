@@ -66,7 +66,7 @@ def _entry(user: str, results: Sequence[Row[Any]]) -> dict[str, Any]:
         "wins": sum(each.rank == 1 for each in results),
         "podiums": sum(each.rank <= PODIUM for each in results),
         "growth": growth,
-        "score": min(int(percent(growth - ONE) / PLACES), MOST),
+        "score": -min(int(percent(growth - ONE) / PLACES), MOST),
         "max_drawdown": deepest,
         "depth": min(int(deepest / PLACES), MOST),
         "trades": sum(each.trades for each in results),

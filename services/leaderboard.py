@@ -47,7 +47,7 @@ class Leaderboard:
     def page(self, *, limit: int, cursor: Cursor | None = None) -> Page[Leader]:
         """Return a page, the best first."""
         place = _place(cursor)
-        query = _shown().order_by(_ROW.score.desc(), _ROW.depth, _ROW.reached_at, _ROW.user_id)
+        query = _shown().order_by(_ROW.score, _ROW.depth, _ROW.reached_at, _ROW.user_id)
         with self._database.read() as connection:
             rows = connection.execute(query.offset(place).limit(limit + 1)).all()
         leaders = [_leader(row, rank) for rank, row in enumerate(rows[:limit], start=place + 1)]
@@ -80,7 +80,7 @@ def _before(mine: Any) -> Select[Any]:
     same_depth = and_(same_score, _ROW.depth == mine.depth)
     same_time = and_(same_depth, _ROW.reached_at == mine.reached_at)
     better = or_(
-        _ROW.score > mine.score,
+        _ROW.score < mine.score,
         and_(same_score, _ROW.depth < mine.depth),
         and_(same_depth, _ROW.reached_at < mine.reached_at),
         and_(same_time, _ROW.user_id < mine.user_id),

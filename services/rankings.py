@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 import models
 from models import Database
 from services.principals import Principal
-from services.tournaments import Tournament, Tournaments
+from services.tournaments import not_found, shown
 from utils import clock, json
 from utils.errors import BridgeError, NotFound
 from utils.octobot_bridge import OctoBotBridge
@@ -25,6 +25,8 @@ TOP = 25
 """Ranks that are streamed."""
 
 _ROW, _TEAM_ROW, _ENTRY, _TEAM, _USER = models.Rank, models.TeamRank, models.Participant, models.Team, models.User
+_TOURNAMENT = models.Tournament
+_COLUMNS = (_TOURNAMENT.id, _TOURNAMENT.type, _TOURNAMENT.status, _TOURNAMENT.starting_balance, _TOURNAMENT.ranked_at)
 
 
 class Placed(Message, frozen=True, kw_only=True):
@@ -88,16 +90,15 @@ class Snapshot(Message, frozen=True, kw_only=True):
 class Rankings:
     """Show rankings to whoever may see the tournament."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, tournaments: Tournaments) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge) -> None:
         self._database = database
         self._bridge = bridge.within(ENGINE_SECONDS)
-        self._tournaments = tournaments
 
     def page(
         self, principal: Principal, tournament_id: str, *, limit: int, cursor: Cursor | None = None
     ) -> Aged[Page[RankedUser]]:
         """Return a page of a ranking, the best first. :raises NotFound: `tournament_not_found`."""
-        tournament = self._tournaments.visible(principal, tournament_id)
+        tournament = self._visible(principal, tournament_id)
         ranking, stale = self._part(tournament, after=_after(cursor), limit=limit)
         return Aged(_page(self._users(tournament, ranking.rows), ranking, limit), ranking.as_of, stale)
 
@@ -105,13 +106,13 @@ class Rankings:
         self, principal: Principal, tournament_id: str, *, limit: int, cursor: Cursor | None = None
     ) -> Aged[Page[RankedTeam]]:
         """Return a page of the ranking of teams; nobody is in it where there are none."""
-        tournament = self._tournaments.visible(principal, tournament_id)
+        tournament = self._visible(principal, tournament_id)
         ranking, stale = self._part(tournament, teams=True, after=_after(cursor), limit=limit)
         return Aged(_page(self._teams(tournament, ranking.rows), ranking, limit), ranking.as_of, stale)
 
     def own(self, principal: Principal, tournament_id: str) -> Own:
         """Return how the caller stands. :raises NotFound: `not_in_tournament`, or `not_ranked_yet` before the start."""
-        tournament = self._tournaments.visible(principal, tournament_id)
+        tournament = self._visible(principal, tournament_id)
         mine = self._entry(tournament.id, _ENTRY.user_id == principal.user_id)
         ranking, _ = self._part(tournament, id=mine.id)
         teams = []
@@ -129,7 +130,7 @@ class Rankings:
 
     def history(self, principal: Principal, tournament_id: str, participant: str | None) -> list[PastRank]:
         """Return the ranks that a participant had, the caller for None, oldest first. :raises NotFound: no such one."""
-        tournament = self._tournaments.visible(principal, tournament_id)
+        tournament = self._visible(principal, tournament_id)
         chosen = _ENTRY.user_id == principal.user_id if participant is None else _ENTRY.id == participant
         entry, past = self._entry(tournament.id, chosen), models.PastRank
         query = select(past.at, past.rank, past.value).where(past.participant_id == entry.id).order_by(past.at)
@@ -146,12 +147,12 @@ class Rankings:
         with self._database.read() as connection:
             role = connection.execute(select(_USER.role).where(_USER.id == user_id)).scalar() or "user"
         caller = Principal(user_id=user_id, username="", role=role, session_id="")
-        self._tournaments.visible(caller, tournament_id)
+        self._visible(caller, tournament_id)
 
     def top(self, tournament_id: str) -> Snapshot:
         """Return the first rows, for everybody who follows them. :raises NotFound: `tournament_not_found`."""
         system = Principal(user_id="", username="", role="admin", session_id="")
-        tournament = self._tournaments.visible(system, tournament_id)
+        tournament = self._visible(system, tournament_id)
         ranking, _ = self._part(tournament, limit=TOP)
         teams = self._part(tournament, teams=True, limit=TOP)[0].rows if tournament.type == "team" else []
         return Snapshot(
@@ -163,8 +164,17 @@ class Rankings:
             as_of=ranking.as_of,
         )
 
+    def _visible(self, principal: Principal, tournament_id: str) -> Any:
+        """Return what is needed of a tournament that the caller may see; counting who is in it would take longest."""
+        query = shown(principal).where(_TOURNAMENT.id == tournament_id).with_only_columns(*_COLUMNS)
+        with self._database.read() as connection:
+            row: Any = connection.execute(query).first()
+        if row is None:
+            raise not_found()
+        return row
+
     def _part(
-        self, tournament: Tournament, *, teams: bool = False, after: int = 0, limit: int = 1, id: str | None = None
+        self, tournament: Row[Any], *, teams: bool = False, after: int = 0, limit: int = 1, id: str | None = None
     ) -> tuple[Ranking, bool]:
         """Return a part of a ranking, and whether it is older than it should be."""
         if tournament.status != "running":
@@ -176,20 +186,18 @@ class Rankings:
             # it is away, or has not come to this tournament yet
             return self._stored(tournament, teams, after, limit, id), True
 
-    def _stored(self, tournament: Tournament, teams: bool, after: int, limit: int, id: str | None) -> Ranking:
+    def _stored(self, tournament: Row[Any], teams: bool, after: int, limit: int, id: str | None) -> Ranking:
         table: type[models.Rank | models.TeamRank] = _TEAM_ROW if teams else _ROW
         key = _TEAM_ROW.team_id if teams else _ROW.participant_id
         mine = table.tournament_id == tournament.id
         wanted = key == id if id is not None else (table.rank > after) & (table.rank <= after + limit)
         query = select(table.__table__, key.label("id")).where(mine, wanted).order_by(table.rank)
-        ranked_at = select(models.Tournament.ranked_at).where(models.Tournament.id == tournament.id)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             count = connection.execute(select(func.count()).select_from(table).where(mine)).scalar_one()
-            as_of = connection.execute(ranked_at).scalar()
-        return Ranking(rows=[_row(row) for row in rows], count=count, as_of=as_of or clock.now())
+        return Ranking(rows=[_row(row) for row in rows], count=count, as_of=tournament.ranked_at or clock.now())
 
-    def _users(self, tournament: Tournament, rows: Sequence[RankRow]) -> list[RankedUser]:
+    def _users(self, tournament: Row[Any], rows: Sequence[RankRow]) -> list[RankedUser]:
         """Name participants; how they call themselves is read anew each time."""
         query = (
             select(_ENTRY.id, func.coalesce(_USER.display_name, _USER.username).label("user"), _TEAM.name.label("team"))
@@ -205,7 +213,7 @@ class Rankings:
             for row in rows
         ]
 
-    def _teams(self, tournament: Tournament, rows: Sequence[RankRow]) -> list[RankedTeam]:
+    def _teams(self, tournament: Row[Any], rows: Sequence[RankRow]) -> list[RankedTeam]:
         members = select(func.count()).select_from(_ENTRY).where(_ENTRY.team_id == _TEAM.id).scalar_subquery()
         query = select(_TEAM.id, _TEAM.name, members.label("members"))
         with self._database.read() as connection:
@@ -235,7 +243,7 @@ class Rankings:
         return row
 
 
-def _placed(row: RankRow, tournament: Tournament, members: int) -> dict[str, Any]:
+def _placed(row: RankRow, tournament: Row[Any], members: int) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "return_percent": return_percent(row.value, tournament.starting_balance * members),

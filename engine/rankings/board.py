@@ -87,7 +87,8 @@ class Board:
         """Value and rank everybody; who holds what has no price at present stands where they stood."""
         rates: dict[str, Rates] = {}
         placed: list[tuple[Place, Standing]] = []
-        for number, entrant in enumerate(self.entrants.values()):
+        # in the order of the last round, which is nearly that of this one: sorting is quick then
+        for number, entrant in enumerate(sorted(self.entrants.values(), key=lambda each: each.standing.rank)):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
             worth = _worth(entrant.owned, markets, rates)

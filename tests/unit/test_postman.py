@@ -32,6 +32,12 @@ def test_has_every_operation_but_the_streams_and_checks_each() -> None:
             "make_team",
             "join_team",
             "leave_team",
+            "list_rankings",
+            "list_team_rankings",
+            "get_rank_history",
+            "get_own_rank",
+            "list_prizes",
+            "get_own_leaderboard_row",
         }
     }
 

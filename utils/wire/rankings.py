@@ -8,7 +8,7 @@ from decimal import Decimal
 from utils.wire.base import Message, Request
 
 
-class RankRow(Message, frozen=True, kw_only=True):
+class RankRow(Message, frozen=True, kw_only=True, gc=False):
     """One row of a ranking; `id` is the participant's or the team's, `losses` are closing trades that gained nothing.
 
     `value` and `volume` are in the tournament's currency, `max_drawdown` is in percent.

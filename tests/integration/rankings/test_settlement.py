@@ -260,8 +260,8 @@ def test_all_time_entries_are_products_of_all_tournaments(database: Database, br
     set_status(database, cancelled, "cancelled")
     first, second = (_entry(database, user) for user in users)
     assert (first.tournaments, first.wins, first.podiums, first.trades) == (2, 1, 2, 2)
-    assert (first.growth, first.score, first.max_drawdown) == (Decimal("1.32"), 320_000, 0)
-    assert (second.growth, second.score, second.depth) == (Decimal("0.6"), -400_000, 500_000)
+    assert (first.growth, first.score, first.max_drawdown) == (Decimal("1.32"), -320_000, 0)
+    assert (second.growth, second.score, second.depth) == (Decimal("0.6"), 400_000, 500_000)
 
 
 def _entry(database: Database, user: str) -> Any:
