@@ -45,6 +45,9 @@ canceled, and says why in `error`. An action that does not go with its state is 
 or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
 everybody's positions are closed at the same prices.
 
+**Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
+drawdown, then by who was there first. Prizes sum to the pool; they are records of what the operator pays.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.

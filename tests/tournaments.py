@@ -53,7 +53,7 @@ def tournament(database: Database, creator: str, **changes: Any) -> str:
         "account_type": "spot",
         "currency": "USDT",
         "starting_balance": START,
-        "symbols": '["BTC/USDT","ETH/USDT","ETH/BTC","BTC/USDT:USDT"]',
+        "symbols": '["BTC/USDT", "ETH/BTC", "ETH/USDT", "BTC/USDT:USDT"]',
         "prize_pool": Decimal(1000),
         "prize_rules": encode(PrizeRules()),
         "min_participants": 1,

@@ -144,6 +144,7 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
 """What to do before, whose outcome goes into the path; the path; the body."""
 
 OWN_TESTS = {
+    ("PATCH", "/api/admin/prizes/<prize_id>"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/totp/confirm"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from utils.errors import NotFound
 from utils.wire import GetRanking, StoreRanking
@@ -15,3 +16,6 @@ def ranking(_query: GetRanking) -> NoReturn:
 
 def store(_query: StoreRanking) -> None:
     """Do nothing: nothing is followed."""
+
+
+ANSWERS: dict[type, Callable[[Any], Any]] = {GetRanking: ranking, StoreRanking: store}
