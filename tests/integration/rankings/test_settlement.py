@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 import models
 from models import Database
-from services import jobs, prizes
+from services import jobs, prizes, verification
 from services.prize_rules import PrizeRules, encode
 from tests.books import rows
 from tests.tournaments import (
@@ -262,6 +262,34 @@ def test_all_time_entries_are_products_of_all_tournaments(database: Database, br
     assert (first.tournaments, first.wins, first.podiums, first.trades) == (2, 1, 2, 2)
     assert (first.growth, first.score, first.max_drawdown) == (Decimal("1.32"), -320_000, 0)
     assert (second.growth, second.score, second.depth) == (Decimal("0.6"), 400_000, 500_000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("UPDATE tournament_ranks SET rank = 9 - rank WHERE rank > 1", "rank"),
+        ("UPDATE tournament_ranks SET value = '12345' WHERE rank = 3", "rank_value"),
+        ("DELETE FROM tournament_ranks WHERE rank = 3", "rank_value"),
+        ("UPDATE tournament_awards SET amount = '499.99' WHERE place = 1", "prizes"),
+        ("DELETE FROM tournament_awards", "prizes"),
+        ("UPDATE tournaments SET settled_at = NULL", "prizes"),
+    ],
+)
+def test_verification_finds_what_a_settlement_cannot_have_left(
+    database: Database, bridge: OctoBotBridge, fault: str, check: str
+) -> None:
+    cup(database)
+    settle(database, bridge)
+    assert _checked(database) == set()
+    with database.write() as session:
+        session.execute(text(fault))
+    assert _checked(database) == {check}
+
+
+def _checked(database: Database) -> set[str]:
+    checks = (verification.tournaments.ranks, verification.tournaments.prizes)
+    with database.snapshot() as connection:
+        return {difference.check for each in checks for difference in each(connection)}
 
 
 def _entry(database: Database, user: str) -> Any:
