@@ -64,6 +64,7 @@ async def _rounds(report: Report, url: str) -> None:
     markets = Markets([market])
     rankings = Rankings(database, markets, AccountEvents())
     first = await _timed(rankings, clock.now())
+    await rankings.stored()
     rounds = []
     for _ in range(ROUNDS):
         await market.tick()
@@ -73,7 +74,7 @@ async def _rounds(report: Report, url: str) -> None:
     await market.tick()
     await board.update(markets, clock.now())
     began = time.perf_counter()
-    await rankings._store(board, clock.now())
+    await rankings._store(board)
     stored = (time.perf_counter() - began) * 1000
     p50, base = statistics.median(wall for wall, _, _ in rounds), statistics.median(whole)
     slowest = max(wall for wall, _, _ in rounds)

@@ -176,6 +176,7 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.rankings.close()
         await self._switchboard.close()
         await self.desk.live.close()
         await self.gateway.stop()

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.equity import Rates
 from engine.holdings import Owned
@@ -47,6 +49,15 @@ class Table:
         """Return the row of a participant or team."""
         place = self._places.get(id)
         return None if place is None else self.rows[place]
+
+
+class Unstored(NamedTuple):
+    """Standings to be stored, and the tables that tell them."""
+
+    participants: list[Standing]
+    teams: list[Standing]
+    participants_as_told: Table | None
+    teams_as_told: Table | None
 
 
 class Board:
@@ -99,16 +110,25 @@ class Board:
         self._add_up_teams(moment)
         self.teams = await _table(ranked(self._teams.values()), moment)
 
-    def unstored(self) -> tuple[list[Standing], list[Standing]]:
-        """Return the participants and the teams that do not stand as they did when they were last stored."""
-        return (
-            [each.standing for each in self.entrants.values() if self._is_unstored(self.participants, each.standing)],
-            [each for each in self._teams.values() if self._is_unstored(self.teams, each)],
-        )
+    async def unstored(self) -> Unstored:
+        """Return copies of what is not as it was when it was last stored."""
+        copies: list[list[Standing]] = []
+        for table, standings in (
+            (self.participants, [each.standing for each in self.entrants.values()]),
+            (self.teams, list(self._teams.values())),
+        ):
+            copies.append([])
+            for number, standing in enumerate(standings):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                row = None if table is None else table.row(standing.id)
+                if row is not None and self._stored.get(standing.id) != row:
+                    copies[-1].append(replace(standing, tally=replace(standing.tally)))
+        return Unstored(copies[0], copies[1], self.participants, self.teams)
 
-    def mark_stored(self) -> None:
-        """Note that SQL has what the tables say."""
-        for table in (self.participants, self.teams):
+    def mark_stored(self, stored: Unstored) -> None:
+        """Note that SQL has this."""
+        for table in (stored.participants_as_told, stored.teams_as_told):
             if table is not None:
                 self._stored.update((row.id, row) for row in table.rows)
 
@@ -131,10 +151,6 @@ class Board:
         self._teams = {
             team: together(team, standings, self._teams.get(team), moment) for team, standings in members.items()
         }
-
-    def _is_unstored(self, table: Table | None, standing: Standing) -> bool:
-        row = None if table is None else table.row(standing.id)
-        return row is not None and self._stored.get(standing.id) != row
 
 
 def _worth(owned: Owned | None, markets: Markets, rates: dict[str, Rates]) -> Decimal | None:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.account_events import AccountEvents
 from engine.holdings import Holdings
 from engine.markets import Markets
-from engine.rankings.board import Board, Table
+from engine.rankings.board import Board, Table, Unstored
 from engine.rankings.records import RankingRecords, Running
 from models import Database
 from utils import clock, wire
@@ -44,6 +44,8 @@ class Rankings:
         self._changed: deque[str] = deque()
         self._round = asyncio.Lock()
         self._stored_at: dict[str, float] = {}
+        self._storing: dict[str, asyncio.Task[None]] = {}
+        """By tournament: rankings go on while they are stored."""
         events.listeners.append(self.committed)
 
     def handlers(self) -> dict[type[wire.Request], Any]:
@@ -66,9 +68,9 @@ class Rankings:
             await asyncio.sleep(max(SECONDS - (time.monotonic() - began), SECONDS / 4))
 
     async def update(self, moment: datetime) -> None:
-        """Read what has changed, value and rank everybody, and store what is due.
+        """Read what has changed, value and rank everybody, and begin to store what is due.
 
-        :raises StorageUnavailable: what could not be read or stored is due again next time.
+        :raises StorageUnavailable: what could not be read is due again next time.
         """
         async with self._round:
             await self._follow(await asyncio.to_thread(self._records.running))
@@ -77,6 +79,19 @@ class Rankings:
                 await self._read(board)
                 await board.update(self._markets, moment)
                 await self._store_when_due(board, moment)
+
+    async def stored(self) -> None:
+        """Wait until what is being stored is stored, or failed to be."""
+        await asyncio.gather(*self._storing.values())
+
+    async def close(self) -> None:
+        """Store everything: only an engine that is killed forgets what it saw last."""
+        async with self._round:
+            for board in self._boards.values():
+                try:
+                    await self._store(board)
+                except StorageUnavailable as error:
+                    _log.warning("the latest ranks are not stored: %s", error.detail)
 
     async def ranking(self, query: wire.GetRanking) -> wire.Ranking:
         """Return a part of a ranking. :raises NotFound: `not_ranked`, or `not_in_ranking` for an unknown id."""
@@ -94,8 +109,8 @@ class Rankings:
         async with self._round:
             await self._follow(await asyncio.to_thread(self._records.running))
             board = self._boards.get(query.tournament)
-            if board is not None and board.participants is not None:
-                await self._store(board, board.participants.as_of)
+            if board is not None:
+                await self._store(board)
 
     # ----------------------------------------------------------------------------------------------- one round
 
@@ -103,10 +118,10 @@ class Rankings:
         """Take up tournaments that have begun, and leave those that are over, when they are stored."""
         now = {each.id for each in running}
         for board in [each for id, each in self._boards.items() if id not in now]:
-            if board.participants is not None:
-                await self._store(board, board.participants.as_of)
+            await self._store(board)
             del self._boards[board.tournament.id]
             self._stored_at.pop(board.tournament.id, None)
+            self._storing.pop(board.tournament.id, None)
             for account in board.entrants:
                 self._followed.pop(account, None)
         for tournament in running:
@@ -148,18 +163,39 @@ class Rankings:
             board.unread.difference_update(accounts)
 
     async def _store_when_due(self, board: Board, moment: datetime) -> None:
+        """Begin to store what is due, unless that is still under way."""
+        id = board.tournament.id
+        if board.participants is None or (id in self._storing and not self._storing[id].done()):
+            return
         past = board.due_past(moment)
-        if past is not None and board.participants is not None:
-            await asyncio.to_thread(self._records.add_past, board.tournament.id, board.participants.rows, past)
-            board.mark_past(past)
-        if time.monotonic() - self._stored_at.get(board.tournament.id, 0.0) >= STORE_SECONDS:
-            await self._store(board, moment)
+        is_due = time.monotonic() - self._stored_at.get(id, 0.0) >= STORE_SECONDS
+        if past is not None or is_due:
+            unstored = await board.unstored()
+            self._storing[id] = asyncio.create_task(self._store_aside(board, unstored, past), name=f"store {id}")
 
-    async def _store(self, board: Board, at: datetime) -> None:
-        participants, teams = board.unstored()
-        await asyncio.to_thread(self._records.store, board.tournament.id, participants, teams, at)
-        board.mark_stored()
-        self._stored_at[board.tournament.id] = time.monotonic()
+    async def _store_aside(self, board: Board, unstored: Unstored, past: datetime | None) -> None:
+        try:
+            if past is not None and unstored.participants_as_told is not None:
+                rows = unstored.participants_as_told.rows
+                await asyncio.to_thread(self._records.add_past, board.tournament.id, rows, past)
+                board.mark_past(past)
+            await self._put(board, unstored)
+        except StorageUnavailable as error:
+            _log.warning("ranks of tournament %s are not stored yet: %s", board.tournament.id, error.detail)
+
+    async def _store(self, board: Board) -> None:
+        """Store a ranking now, after what is under way. :raises StorageUnavailable: it is not stored."""
+        storing = self._storing.get(board.tournament.id)
+        if storing is not None:
+            await storing
+        await self._put(board, await board.unstored())
+
+    async def _put(self, board: Board, unstored: Unstored) -> None:
+        id, told = board.tournament.id, unstored.participants_as_told
+        if told is not None and (unstored.participants or unstored.teams):
+            await asyncio.to_thread(self._records.store, id, unstored.participants, unstored.teams, told.as_of)
+            board.mark_stored(unstored)
+        self._stored_at[id] = time.monotonic()
 
 
 def _part(table: Table, query: wire.GetRanking) -> list[wire.RankRow]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -47,8 +49,10 @@ class Cup:
         self.bridge.place_order(PlaceOrder(actor=player.actor, account=player.account, ticket=ticket))
 
     def update(self, moment: datetime | None = None) -> None:
-        """Run a round."""
-        self.host.run(self.host.engine.rankings.update(moment or clock.now()))
+        """Run a round, and wait until it is stored where that is due."""
+        rankings = self.host.engine.rankings
+        self.host.run(rankings.update(moment or clock.now()))
+        self.host.run(rankings.stored())
 
     def see(self, everybody: list[Player]) -> None:
         """Run a round, and note what everybody is worth."""
@@ -170,6 +174,46 @@ def test_what_was_reached_survives_the_end_of_the_engine(cup: Cup) -> None:
     cup.update()
     assert cup.ranking() == before  # trades are not counted twice, and peaks are not forgotten
     assert before[-1].max_drawdown > 20
+
+
+def test_an_engine_that_is_stopped_forgets_nothing(cup: Cup) -> None:
+    everybody = players(cup.database, cup.id, cup.users)
+    cup.update()
+    cup.trade(everybody[0], "buy", "0.1")
+    for price in (80_000, 50_000):
+        cup.put({BTC: price})
+        cup.update()
+    stored = {row.participant_id: row.max_drawdown for row in rows(cup.database, models.Rank)}
+    assert set(stored.values()) == {ZERO}  # it is not due yet
+    cup.host.stop()
+    fallen = {row.participant_id: row.max_drawdown for row in rows(cup.database, models.Rank)}
+    assert fallen[everybody[0].id] > 20
+    cup.host.start()
+
+
+def test_rankings_go_on_while_they_are_stored(cup: Cup, monkeypatch: pytest.MonkeyPatch) -> None:
+    everybody = players(cup.database, cup.id, cup.users)
+    rankings, held = cup.host.engine.rankings, threading.Event()
+    store = rankings._records.store
+
+    def slow(*args: Any) -> None:
+        assert held.wait(20)
+        store(*args)
+
+    monkeypatch.setattr(rankings._records, "store", slow)
+    cup.host.run(rankings.update(clock.now()))
+    cup.trade(everybody[1], "buy", "0.1")
+    cup.put({BTC: 60_000})
+    cup.host.run(rankings.update(clock.now()))
+    assert cup.ranking()[0].id == everybody[1].id
+    assert rows(cup.database, models.Rank) == []
+    held.set()
+    cup.host.run(rankings.stored())
+    values = {row.participant_id: row.value for row in rows(cup.database, models.Rank)}
+    assert values[everybody[1].id] == START  # as it was when storing began, and no mixture
+    cup.bridge.store_ranking(cup.id)
+    values = {row.participant_id: row.value for row in rows(cup.database, models.Rank)}
+    assert values[everybody[1].id] > START
 
 
 def test_a_tournament_that_ends_is_stored_and_left(cup: Cup) -> None:
