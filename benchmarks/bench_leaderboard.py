@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, select, update
 
 from benchmarks.load import Client, times
 from benchmarks.report import Report, percentile
@@ -25,7 +25,7 @@ from engine.equity import Rates
 from engine.holdings import Holdings
 from engine.markets import Markets
 from engine.rankings.rankings import Rankings
-from models import Account, Balance, Database, LeaderboardEntry, Participant, Tournament, User
+from models import Account, Balance, Database, LeaderboardEntry, Participant, PastRank, Rank, Tournament, User
 from services.prize_rules import PrizeRules, encode
 from utils import clock
 from utils.ids import new_id
@@ -34,8 +34,8 @@ PARTICIPANTS = 10_000
 ROUNDS = 10
 READS = 200
 PASSWORD = "a-long-lovely-day"
-START_SECONDS = 30.0
-WATCHED_SECONDS = 10.0
+START_SECONDS = 60.0
+WATCHED_SECONDS = 12.0
 HELD = (("USDT", 9_000, 1), ("BTC", 1_000, 10_000), ("ETH", 1_000, 1_000), ("SOL", 1_000, 100))
 """What everybody holds: a currency, and at most so many parts of one."""
 
@@ -51,7 +51,7 @@ def main() -> Report:
         asyncio.run(_rounds(report, url))
         with product(folder, RATE_LIMIT_ENABLED="false") as server:
             client = Client(server.port, _sign_in(server.port, url, tournament))
-            _reads(report, client, tournament)
+            _reads(report, client, url, tournament)
             _engine(report, server.part("engine"), url, tournament)
     return report
 
@@ -85,6 +85,10 @@ async def _rounds(report: Report, url: str) -> None:
     report.add("  the loop held at most, p50", statistics.median(held for _, _, held in rounds), "ms")
     report.add("storing all of them, every ten seconds", stored, "ms")
     report.add("the first update after a start", first[0], "ms")
+    with database.write() as session:  # the product begins as this process did
+        for table in (PastRank, Rank):
+            session.execute(delete(table))
+        session.execute(update(Tournament).values(ranked_at=None))
     database.close()
 
 
@@ -120,13 +124,9 @@ def _everything(database: Database, market: LocalMarket) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _reads(report: Report, client: Client, tournament: str) -> None:
+def _reads(report: Report, client: Client, url: str, tournament: str) -> None:
     ranking = f"/api/tournaments/{tournament}/rankings"
-    deadline = time.monotonic() + START_SECONDS
-    while client.ask("GET", f"{ranking}?limit=1")["stale"]:
-        if time.monotonic() > deadline:
-            raise RuntimeError("the engine does not rank")
-        time.sleep(0.1)
+    _await_first(url, tournament)
     ages: list[float] = []
 
     def page() -> None:
@@ -153,8 +153,27 @@ def _reads(report: Report, client: Client, tournament: str) -> None:
     ):
         p50 = percentile(times(lambda path=path: client.ask("GET", path), READS), 50)  # type: ignore[misc]
         report.add(f"{what}, p50", p50, "ms", ratio=p50 / base, goal="≤ 20 ms", met=p50 <= 20)
+    until = time.monotonic() + WATCHED_SECONDS  # all of them are stored once at least meanwhile
+    while time.monotonic() < until:
+        page()
+        time.sleep(0.05)
+    report.add("how old a ranking is when it is told, p50", percentile(ages, 50), "s")
     oldest = max(ages)
-    report.add("the oldest ranking that was told", oldest, "s", goal="≤ 2 s", met=oldest <= 2)
+    report.add("how old a ranking is when it is told, at most", oldest, "s", goal="≤ 2 s", met=oldest <= 2)
+
+
+def _await_first(url: str, tournament: str) -> None:
+    """Wait until the engine has read, ranked and stored everybody for the first time."""
+    database, deadline = Database(url, pool_size=1), time.monotonic() + START_SECONDS
+    stored = select(Tournament.ranked_at).where(Tournament.id == tournament)
+    while True:
+        with database.read() as connection:
+            if connection.execute(stored).scalar() is not None:
+                break
+        if time.monotonic() > deadline:
+            raise RuntimeError("the engine does not rank")
+        time.sleep(0.2)
+    database.close()
 
 
 def _engine(report: Report, engine: int, url: str, tournament: str) -> None:

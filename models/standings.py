@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from itertools import batched
 from typing import Any, NamedTuple
@@ -60,7 +61,8 @@ def put_standings(
     standings: Iterable[Standing],
 ) -> None:
     """Store how participants or teams stand, in the place of what was stored before."""
-    rows = [_row(table, tournament_id, each) for each in standings]
+    moment = now()
+    rows = [_row(table, tournament_id, each, moment) for each in standings]
     insert = database.insert(table)
     others = [column.name for column in table.__table__.columns if column.name != _KEYS[table]]
     statement = insert.on_conflict_do_update(
@@ -109,7 +111,7 @@ def _quote(symbol: str) -> str:
     return symbol.partition("/")[2].partition(":")[0]
 
 
-def _row(table: type[Rank | TeamRank], tournament_id: str, standing: Standing) -> dict[str, Any]:
+def _row(table: type[Rank | TeamRank], tournament_id: str, standing: Standing, moment: datetime) -> dict[str, Any]:
     tally = standing.tally
     row = {
         _KEYS[table]: standing.id,
@@ -123,6 +125,6 @@ def _row(table: type[Rank | TeamRank], tournament_id: str, standing: Standing) -
         "losses": tally.losses,
         "volume": tally.volume,
         "reached_at": standing.reached_at,
-        "updated_at": now(),
+        "updated_at": moment,
     }
     return row | ({"last_trade_id": tally.last_trade_id} if table is Rank else {})
