@@ -17,6 +17,8 @@ __all__ = ["Settings", "SettingsError"]
 DEMO = "demo"
 """The exchange that every installation has."""
 
+UNSET = Path()
+
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
 
@@ -38,6 +40,8 @@ class Settings:
     streams: int = 15_000
     streams_per_user: int = 50
     data_dir: Path = Path("var")
+    octobot_home: Path = UNSET
+    octobot_autostart: bool = False
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
@@ -80,10 +84,25 @@ class Settings:
     log_format: str = "text"
     debug: bool = False
 
+    def __post_init__(self) -> None:
+        """Keep the operator's bot in the data directory unless another folder is named."""
+        if self.octobot_home == UNSET:
+            object.__setattr__(self, "octobot_home", self.data_dir / "octobot")
+
     @property
     def engine_socket(self) -> Path:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
+
+    @property
+    def bot_socket(self) -> Path:
+        """Return the path of the bot's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "bot.sock"
+
+    @property
+    def bot_last_words(self) -> Path:
+        """Return the file in which a bot that fails leaves why."""
+        return self.data_dir / "bot.failure"
 
     @property
     def streamer_socket(self) -> Path:
@@ -111,6 +130,8 @@ class Settings:
             streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
             streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
+            octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
+            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),

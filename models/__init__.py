@@ -4,6 +4,7 @@ from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.backtests import BacktestRun
 from models.base import Base
+from models.bot_config import BotConfigChange
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
@@ -36,6 +37,7 @@ __all__ = [
     "BacktestRun",
     "Balance",
     "Base",
+    "BotConfigChange",
     "Credential",
     "Database",
     "EquitySample",

@@ -58,6 +58,7 @@ PATH_VALUES = {
     "name": "init.js",
     "order_id": "{{orderId}}",
     "prize_id": "{{$guid}}",
+    "profile_id": "default",
     "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
@@ -65,6 +66,7 @@ PATH_VALUES = {
     "strategy_name": "{{strategyName}}",
     "symbol": "BTC-USDT",
     "tournament_id": "{{$guid}}",
+    "tentacle_name": "GridTradingMode",
     "user_id": "{{userId}}",
 }
 FUTURES = {"set_leverage"}
@@ -77,7 +79,7 @@ QUERY_VALUES = {
     "scope": "user",
     "account": "{{accountId}}",
 }
-HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
+HEADER_VALUES = {"Idempotency-Key": "{{$guid}}", "If-Match": "*"}
 BODIES: dict[str, dict[str, Any]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},

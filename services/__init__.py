@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
@@ -18,6 +19,8 @@ from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.awards import Awards
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -36,6 +39,7 @@ from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.participation import Participation
@@ -66,6 +70,8 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
 from utils.smtp import Mailer
@@ -87,6 +93,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -116,6 +123,11 @@ class Services:
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -159,6 +171,7 @@ class WorkerServices:
     prizes: Prizes
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -180,6 +193,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, OctoBotBridge(UnixTransport(settings.engine_socket)), want_settlement),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -234,6 +248,15 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     strategies = Strategies(database, bridge, performances)
     tournaments = Tournaments(database)
     rankings = Rankings(database, bridge)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -252,6 +275,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
@@ -282,7 +306,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts, rankings),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),

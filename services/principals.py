@@ -41,6 +41,8 @@ ROLES: dict[str, frozenset[str]] = {
         "all_tournaments:write",
         "prizes:read",
         "prizes:write",
+        "bot:read",
+        "bot:write",
         "config:read",
         "config:write",
         "gateway:write",

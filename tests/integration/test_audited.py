@@ -27,9 +27,9 @@ CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/n
 
 LOOKED_AT_ELSEWHERE = {
     *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway", "/api/tournaments"),
-    "/api/notifications/email",
+    *("/api/notifications/email", "/api/config", "/api/bot"),
 }
-"""Routes that need an exchange, a strategy, a worker or a tournament; their own tests look at their rows."""
+"""Routes that need an exchange, a strategy, a worker, a bot or a tournament; their own tests look at their rows."""
 
 LIMIT = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}
 MARKET = {"symbol": SYMBOL, "side": "buy", "amount": "0.001"}
