@@ -155,7 +155,7 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
     assert row.status == "finished"
     assert differences(stage.database) == []
     [told] = [each for each in stage.ok(ben, "GET", "/api/notifications") if each["kind"] == "tournament"]
-    assert told["payload"]["value"] == str(stage.entry(ben).final_value)
+    assert Decimal(told["payload"]["value"]) == stage.entry(ben).final_value
 
 
 def test_dust_is_sold_too(stage: Stage, ann: SignedIn) -> None:
