@@ -6,8 +6,16 @@ from flask import Response
 
 from api.blueprint import ENGINE, Blueprint
 from api.handover import hand_over, hand_over_socket
-from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, TicketQuery, resumed
-from utils.follow import FollowAccounts, FollowCandles, FollowPrices
+from api.schemas.streams import (
+    AccountsQuery,
+    CandlesQuery,
+    PricesQuery,
+    RankingQuery,
+    ResumeHeaders,
+    TicketQuery,
+    resumed,
+)
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, FollowRanking
 
 blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off, and WebSockets")
 
@@ -37,6 +45,16 @@ id: 41
 id: 42
 event: balance
 data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+"""
+_RANKING = """\
+retry: 2000
+
+id: 1795175285001
+event: ranking
+data: {"tournament":"01a1f8c8-ff81-7a10-9b3e-0d6f2c8a4e71","status":"running","participants":200,"rankings":[\
+{"rank":1,"return_percent":"12.5","value":"11250","trades":4,"win_rate":"50","volume":"24000","max_drawdown":"3.25",\
+"participant":"01a1f8c8-ff84-7b21-8c3d-4e5f6a7b8c9d","user":"Ada","team":null}],"teams":[],\
+"as_of":"2026-11-20T12:00:05.586272Z"}
 """
 
 
@@ -77,6 +95,18 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position` and `strategy` events.
 
     Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
+    """
+    return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/api/stream/rankings", permission="tournaments:read", errors=(404, *ERRORS), takes_ticket=True)
+@blueprint.arguments(RankingQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_RANKING)})
+def stream_rankings(query: FollowRanking, headers: dict[str, int]) -> Response:
+    """Stream the first 25 ranks of a tournament, and of its teams: a `ranking` event now and whenever they change.
+
+    Each event is the whole of it, so there is nothing to make up for. Ask for one's own rank with `/me`.
     """
     return hand_over(resumed(query, headers))
 

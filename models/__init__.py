@@ -25,6 +25,7 @@ from models.notifications import (
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
+from models.tournaments import Award, LeaderboardEntry, Participant, PastRank, Rank, Team, TeamRank, Tournament
 from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Announcement",
     "ApiKey",
     "AuditEntry",
+    "Award",
     "BacktestRun",
     "Balance",
     "Base",
@@ -45,6 +47,7 @@ __all__ = [
     "Installation",
     "Job",
     "KillSwitch",
+    "LeaderboardEntry",
     "Lease",
     "LedgerEntry",
     "MailAddress",
@@ -53,8 +56,11 @@ __all__ = [
     "NotificationCursor",
     "NotificationSetting",
     "Order",
+    "Participant",
+    "PastRank",
     "Position",
     "PriceAlert",
+    "Rank",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -64,6 +70,9 @@ __all__ = [
     "Strategy",
     "StrategyLogEntry",
     "StreamTicket",
+    "Team",
+    "TeamRank",
+    "Tournament",
     "Trade",
     "User",
     "UserSettings",

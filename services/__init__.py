@@ -17,6 +17,7 @@ from services.alerts import Alerts, AlertWatch
 from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.awards import Awards
 from services.backtests import Backtests
 from services.bot import Bot
 from services.bot_records import BotRecords
@@ -30,6 +31,7 @@ from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
+from services.leaderboard import Leaderboard
 from services.leases import Leases
 from services.logs import Logs
 from services.mail import Mails
@@ -40,11 +42,14 @@ from services.notifications import EventReader, Notifications
 from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
+from services.participation import Participation
 from services.passwords import Passwords
 from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
+from services.prizes import Prizes, want_settlement
+from services.rankings import Rankings
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -56,6 +61,10 @@ from services.strategy_holdings import StrategyHoldings
 from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
+from services.tournament_changes import TournamentChanges
+from services.tournament_end import TournamentEnd
+from services.tournament_moves import TournamentSchedule
+from services.tournaments import Tournaments
 from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
@@ -98,6 +107,12 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     backtests: Backtests
+    tournaments: Tournaments
+    tournament_changes: TournamentChanges
+    rankings: Rankings
+    leaderboard: Leaderboard
+    awards: Awards
+    participation: Participation
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -133,6 +148,7 @@ class StreamServices:
     api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
+    rankings: Rankings
     market: Market
     account_events: AccountEvents
     close: Callable[[], None]
@@ -152,6 +168,9 @@ class WorkerServices:
     mail_addresses: MailAddresses
     announcements: Announcements
     alert_watch: AlertWatch
+    prizes: Prizes
+    tournament_schedule: TournamentSchedule
+    tournament_end: TournamentEnd
     bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
@@ -171,6 +190,9 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         mail_addresses=MailAddresses(database, _mailer(settings)),
         announcements=Announcements(database, Idempotency(database)),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        prizes=Prizes(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        tournament_schedule=TournamentSchedule(database),
+        tournament_end=TournamentEnd(database, OctoBotBridge(UnixTransport(settings.engine_socket)), want_settlement),
         bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
@@ -192,11 +214,13 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    rankings = Rankings(database, bridge)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database)),
+        streams=Streams(bridge, Accounts(database), rankings),
+        rankings=rankings,
         market=Market(bridge),
         account_events=AccountEvents(database),
         close=database.close,
@@ -222,6 +246,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    tournaments = Tournaments(database)
+    rankings = Rankings(database, bridge)
     home = Home(settings.octobot_home)
     bot = Bot(
         database,
@@ -265,6 +291,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
         backtests=Backtests(database, bridge, idempotency),
+        tournaments=tournaments,
+        rankings=rankings,
+        leaderboard=Leaderboard(database),
+        awards=Awards(database, tournaments),
+        tournament_changes=TournamentChanges(database, bridge, idempotency),
+        participation=Participation(database, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
@@ -272,7 +304,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         mail_addresses=MailAddresses(database, _mailer(settings)),
         announcements=Announcements(database, idempotency),
         alerts=Alerts(database, bridge, idempotency),
-        streams=Streams(bridge, accounts),
+        streams=Streams(bridge, accounts, rankings),
         streamer=streamer,
         bot=bot,
         configurations=Configurations(settings, bridge, home),

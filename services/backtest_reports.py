@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from services import returns
 from services.returns import Point
 from utils.backtests import Played, PlayedTrade, Worth
-from utils.money import ZERO, plain
+from utils.money import ZERO, percent, plain
 from utils.wire import Message
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def report_of(played: Played, frame: timedelta, run: BacktestRun) -> Report:
         realized_pnl=sum((each.realized_pnl or ZERO for each in played.trades), ZERO),
         fees=sum((each.fee for each in played.trades), ZERO),
         closed_trades=len(gains),
-        win_rate=returns.percent(Decimal(wins) / len(gains)) if gains else None,
+        win_rate=percent(Decimal(wins) / len(gains)) if gains else None,
         ratio_interval_seconds=int(step.total_seconds()),
         holdings=played.holdings,
         trades=played.trades,
@@ -101,7 +101,7 @@ def _outcome(values: Sequence[tuple[datetime, Decimal]], step: timedelta) -> Out
     return Outcome(
         ending_value=last,
         profit=last - first,
-        profit_percent=returns.percent((last - first) / first) if first > 0 else None,
+        profit_percent=percent((last - first) / first) if first > 0 else None,
         max_drawdown=returns.max_drawdown(index),
         sharpe_ratio=ratios.sharpe,
         sortino_ratio=ratios.sortino,

@@ -6,8 +6,9 @@ import re
 
 from services.accounts import Accounts
 from services.market import symbol_of, timeframe_of
+from services.rankings import Rankings
 from utils.errors import FieldError, Refused
-from utils.follow import FollowAccounts, FollowCandles, FollowPrices, OpenSocket, Wish
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, FollowRanking, OpenSocket, Wish
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import GetCandles
 
@@ -18,26 +19,31 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 MARKET = "market:read"
 ACCOUNTS = "streams:read"
+TOURNAMENTS = "tournaments:read"
 
 
 def permission_for(wish: Wish | OpenSocket) -> str:
     """Return what a caller must hold for `wish`."""
     if isinstance(wish, OpenSocket):
         return MARKET if wish.kind == "market" else ACCOUNTS
+    if isinstance(wish, FollowRanking):
+        return TOURNAMENTS
     return ACCOUNTS if isinstance(wish, FollowAccounts) else MARKET
 
 
 class Streams:
     """Tell whether there is what somebody wants to follow, and whether it is theirs."""
 
-    def __init__(self, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    def __init__(self, bridge: OctoBotBridge, accounts: Accounts, rankings: Rankings) -> None:
         self._bridge = bridge
         self._accounts = accounts
+        self._rankings = rankings
 
     def check(self, user_id: str, wish: Wish) -> None:
         """Let a user, who has the permission, follow `wish`, or refuse it.
 
-        :raises NotFound: unknown exchange, symbol or account. :raises Refused: the exchange has no such candles.
+        :raises NotFound: unknown exchange, symbol, account or tournament.
+        :raises Refused: the exchange has no such candles.
         :raises EngineUnavailable: it cannot be told now.
         """
         if isinstance(wish, FollowPrices):
@@ -46,6 +52,8 @@ class Streams:
             self._bridge.candles(
                 GetCandles(exchange=wish.exchange, symbol=wish.symbol, timeframe=wish.timeframe, limit=2)
             )
+        elif isinstance(wish, FollowRanking):
+            self._rankings.check(user_id, wish.tournament)
         elif wish.account is not None:
             self._accounts.check_owner(user_id, wish.account)
 
@@ -73,6 +81,13 @@ def account_wish(account: str | None, since_id: int | None = None) -> FollowAcco
     if account is not None and not _IDENTIFIER.fullmatch(account):
         raise _refused("account", "invalid", "This is no id of an account.")
     return FollowAccounts(account=account, since_id=since_id)
+
+
+def ranking_wish(tournament: str, since_id: int | None = None) -> FollowRanking:
+    """Return the wish for a ranking. :raises Refused: the id is malformed."""
+    if not _IDENTIFIER.fullmatch(tournament):
+        raise _refused("tournament", "invalid", "This is no id of a tournament.")
+    return FollowRanking(tournament=tournament, since_id=since_id)
 
 
 def _symbol(text: str, field: str) -> str:

@@ -11,7 +11,7 @@ from services.streams import account_wish, candle_wish, price_wish
 from streaming import events
 from utils import json
 from utils.errors import FieldError, Malformed, Refused, TradingError
-from utils.follow import FollowAccounts, FollowPrices, Wish
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, FollowRanking, Wish
 
 MAX_ACTION = 16 * 1024
 CHANNELS = {"market": ("prices", "candles"), "account": ("account",)}
@@ -105,10 +105,12 @@ def content(channel: str, wishes: list[Wish]) -> dict[str, Any]:
     first = wishes[0]
     if isinstance(first, FollowAccounts):
         return {"channel": channel, "account": first.account}
+    if isinstance(first, FollowRanking):
+        return {"channel": channel, "tournament": first.tournament}
     said: dict[str, Any] = {"channel": channel, "exchange": first.exchange}
     if isinstance(first, FollowPrices):
         return {**said, "symbols": first.symbols}
-    symbols = [wish.symbol for wish in wishes if not isinstance(wish, FollowPrices | FollowAccounts)]
+    symbols = [wish.symbol for wish in wishes if isinstance(wish, FollowCandles)]
     return {**said, "timeframe": first.timeframe, "symbols": symbols}
 
 

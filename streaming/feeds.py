@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streaming.accounts import AccountFeed
 from streaming.candles import CandleFeed
 from streaming.prices import PriceFeed
+from streaming.rankings import RankingFeed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Feeds:
     prices: dict[str, PriceFeed]
     candles: CandleFeed
     accounts: AccountFeed
+    rankings: RankingFeed
     follow: Callable[[str], None]
     """Begin to follow an exchange."""
 
@@ -29,4 +31,9 @@ class Feeds:
     def topics(self) -> dict[str, int]:
         """Return how many topics have subscribers, by channel."""
         prices = sum(len(feed.topics) + bool(feed.everything) for feed in self.prices.values())
-        return {"prices": prices, "candles": len(self.candles.topics), "account": len(self.accounts.followings)}
+        return {
+            "prices": prices,
+            "candles": len(self.candles.topics),
+            "account": len(self.accounts.followings),
+            "rankings": len(self.rankings.topics),
+        }

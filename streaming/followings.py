@@ -10,7 +10,8 @@ from streaming.candles import CandleFollowing
 from streaming.client import Client, Following
 from streaming.feeds import Feeds
 from streaming.prices import PriceFollowing
-from utils.follow import FollowCandles, FollowPrices, Wish
+from streaming.rankings import RankingFollowing
+from utils.follow import FollowCandles, FollowPrices, FollowRanking, Wish
 
 Key = tuple[str, ...]
 
@@ -29,6 +30,8 @@ def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     if isinstance(wish, FollowCandles):
         feeds.prices_of(wish.exchange)  # they tell which candles have moved
         return CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
+    if isinstance(wish, FollowRanking):
+        return RankingFollowing(feeds.rankings, client, wish.tournament, wish.since_id)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
 
 
@@ -38,7 +41,7 @@ def key_of(wish: Wish) -> Key:
         return ("prices", wish.exchange)
     if isinstance(wish, FollowCandles):
         return ("candles", wish.exchange, wish.symbol, wish.timeframe)
-    return ("account",)
+    return ("ranking", wish.tournament) if isinstance(wish, FollowRanking) else ("account",)
 
 
 def markets(wish: FollowPrices) -> frozenset[str] | None:

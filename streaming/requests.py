@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from services.market import DEFAULT_EXCHANGE
-from services.streams import account_wish, candle_wish, price_wish
+from services.streams import account_wish, candle_wish, price_wish, ranking_wish
 from utils.bearer import bearer_token
 from utils.errors import FieldError, Malformed, NotFound, Refused, Unauthenticated
 from utils.follow import OpenSocket, Wish
@@ -18,6 +18,7 @@ _KNOWN = {
     "/api/stream/prices": frozenset({"symbols", "exchange"}),
     "/api/stream/candles": frozenset({"symbol", "timeframe", "exchange"}),
     "/api/stream/account": frozenset({"account"}),
+    "/api/stream/rankings": frozenset({"tournament"}),
 }
 _SOCKETS = {"/ws/market", "/ws/account"}
 
@@ -73,6 +74,10 @@ class StreamRequest:
         since = self._since(query)
         if self.path == "/api/stream/account":
             return account_wish(query.get("account"), since)
+        if self.path == "/api/stream/rankings":
+            if "tournament" not in query:
+                raise _refused("tournament", "required", "Missing data for required field.")
+            return ranking_wish(query["tournament"], since)
         exchange = query.get("exchange", DEFAULT_EXCHANGE)
         if self.path == "/api/stream/prices":
             named = query.get("symbols")

@@ -22,6 +22,7 @@ from streaming.handoff import Handoff
 from streaming.hub import Hub
 from streaming.listener import Listener
 from streaming.prices import PriceFeed
+from streaming.rankings import RankingFeed
 from streaming.readers import Readers
 from streaming.requests import StreamRequest
 from streaming.sse import SseClient
@@ -59,7 +60,8 @@ class Streamer:
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
         candles = CandleFeed(self.hub, (), services.market.candle_rows)
         accounts = AccountFeed(self.hub, services.account_events, self._log_readers)
-        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, follow=self._follow)
+        rankings = RankingFeed(self.hub, services.rankings.top)
+        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, rankings=rankings, follow=self._follow)
         self._subscriptions: dict[str, Subscription] = {}
         self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self.hub.tasks)
         self._listener = Listener(self._open, self._origins, self.hub.tasks)
@@ -71,6 +73,7 @@ class Streamer:
         for exchange in self._settings.exchanges:
             self._follow(exchange)
         self._subscribe(self.feeds.accounts)
+        self._spawn(self.feeds.rankings.run(), "rankings")
         self._spawn(self.hub.run(), "clients")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
@@ -93,6 +96,7 @@ class Streamer:
         self._door_readers.close()
         self._log_readers.close()
         self.feeds.candles.close()
+        self.feeds.rankings.close()
         self._services.close()
 
     def status(self) -> StreamerStatus:

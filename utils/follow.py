@@ -35,7 +35,14 @@ class FollowAccounts(Follow, frozen=True, kw_only=True):
     since_id: int | None = None
 
 
-Wish = FollowPrices | FollowCandles | FollowAccounts
+class FollowRanking(Follow, frozen=True, kw_only=True):
+    """Server-sent events with the first ranks of a tournament; ids are moments, in epoch milliseconds."""
+
+    tournament: str
+    since_id: int | None = None
+
+
+Wish = FollowPrices | FollowCandles | FollowAccounts | FollowRanking
 """What may be followed, over server-sent events and over a WebSocket."""
 
 
