@@ -60,7 +60,7 @@ def _inputs(tentacle: Any, config: dict[str, Any], setup: Any) -> list[dict[str,
     try:
         settings = tentacles_api.get_tentacle_config(setup, tentacle)
         tentacle.create_local_instance(config, setup, settings).init_user_inputs(inputs)
-    except Exception:  # noqa: BLE001 - foreign code
+    except Exception:
         return []
     return [each.to_dict() for each in inputs.values()]
 

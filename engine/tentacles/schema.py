@@ -39,9 +39,9 @@ def _property(inputs: list[dict[str, Any]], one: dict[str, Any], path: tuple[str
     schema = dict(_TYPES[kind])
     if one["title"]:
         schema["title"] = str(one["title"])
-    for name, limit in (("minimum", one["min_val"]), ("maximum", one["max_val"])):
-        if kind in {"int", "float"} and isinstance(limit, int | float):
-            schema[name] = limit
+    if kind in {"int", "float"}:
+        limits = {"minimum": one["min_val"], "maximum": one["max_val"]}
+        schema |= {name: limit for name, limit in limits.items() if isinstance(limit, int | float)}
     if one["options"]:
         schema["description"] = f"One of: {', '.join(str(each) for each in one['options'])}."
     # a tentacle that names itself as its own parent would have no end
