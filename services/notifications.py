@@ -1,4 +1,4 @@
-"""Notifications: what users are told in the application and by webhooks, each thing once."""
+"""Notifications: what users are told in the application, by webhooks and by e-mail, each thing once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database, Event, EventCounter, NotificationCursor
-from services import audit
+from services import audit, mail
 from services.audit import Origin
 from services.principals import Principal
 from services.webhooks import send
@@ -21,7 +21,7 @@ from utils import clock, ids, json
 from utils.pages import Cursor, Page
 from utils.wire import Message
 
-Kind = Literal["fill", "rejection", "strategy_error", "tournament", "price_alert"]
+Kind = Literal["fill", "rejection", "strategy_error", "tournament", "price_alert", "announcement"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KEEP = timedelta(days=30)
 """How long notifications are kept, read or not."""
@@ -51,6 +51,7 @@ class Ways(Message, frozen=True, kw_only=True):
     kind: Kind
     in_app: bool = True
     webhook: bool = True
+    email: bool = False
 
 
 class Told(NamedTuple):
@@ -69,17 +70,19 @@ def notify(session: Session, user_id: str, told: Told) -> None:
 def notify_all(session: Session, news: Sequence[tuple[str, Told]]) -> None:
     """Tell users something each, in the ways they chose, if the transaction of `session` commits."""
     setting = models.NotificationSetting
-    chosen = select(setting.user_id, setting.kind, setting.in_app, setting.webhook)
+    chosen = select(setting.user_id, setting.kind, setting.in_app, setting.webhook, setting.email)
     chosen = chosen.where(setting.user_id.in_({user_id for user_id, _ in news}))
-    ways = {(row.user_id, row.kind): (row.in_app, row.webhook) for row in session.execute(chosen)}
+    ways = {(row.user_id, row.kind): row for row in session.execute(chosen)}
     rows, sent = [], []
     for user_id, told in news:
-        in_app, webhook = ways.get((user_id, told.kind), (True, True))
+        way = ways.get((user_id, told.kind)) or Ways(kind=told.kind)
         row = {"id": ids.new_id(), "kind": told.kind, "title": told.title[:200], "created_at": clock.now()}
-        if in_app:
+        if way.in_app:
             rows.append({**row, "user_id": user_id, "payload": json.dumps(told.payload).decode()})
-        if webhook:
+        if way.webhook:
             sent.append((user_id, told.kind, {**row, "payload": told.payload}))
+        if way.email:
+            mail.send(session, user_id, told.kind, told.title, str(told.payload.get("message", "")))
     if rows:
         session.connection().execute(insert(_ROW), rows)
     if sent:
@@ -127,7 +130,8 @@ class Notifications:
     def ways(self, principal: Principal) -> builtins.list[Ways]:
         """Return how the caller is told of each kind of thing."""
         setting = models.NotificationSetting
-        query = select(setting.kind, setting.in_app, setting.webhook).where(setting.user_id == principal.user_id)
+        query = select(setting.kind, setting.in_app, setting.webhook, setting.email)
+        query = query.where(setting.user_id == principal.user_id)
         with self._database.read() as connection:
             chosen = {row.kind: Ways(**row._mapping) for row in connection.execute(query)}
         return [chosen.get(kind, Ways(kind=kind)) for kind in KINDS]
@@ -136,7 +140,7 @@ class Notifications:
         """Choose how the caller is told of some kinds of things, the last word on each; others stay as they are."""
         with self._database.write() as session:
             for ways in wanted:
-                chosen = {"in_app": ways.in_app, "webhook": ways.webhook}
+                chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email}
                 row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
                 statement = self._database.insert(models.NotificationSetting).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))

@@ -204,13 +204,16 @@ class _JsonFormatter(_Formatter):
         return self._masker.is_harmless("\n".join((message, *map(str, fields.values()))))
 
 
-def configure(settings: Settings, process: str) -> None:
+def configure(settings: Settings, process: str, *, secrets: Iterable[str] = (), octobot: bool = False) -> None:
     """Send all logging of this process to stderr and to the installation's files; `process` names it in every line.
 
     May be called again.
+
+    :param secrets: what has to be masked besides the secrets among the settings.
+    :param octobot: let OctoBot tell all it does, not its warnings alone.
     """
     form: Callable[[str, Masker], _Formatter] = _JsonFormatter if settings.log_format == "json" else _TextFormatter
-    masker = Masker(_secrets(settings))
+    masker = Masker([*_secrets(settings), *secrets])
     stderr, file = _handler(), _FileHandler(LogFile(settings.log_dir))
     stderr.setFormatter(form(process, masker))
     file.setFormatter(_JsonFormatter(process, masker))
@@ -218,7 +221,8 @@ def configure(settings: Settings, process: str) -> None:
     for old in root.handlers[:]:
         root.removeHandler(old)
     for handler in (stderr, file):
-        handler.addFilter(_is_worth_it)
+        if not octobot:
+            handler.addFilter(_is_worth_it)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)
