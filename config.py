@@ -71,6 +71,7 @@ class Settings:
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
     web_threads: int = 16
+    web_nice: int = 5
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
@@ -161,6 +162,7 @@ class Settings:
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
+            web_nice=reader.integer("WEB_NICE", 5, low=0, high=19),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),

@@ -129,6 +129,8 @@ class Jobs:
         )
         # looking costs no transaction that writes, and most often there is nothing to do
         with self._database.read() as connection:
+            if connection.execute(select(Job.id).where(due).limit(1)).first() is None:
+                return []
             queries = [_next(kind, due, moment).limit(most) for kind, most in kinds.items() if most > 0]
             wanted = [chosen for query in queries if (chosen := connection.execute(query).scalars().all())]
         if not wanted:

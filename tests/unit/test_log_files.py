@@ -34,6 +34,16 @@ def test_the_ring_is_bounded_and_closed_to_others(tmp_path: Path) -> None:
     assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_file_is_put_aside_in_time_by_what_its_process_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "CHECK_SECONDS", 3600.0)
+    file = LogFile(tmp_path)
+    for _ in range(200):
+        file.write(b"a line of twenty-odd bytes\n")
+    assert max(each.stat().st_size for each in tmp_path.glob("*.jsonl")) < 1100
+
+
 def test_writers_at_once_lose_and_mix_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_files, "FILE_BYTES", 8000)  # all lines fit into the ring
     files = [LogFile(tmp_path) for _ in range(2)]  # as of two processes
