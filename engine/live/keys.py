@@ -32,6 +32,7 @@ class Keys:
         self._verified = False
         self._known: Any = None
         """The version of the keys of which it is known whose they are."""
+        self._asking: asyncio.Task[None] | None = None
         self.foreign = False
         """Whether they are those of another account at the exchange."""
 
@@ -68,11 +69,23 @@ class Keys:
     async def identify(self, trader: LiveTrader) -> None:
         """Ask whose the keys are when they are new; the first ones tell whose the account is.
 
+        It is asked once for all who want to know: the answer is dear in the exchange's limits.
+
         :raises Unreachable: the exchange does not tell.
         """
+        while self._known != self._version:
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._ask(trader), name=f"keys of {self._account_id}")
+                self._asking.add_done_callback(self._asked)
+            await asyncio.shield(self._asking)
+
+    def _asked(self, asking: asyncio.Task[None]) -> None:
+        self._asking = None
+        if not asking.cancelled():
+            asking.exception()  # those who wait are told; there may be none any more
+
+    async def _ask(self, trader: LiveTrader) -> None:
         version = self._version
-        if self._known == version:
-            return
         name = await trader.identity()
         if name is not None:
             first = await asyncio.to_thread(self._records.fact, f"{EXCHANGE_ACCOUNT}{self._account_id}", name)
