@@ -117,6 +117,14 @@ class LiveAccount(HoldingAccount):
         self.in_flight.add(order.id)
         return order
 
+    def check_cancel(self, order: wire.Order | None) -> None:
+        """Refuse to cancel what is at another account of the exchange than the keys'; what is held here may end.
+
+        :raises Conflict: `credential_other_account`.
+        """
+        if order is not None and not all(map(kinds.is_held, (order, *self._siblings(order)))):
+            self.keys.check_own()
+
     # -------------------------------------------------------------------------------- what the exchange says
 
     def answered(self, order_id: str, outcome: ExchangeOrder | Refusal | Unknown, unit: Unit) -> wire.Order | None:

@@ -144,6 +144,38 @@ def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> No
     assert house.disagreements() == []
 
 
+def test_a_cancel_does_not_go_to_another_account_at_the_exchange(house: House) -> None:
+    order, stop = house.place(), house.place("sell", type="stop", price=None, stop_price="45000")
+    _replace_keys(house, _foreign_keys(house), status="verified")
+    everything = wire.CancelOrders(actor=wire.Actor(user_id=house.user), account=house.account)
+    asked = _cancels(house)
+    for cancel in (lambda: house.cancel(order), lambda: house.bridge.cancel_orders(everything)):
+        with pytest.raises(Conflict) as error:
+            cancel()
+        assert error.value.code == "credential_other_account"
+    assert house.order(order).status == "accepted"
+    assert house.cancel(stop).status == "canceled"  # the exchange never knew of it
+    assert _cancels(house) == asked
+    _replace_keys(house, KEYS, status="verified")
+    assert house.cancel(order).status == "canceled"
+    assert house.disagreements() == []
+
+
+def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house: House) -> None:
+    order = house.place()
+    _replace_keys(house, _foreign_keys(house), status="verified")
+    asked = _cancels(house)
+    actor = wire.Actor(user_id=house.user)
+    state = house.bridge.engage_kill_switch(
+        wire.EngageKillSwitch(actor=actor, scope="account", target=house.account, account=house.account)
+    )
+    assert (state.canceled, state.open) == ([], [order.id])
+    assert (house.order(order).status, _cancels(house)) == ("pending_cancel", asked)
+    _replace_keys(house, KEYS, status="verified")
+    assert house.final(order).status == "canceled"
+    assert house.disagreements() == []
+
+
 @pytest.mark.parametrize("reopened", [False, True], ids=["in memory", "opened by the tick"])
 def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reopened: bool) -> None:
     house.quote("50000")
