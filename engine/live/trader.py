@@ -31,6 +31,7 @@ from engine.live.outcomes import (
     order_of,
 )
 from engine.live.timing import Timing
+from engine.paper_trader import Gate
 from utils import wire
 from utils.errors import EngineUnavailable
 from utils.money import plain
@@ -64,25 +65,34 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     breaker: Breaker
     timing: Timing
+    gate: Gate | None = None
+    """Where the orders of a trading mode go: to the desk, which has them sent when they are committed."""
 
     @property
     def client(self) -> Any:
         """Return the ccxt client."""
         return self.exchange_manager.exchange.connector.client
 
-    # --------------------------------------------------------------------------------- closed ways of OctoBot
+    # ---------------------------------------------------------------------------------------- ways of OctoBot
 
     async def create_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse: an order that the desk has not committed must not be sent."""
-        raise errors.TraderDisabledError("orders of a live account go through the desk")
+        """Let the gate decide about an order of a trading mode; what the desk has not committed must not be sent."""
+        await self._gate().create(order)
+        return order
 
     async def edit_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse, for the same reason."""
+        """Refuse: no trading mode of ours does, and nobody else may."""
         raise errors.TraderDisabledError("orders of a live account go through the desk")
 
-    async def cancel_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse, for the same reason."""
-        raise errors.TraderDisabledError("orders of a live account go through the desk")
+    async def cancel_order(self, order: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        """Let the gate cancel an order for a trading mode."""
+        await self._gate().cancel(order)
+        return True
+
+    def _gate(self) -> Gate:
+        if self.gate is None:
+            raise errors.TraderDisabledError("orders of a live account go through the desk")
+        return self.gate
 
     async def on_invalid_credentials(self) -> None:
         """Do nothing: OctoBot would stop every strategy of the account's owner."""

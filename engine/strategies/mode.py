@@ -47,6 +47,9 @@ class Hand(Protocol):
     async def refused(self, step: Place, error: TradingError) -> None:
         """Take note that an order was refused. :raises TradingError: that ends the strategy."""
 
+    async def withdraw(self, step: Cancel) -> None:
+        """Cancel an open order. :raises EngineUnavailable: `order_pending`: it is not certain yet that it has ended."""
+
     async def remember(self, step: Remember) -> None:
         """Store what the strategy asks to be kept."""
 
@@ -127,9 +130,7 @@ class StrategyConsumer(modes.AbstractTradingModeConsumer):  # type: ignore[misc]
                 except TradingError as error:
                     await turn.hand.refused(step, error)
             case Cancel():
-                order = self.exchange_manager.exchange_personal_data.orders_manager.orders.get(step.order_id)
-                if order is not None:
-                    await self.trading_mode.cancel_order(order)
+                await turn.hand.withdraw(step)  # OctoBot does not know the orders of a live account
             case Remember():
                 await turn.hand.remember(step)
             case Say():
