@@ -54,6 +54,7 @@ async def look(
             totals={currency: account.octobot.total(currency) for currency in currencies},
             own=book.orders(),
             alert=alert,
+            mode=record.mode,
         )
 
 

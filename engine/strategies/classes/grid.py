@@ -59,13 +59,18 @@ class Grid(StrategyMode):
             if own.is_open and not own.generation.startswith(f"{view.run}-"):
                 yield Cancel(own.order.id)
         lines = _lines(settings, view.market, Decimal(memory["anchor"]), Decimal(memory["value"]))
-        yield from _coins(view, sum((line.amount for line in lines if line.number > 0), ZERO), memory)
+        needed = sum((line.amount for line in lines if line.number > 0), ZERO)
+        buying = _coins(view, needed, memory)
         coins = _latest(view, COINS)
+        if buying is not None:
+            yield buying  # what it brings is seen in the turn that its fill leads to
+        if buying is not None or (coins is not None and coins.is_open):
+            return
+        short = _short(coins, needed, memory, view.market)
         for line in lines:
             last = _latest(view, line.level)
             if last is None or not last.is_open:
-                bought = coins if line.number > 0 and last is None else last
-                yield line.next(last, view.run, _paid_in_coins(bought, view.market))
+                yield line.next(last, view.run, short if last is None else _kept(last, view.market))
 
 
 class _Line:
@@ -78,10 +83,10 @@ class _Line:
         self._prices = (home, away)
         self._symbol, self._step = market.symbol, market.amount_step
 
-    def next(self, last: Own | None, run: int, fee: Decimal) -> Place:
+    def next(self, last: Own | None, run: int, short: Decimal) -> Place:
         """Return the order that follows the last one: the way back when that filled, else what is left of it.
 
-        :param fee: the part of the coins to be sold that was kept as a fee when they were bought.
+        :param short: which part of the coins to be sold is not there: a fee was taken from them.
         """
         count, is_home, amount = 0, True, self.amount
         if last is not None:
@@ -91,8 +96,8 @@ class _Line:
             if last.order.status != "filled" and last.order.filled:
                 amount = last.order.remaining
         side: Side = "buy" if (self.number < 0) == is_home else "sell"
-        if side == "sell" and fee:
-            amount = round_down(amount * (ONE - fee), self._step)
+        if side == "sell" and short:
+            amount = round_down(amount * (ONE - short), self._step)
         return Place(
             level=self.level,
             generation=f"{run}-{count}",
@@ -138,24 +143,28 @@ def _lines(settings: GridSettings, market: Instrument, anchor: Decimal, value: D
     ]
 
 
-def _coins(view: View, needed: Decimal, memory: dict[str, str]) -> Iterator[Step]:
-    """Buy what the upper lines sell, but for what was there, or sell what is too much; once in a run."""
+def _coins(view: View, needed: Decimal, memory: dict[str, str]) -> Place | None:
+    """Buy what the upper lines sell, but for what was there, or sell what is too much; once in a run.
+
+    What is too much on a live account is its owner's, and stays.
+    """
     market, last = view.market, _latest(view, COINS)
     count, missing = 0, needed - Decimal(memory["held"])
     if last is not None:
         if last.is_open or last.order.status == "filled":
-            return
+            return None
         count, missing = _count(last) + 1, last.order.remaining if last.order.side == "buy" else -last.order.remaining
     amount = round_down(abs(missing), market.amount_step)
-    if amount >= market.min_amount and amount * view.price >= market.min_cost:
-        yield Place(
-            level=COINS,
-            generation=f"{view.run}-{count}",
-            side="buy" if missing > 0 else "sell",
-            symbol=market.symbol,
-            amount=amount,
-            vital=True,
-        )
+    if (missing < 0 and view.mode == "live") or amount < market.min_amount or amount * view.price < market.min_cost:
+        return None
+    return Place(
+        level=COINS,
+        generation=f"{view.run}-{count}",
+        side="buy" if missing > 0 else "sell",
+        symbol=market.symbol,
+        amount=amount,
+        vital=True,
+    )
 
 
 def _latest(view: View, level: str) -> Own | None:
@@ -168,9 +177,19 @@ def _count(own: Own) -> int:
     return int(own.generation.partition("-")[2])
 
 
-def _paid_in_coins(own: Own | None, market: Instrument) -> Decimal:
+def _kept(own: Own, market: Instrument) -> Decimal:
     """Return which part of the coins that an order bought its exchange has kept as a fee."""
-    if own is None or own.order.side != "buy" or not own.order.filled:
-        return ZERO
     fee = own.order.fee
-    return fee.cost / own.order.filled if fee is not None and fee.currency == market.base else ZERO
+    if own.order.side != "buy" or fee is None or fee.currency != market.base:
+        return ZERO
+    return fee.cost / own.order.filled
+
+
+def _short(coins: Own | None, needed: Decimal, memory: dict[str, str], market: Instrument) -> Decimal:
+    """Return which part of the coins that the upper lines sell at first is not there."""
+    there = Decimal(memory["held"])
+    if coins is not None and coins.order.side == "buy":
+        there += coins.order.filled * (ONE - _kept(coins, market))
+    elif coins is not None:
+        there -= coins.order.filled
+    return max(ONE - there / needed, ZERO)
