@@ -69,6 +69,11 @@ class Turn:
         """Whether no further step may be begun; the one under way ends."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_alerted(self) -> bool:
+        """Tell whether somebody waits to hear what comes of an alert."""
+        return self.view.alert is not None
+
     def end(self, error: BaseException | None = None) -> None:
         """Tell whoever waits that all steps are done, or why they are not."""
         if self.done.done():

@@ -95,10 +95,6 @@ class Runner:
         """Tell whether it is of a class that acts on alerts."""
         return self._kind.TAKES_ALERTS
 
-    @property
-    def _is_alerted(self) -> bool:
-        return self._turn is not None and self._turn.view.alert is not None
-
     def start(self) -> None:
         """Begin."""
         self._journal.followers[self.record.account_id] = self._follow
@@ -173,7 +169,7 @@ class Runner:
         # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
         placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
         self._placed.append(placed)
-        if not self._is_alerted:
+        if self._turn is None or not self._turn.is_alerted:
             check_certain([placed])
 
     async def cancel(self, order: Any) -> None:
@@ -195,7 +191,7 @@ class Runner:
         detail = f"{step.side} {step.symbol} ({step.level}) was refused: {error.detail}"
         if step.vital:
             raise StrategyFault(detail, code=error.code)
-        if self._is_alerted:
+        if self._turn is not None and self._turn.is_alerted:
             raise error  # whoever sent the alert hears it
         await self.say(Say(detail, "warning"))
 
@@ -236,9 +232,7 @@ class Runner:
             self._refusals = 0
             self.wake()
         elif ended:
-            # not as fast as an exchange may refuse, again and again
-            self._wake_later(self._refusals)
-            self._refusals += 1
+            self._refusals = self._wake_later(self._refusals)  # not as fast as an exchange may refuse
 
     async def _run(self) -> None:
         while True:
@@ -268,11 +262,11 @@ class Runner:
     def _try_again(self, error: TradingError) -> None:
         if self._failures == 0:
             _log.warning("strategy %s has to wait: %s", self.record.name, error.detail)
-        self._wake_later(self._failures)
-        self._failures += 1
+        self._failures = self._wake_later(self._failures)
 
-    def _wake_later(self, times: int) -> None:
+    def _wake_later(self, times: int) -> int:
         asyncio.get_running_loop().call_later(RETRY_SECONDS[min(times, len(RETRY_SECONDS) - 1)], self.wake)
+        return times + 1
 
     async def _look(self, alert: Alert | None) -> None:
         """Let the strategy take one turn; `turning` is held."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 import models
 from config import Settings
@@ -262,22 +262,6 @@ class House:
             exchange.book.deposit(name, "USDT", "1000000")
             accounts.append(self._open_account(keys, exchange.name)[1])
         return accounts
-
-    def replace_keys(self, keys: ApiKeys, *, status: str = "verified") -> None:
-        """Let the owner replace the keys of the account."""
-        with self.database.write() as session:
-            row = session.execute(select(models.Credential.__table__)).one()
-            sealed = seal(Vault.of(self.settings.encryption_keys), keys, row.user_id, row.exchange, row.id)
-            values = {"sealed": sealed.blob, "key_id": sealed.key_id, "status": status, "updated_at": clock.now()}
-            session.execute(update(models.Credential).values(**values))
-
-    def foreign_keys(self) -> ApiKeys:
-        """Return keys of somebody else at the exchange, who could pay for our orders."""
-        foreign = ApiKeys("the-api-key-of-somebody", "the-secret-of-somebody", PASSPHRASE)
-        self.exchange.add_key(key=foreign.api_key, secret=foreign.api_secret, passphrase=PASSPHRASE, account="somebody")
-        self.exchange.book.deposit("somebody", "USDT", "5000")
-        self.exchange.book.deposit("somebody", "BTC", "1")
-        return foreign
 
     def _open_account(self, keys: ApiKeys = KEYS, exchange: str | None = None) -> tuple[str, str]:
         user, account, credential, moment = new_id(), new_id(), new_id(), clock.now()

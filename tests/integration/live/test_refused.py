@@ -11,6 +11,7 @@ import pytest
 
 from tests.exchanges.faults import Fault
 from tests.integration.live.house import KEYS, OWNER, PASSPHRASE, QUICK, House
+from tests.integration.live.keys import foreign_keys, replace_keys
 from utils import wire
 from utils.credentials import ApiKeys
 from utils.errors import Conflict, EngineUnavailable, Refused, TradingError
@@ -86,12 +87,12 @@ def test_keys_that_were_replaced_are_used_at_once(house: House) -> None:
     fresh = ApiKeys("another-api-key-of-the-owner", "another-secret-of-the-owner", PASSPHRASE)
     house.exchange.add_key(key=fresh.api_key, secret=fresh.api_secret, passphrase=PASSPHRASE, account=OWNER)
     house.exchange.keys.pop("the-api-key-of-the-owner")
-    house.replace_keys(fresh, status="unverified")
+    replace_keys(house, fresh, status="unverified")
     with pytest.raises(Conflict) as error:
         house.place(key="k", price="40001")
     assert error.value.code == "credential_not_verified"
     assert house.cancel(order).status == "canceled"  # what is open is looked after with them all the same
-    house.replace_keys(fresh, status="verified")
+    replace_keys(house, fresh, status="verified")
     assert house.place(price="40001").status == "accepted"
     assert house.disagreements() == []
 
@@ -109,9 +110,9 @@ def _ticked(house: House, price: str) -> None:
 
 def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> None:
     order = house.place()
-    foreign = house.foreign_keys()
+    foreign = foreign_keys(house)
     house.until(lambda: order.id not in house.uncertain())
-    house.replace_keys(foreign, status="verified")
+    replace_keys(house, foreign, status="verified")
     with pytest.raises(Conflict) as error:
         house.place(price="40001")
     assert error.value.code == "credential_other_account"
@@ -119,14 +120,14 @@ def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> No
     time.sleep(QUICK.send + (QUICK.window or 0) + 2 * QUICK.lag)  # long enough for an order to count as absent
     assert house.order(order).status == "accepted"
     assert house.kinds().count("external") == 0
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     house.until(lambda: house.cancel(order).status == "canceled")
     assert house.disagreements() == []
 
 
 def test_a_cancel_does_not_go_to_another_account_at_the_exchange(house: House) -> None:
     order, stop = house.place(), house.place("sell", type="stop", price=None, stop_price="45000")
-    house.replace_keys(house.foreign_keys(), status="verified")
+    replace_keys(house, foreign_keys(house), status="verified")
     everything = wire.CancelOrders(actor=wire.Actor(user_id=house.user), account=house.account)
     asked = _cancels(house)
     for cancel in (lambda: house.cancel(order), lambda: house.bridge.cancel_orders(everything)):
@@ -136,14 +137,14 @@ def test_a_cancel_does_not_go_to_another_account_at_the_exchange(house: House) -
     assert house.order(order).status == "accepted"
     assert house.cancel(stop).status == "canceled"  # the exchange never knew of it
     assert _cancels(house) == asked
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     assert house.cancel(order).status == "canceled"
     assert house.disagreements() == []
 
 
 def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house: House) -> None:
     order = house.place()
-    house.replace_keys(house.foreign_keys(), status="verified")
+    replace_keys(house, foreign_keys(house), status="verified")
     asked = _cancels(house)
     actor = wire.Actor(user_id=house.user)
     state = house.bridge.engage_kill_switch(
@@ -151,7 +152,7 @@ def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house:
     )
     assert (state.canceled, state.open) == ([], [order.id])
     assert (house.order(order).status, _cancels(house)) == ("pending_cancel", asked)
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     assert house.final(order).status == "canceled"
     assert house.disagreements() == []
 
@@ -160,8 +161,8 @@ def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house:
 def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reopened: bool) -> None:
     house.quote("50000")
     stop = house.place("sell", type="stop", price=None, stop_price="45000")
-    foreign = house.foreign_keys()
-    house.replace_keys(foreign, status="verified")
+    foreign = foreign_keys(house)
+    replace_keys(house, foreign, status="verified")
     if reopened:
         house.restart()
         assert house.account not in house.host.engine._accounts.in_memory()
@@ -170,7 +171,7 @@ def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reo
     _ticked(house, "45000")
     assert house.exchange.book.orders("somebody") == []
     assert (house.order(stop).status, house.order(stop).triggered_at) == ("accepted", None)
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     _ticked(house, "45000")
     house.until(lambda: house.order(stop).status == "filled")
     assert house.exchange.book.orders("somebody") == []
@@ -180,10 +181,10 @@ def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reo
 def test_a_stop_waits_until_new_keys_are_verified(house: House) -> None:
     house.quote("50000")
     stop = house.place("sell", type="stop", price=None, stop_price="45000")
-    house.replace_keys(KEYS, status="unverified")
+    replace_keys(house, KEYS, status="unverified")
     _ticked(house, "45000")
     assert (house.there(stop), house.order(stop).triggered_at) == ([], None)
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     _ticked(house, "45000")
     house.until(lambda: house.order(stop).status == "filled")
 
@@ -197,12 +198,12 @@ def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) ->
     house.exchange.faults.add(Fault("limit", on="place", count=1, seconds=1.0))
     house.exchange.book.fill(house.there(entry)[0].id, "0.01")
     house.until(lambda: len([order for order in house.orders() if order.parent_id == entry.id]) == 2)
-    foreign = house.foreign_keys()
-    house.replace_keys(foreign, status="verified")
+    foreign = foreign_keys(house)
+    replace_keys(house, foreign, status="verified")
     house.until(lambda: _are_in_use(house, foreign))
     time.sleep(2.0)  # past the exchange's patience: the exit that waits would be sent again
     assert house.exchange.book.orders("somebody") == []
-    house.replace_keys(KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     take = next(order for order in house.orders() if order.parent_id == entry.id and order.type == "limit")
     house.until(lambda: len(house.there(take)) == 1)
     assert house.exchange.book.orders("somebody") == []
@@ -211,11 +212,11 @@ def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) ->
 def test_an_order_whose_keys_are_replaced_before_it_is_sent_may_be_tried_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    foreign, desk = house.foreign_keys(), house.host.engine.desk.live
+    foreign, desk = foreign_keys(house), house.host.engine.desk.live
     send = desk.send
 
     async def replaced_first(order: wire.Order) -> wire.Order:
-        house.replace_keys(foreign, status="verified")
+        replace_keys(house, foreign, status="verified")
         (account,) = house.host.engine._accounts.live()
         await account.keys.renew(account.trader.client)
         return await send(order)

@@ -14,6 +14,7 @@ from models import Database
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from tests.integration.live.house import KEYS, OWNER, House
+from tests.integration.live.keys import foreign_keys, replace_keys
 from tests.integration.live.strategist import LINES, Strategist
 from tests.integration.strategies.killable import KillableEngine
 from tests.problems import assert_problem
@@ -165,11 +166,11 @@ def test_an_order_that_it_does_not_know_ends_it(house: House, owner: Strategist)
 def test_keys_of_another_account_end_it(house: House, owner: Strategist) -> None:
     owner.running()
     house.until(owner.is_laid)
-    house.replace_keys(house.foreign_keys())
+    replace_keys(house, foreign_keys(house))
     owner.ok("PATCH", "strategies/grid", {"settings": {"spacing_percent": "2"}})
     house.until(lambda: owner.state() == ("error", "credential_other_account"))
     assert house.exchange.book.orders("somebody") == []
-    house.replace_keys(KEYS)
+    replace_keys(house, KEYS)
     house.until(lambda: not owner.levels())
     house.until(lambda: house.disagreements() == [])
 
