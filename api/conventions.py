@@ -49,6 +49,12 @@ Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in t
 are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
 ask again with `If-None-Match`, and 304 says that nothing is new.
 
+**The bot** of the operator is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
+whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.
+With the `ETag` that was read as `If-Match` nobody overwrites what somebody else has just changed (412
+`config_changed`). Every change is in the history, and can be rolled back to. OctoBot reads its configuration at its
+start: `restart_required` says so, `?restart=true` does it.
+
 **Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
 SERVERS = [
@@ -74,6 +80,7 @@ PARAMETERS = {
     "order_id": "The id of an order.",
     "outcome": "Whether it was done, or denied.",
     "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
+    "profile_id": "The id of a profile.",
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
     "role": "The role of the user.",
@@ -90,6 +97,7 @@ PARAMETERS = {
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
+    "tentacle_name": "The name of a tentacle's class.",
     "target": "The id of what was changed.",
     "user_id": "The id of a user.",
 }

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from config import Settings
@@ -21,9 +18,8 @@ from engine.audit_seals import AuditSeals
 from engine.batch import Batches
 from engine.connections import Connections
 from engine.demo.exchange import register
-from engine.demo.generator import DemoMarket
 from engine.demo.market import LocalMarket
-from engine.demo.replay import ReplayMarket
+from engine.demo.opening import demo_source
 from engine.demo.source import MarketSource
 from engine.desk import Desk
 from engine.equity import Equities
@@ -280,18 +276,6 @@ class Engine:
         return Feed(market, prices, Ticks(market, self._triggers, self._accounts, self.desk, self._spawn), self._spawn)
 
     def _open_market(self, source: MarketSource | None, time_source: Callable[[], float]) -> Market:
-        source = source or self._demo_source()
+        source = source or demo_source(self._settings, self._records.fact)
         register(source, time_source)
         return LocalMarket(source, self._settings.demo_tick_seconds, time_source)
-
-    def _demo_source(self) -> MarketSource:
-        """Return the demo market; its seed and epoch are stored, so that prices go on after a restart."""
-        if self._settings.demo_replay:
-            path = Path(self._settings.demo_replay).absolute()
-            # by a digest: a path may be longer than a key
-            key = f"demo.replay_started:{hashlib.sha256(bytes(path)).hexdigest()[:32]}"
-            started = self._records.fact(key, str(time.time()))
-            return ReplayMarket(path, self._settings.demo_replay_speed, float(started))
-        seed = self._settings.demo_seed or self._records.fact("demo.seed", str(secrets.randbits(63)))
-        epoch = self._records.fact("demo.epoch", str(int(time.time())))
-        return DemoMarket(int(seed), float(epoch), self._settings.demo_funding_seconds)

@@ -4,6 +4,7 @@ from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
 from models.backtests import BacktestRun
 from models.base import Base
+from models.bot_config import BotConfigChange
 from models.credentials import Credential
 from models.database import Database
 from models.events import AuditEntry, Event, EventCounter, Installation
@@ -11,6 +12,9 @@ from models.exchanges import connected as connected_exchanges
 from models.exchanges import remember as remember_exchange
 from models.jobs import Job, Lease
 from models.notifications import (
+    Announcement,
+    MailAddress,
+    MailDelivery,
     Notification,
     NotificationCursor,
     NotificationSetting,
@@ -25,11 +29,13 @@ from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
     "Account",
+    "Announcement",
     "ApiKey",
     "AuditEntry",
     "BacktestRun",
     "Balance",
     "Base",
+    "BotConfigChange",
     "Credential",
     "Database",
     "EquitySample",
@@ -41,6 +47,8 @@ __all__ = [
     "KillSwitch",
     "Lease",
     "LedgerEntry",
+    "MailAddress",
+    "MailDelivery",
     "Notification",
     "NotificationCursor",
     "NotificationSetting",

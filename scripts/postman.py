@@ -53,12 +53,14 @@ PATH_VALUES = {
     "client_order_id": "{{clientOrderId}}",
     "name": "init.js",
     "order_id": "{{orderId}}",
+    "profile_id": "default",
     "run_id": "{{runId}}",
     "session_id": "{{sessionId}}",
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
     "strategy_name": "{{strategyName}}",
     "symbol": "BTC-USDT",
+    "tentacle_name": "GridTradingMode",
     "user_id": "{{userId}}",
 }
 FUTURES = {"set_leverage"}
@@ -71,7 +73,7 @@ QUERY_VALUES = {
     "scope": "user",
     "account": "{{accountId}}",
 }
-HEADER_VALUES = {"Idempotency-Key": "{{$guid}}"}
+HEADER_VALUES = {"Idempotency-Key": "{{$guid}}", "If-Match": "*"}
 BODIES: dict[str, dict[str, Any]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},

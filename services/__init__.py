@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
+from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -28,9 +32,12 @@ from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
 from services.logs import Logs
+from services.mail import Mails
+from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
 from services.passwords import Passwords
@@ -54,8 +61,11 @@ from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
+from utils.smtp import Mailer
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -74,6 +84,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -90,10 +101,18 @@ class Services:
     market: Market
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -129,7 +148,11 @@ class WorkerServices:
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alert_watch: AlertWatch
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -144,7 +167,11 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         event_reader=EventReader(database),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, Idempotency(database)),
         alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -153,6 +180,10 @@ def build_for_worker(settings: Settings) -> WorkerServices:
 def _webhooks(settings: Settings, database: Database) -> Webhooks:
     outbound = Outbound(allow_private=settings.webhook_private_addresses)
     return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    return Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
 
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
@@ -191,6 +222,15 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -209,6 +249,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
@@ -232,10 +273,18 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
-        alerts=Alerts(database, bridge),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),

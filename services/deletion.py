@@ -124,6 +124,8 @@ def _forget(session: Session, user_id: str) -> None:
         models.BacktestRun,
         models.Job,
         models.Webhook,
+        models.MailAddress,
+        models.MailDelivery,
         models.Notification,
         models.NotificationSetting,
         models.PriceAlert,

@@ -31,6 +31,8 @@ _OF_USER: tuple[type[Base], ...] = (
     models.BacktestRun,
     models.Notification,
     models.NotificationSetting,
+    models.MailAddress,
+    models.MailDelivery,
     models.Webhook,
     models.PriceAlert,
     models.AuditEntry,
@@ -56,6 +58,7 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.Lease,
     models.EventCounter,
     models.WebhookDelivery,
+    models.Announcement,
     models.NotificationCursor,
     models.Installation,
 )

@@ -36,6 +36,8 @@ ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER
     | {
+        "bot:read",
+        "bot:write",
         "config:read",
         "config:write",
         "gateway:write",

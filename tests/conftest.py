@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Settings
 from models import Database
+from services import passwords
 from services.leases import LIVING, Leases
 from tests import databases
 from tests.databases import Factory
@@ -30,7 +31,24 @@ from utils.octobot_bridge import OctoBotBridge, UnixTransport
 # every answer in the suite is held against the OpenAPI document
 Flask.test_client_class = ValidatingClient
 
+REAL_COST = passwords.TIME_COST, passwords.MEMORY_KIB
 SECRET = "3f9c1e7ab2d84065" * 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Hash passwords at a thousandth of the cost: nearly every test signs somebody in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "TIME_COST", 1)
+        patch.setattr(passwords, "MEMORY_KIB", 8)
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as the product does."""
+    monkeypatch.setattr(passwords, "TIME_COST", REAL_COST[0])
+    monkeypatch.setattr(passwords, "MEMORY_KIB", REAL_COST[1])
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,13 @@ KEYLESS = {
     "create_price_alert": "it trades nothing; a second one tells a second time",
     "connect_exchange": "a second one changes nothing",
     "disconnect_exchange": "a second one is refused",
+    "start_bot": "a second one changes nothing",
+    "stop_bot": "a second one changes nothing",
+    "restart_bot": "a second one restarts it a second time, which loses nothing",
+    "pause_bot": "a second one changes nothing",
+    "resume_bot": "a second one changes nothing",
+    "roll_config_back": "a second one changes nothing",
+    "select_profile": "a second one changes nothing",
 }
 """POSTs without a key, and why they need none. A route that joins this list deserves a second look."""
 BODIES: dict[str, dict[str, Any]] = {

@@ -6,6 +6,7 @@ carry them over the socket.
 
 from utils.wire.accounts import *  # noqa: F403
 from utils.wire.base import *  # noqa: F403
+from utils.wire.bot import *  # noqa: F403
 from utils.wire.credentials import *  # noqa: F403
 from utils.wire.events import *  # noqa: F403
 from utils.wire.frames import *  # noqa: F403

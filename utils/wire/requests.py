@@ -8,6 +8,7 @@ from typing import Any
 from utils.errors import Fault
 from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Command, Message, Request
+from utils.wire.bot import BOT_ANSWERS, BotRequest
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import FeedStatus
 from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
@@ -236,6 +237,7 @@ AnyRequest = (
     | ConnectExchange
     | DisconnectExchange
     | VerifyCredential
+    | BotRequest
     | Subscribe
     | SubscribeAccountEvents
 )
@@ -271,4 +273,5 @@ ANSWERS: dict[type[Request], Any] = {
     ConnectExchange: FeedStatus,
     DisconnectExchange: DisconnectedExchange,
     VerifyCredential: CredentialCheck,
+    **BOT_ANSWERS,
 }
