@@ -194,7 +194,7 @@ class Engine:
             wire.EngageKillSwitch: self._switchboard.engage,
             wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
-            wire.CancelOrders: self.desk.cancel_all,
+            wire.CancelOrders: self.desk.cancel_matching,
             wire.ClosePosition: self._positions.close,
             wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
@@ -255,7 +255,7 @@ class Engine:
     async def _do_chores_once(self, moment: datetime) -> None:
         for order in await asyncio.to_thread(self._records.ended_day_orders, moment):
             try:
-                await self.desk.expire(order, moment)
+                await self.desk.reactions.expire(order, moment)
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)

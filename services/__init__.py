@@ -286,7 +286,12 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         wealth=Wealth(bridge, accounts),
         strategies=strategies,
         strategy_additions=StrategyAdditions(
-            database, bridge, accounts, idempotency, max_strategies=settings.max_strategies
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            max_strategies=settings.max_strategies,
+            live_trading_enabled=settings.live_trading_enabled,
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 import models
 from config import Settings
-from engine.strategies.records import StrategyRecords
+from engine.strategies.records import StrategyRecord, StrategyRecords
 from models import Database
 from tests import books
 from tests.factories import SignedIn
@@ -62,8 +62,8 @@ def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatc
     eventually(lambda: len(ada.open_names()) == 6)
     read, started = StrategyRecords.orders, threading.Event()
 
-    def stale(records: StrategyRecords, account_id: str) -> list[Order]:
-        found = read(records, account_id)
+    def stale(records: StrategyRecords, record: StrategyRecord) -> list[Order]:
+        found = read(records, record)
         assert started.wait(10)
         ada.price(49_400)
         return found
