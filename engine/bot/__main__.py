@@ -7,10 +7,8 @@ again within one process.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -22,7 +20,7 @@ from engine.demo.opening import demo_source
 from engine.demo.source import MarketSource
 from engine.records import Records
 from models import Database
-from utils import lifeline, logs
+from utils import logs, process
 from utils.errors import Conflict, TradingError
 from utils.home import Home
 
@@ -39,9 +37,8 @@ def main(*, is_paused: bool) -> int:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201
         return Unusable.CODE
     logs.configure(settings, "bot")
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.bot_last_words.unlink(missing_ok=True)
-    lock = _lock(settings.data_dir / "bot.lock")
+    lock = _lock(settings.data_dir)
     if lock is None:
         return _fail(settings, "Another bot is running in this data directory.", CRASHED)
     with lock:
@@ -70,17 +67,7 @@ def _run(settings: Settings, *, is_paused: bool) -> int:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     stopped = asyncio.Event()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(stopped.set)
-
-    kept = lifeline.watch(stop)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if kept:
-            # whoever keeps it stops it; a signal to the whole group must not overtake them
-            signal.signal(number, signal.SIG_IGN)
-        else:
-            loop.add_signal_handler(number, stopped.set)
+    process.at_end(lambda: loop.call_soon_threadsafe(stopped.set))
     return loop.run_until_complete(run(settings, home, source, stopped, is_paused=is_paused))
 
 
@@ -100,18 +87,12 @@ def _fail(settings: Settings, reason: str, code: int) -> int:
     return code
 
 
-def _lock(path: Path) -> TextIO | None:
-    file = path.open("w", encoding="ascii")
+def _lock(directory: Path) -> TextIO | None:
+    """Take the data directory for this process; None when another bot keeps it for too long."""
     deadline = time.monotonic() + LOCK_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
-        else:
-            return file
-    file.close()
-    return None
+    while (lock := process.take(directory, "bot")) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return lock
 
 
 if __name__ == "__main__":
