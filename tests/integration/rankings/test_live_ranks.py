@@ -176,9 +176,10 @@ def test_what_was_reached_survives_the_end_of_the_engine(cup: Cup) -> None:
     assert before[-1].max_drawdown > 20
 
 
-def test_an_engine_that_is_stopped_forgets_nothing(cup: Cup) -> None:
+def test_an_engine_that_is_stopped_forgets_nothing(cup: Cup, monkeypatch: pytest.MonkeyPatch) -> None:
     everybody = players(cup.database, cup.id, cup.users)
     cup.update()
+    monkeypatch.setattr("engine.rankings.rankings.STORE_SECONDS", 3600.0)
     cup.trade(everybody[0], "buy", "0.1")
     for price in (80_000, 50_000):
         cup.put({BTC: price})
@@ -197,7 +198,7 @@ def test_rankings_go_on_while_they_are_stored(cup: Cup, monkeypatch: pytest.Monk
     store = rankings._records.store
 
     def slow(*args: Any) -> None:
-        assert held.wait(20)
+        assert held.wait(60)
         store(*args)
 
     monkeypatch.setattr(rankings._records, "store", slow)
