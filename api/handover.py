@@ -13,7 +13,7 @@ from flask import Response, request
 from api.context import principal, services
 from middleware.auth import is_websocket
 from middleware.context import credential_expires_at, origins, request_id
-from utils.errors import Forbidden, Malformed, TradingError, Unsupported
+from utils.errors import Forbidden, Malformed, Over, TradingError, Unsupported
 from utils.event_source import MEDIA_TYPE, wait_instead
 from utils.follow import Caller, Handover, OpenSocket, Wish
 
@@ -32,6 +32,8 @@ def hand_over(wish: Wish) -> Response:
     """
     try:
         return _hand_over(wish)
+    except Over:
+        return Response(status=204)  # an `EventSource` that is told this comes back no more
     except TradingError as error:
         wait = wait_instead(error, request.headers.get("Accept"))
         if wait is None:

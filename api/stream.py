@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 
 from api.blueprint import ENGINE, Blueprint
 from api.handover import hand_over, hand_over_socket
-from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, TicketQuery, resumed
+from api.schemas.streams import (
+    AccountsQuery,
+    CandlesQuery,
+    PricesQuery,
+    ProgressQuery,
+    ResumeHeaders,
+    TicketQuery,
+    resumed,
+)
+from services.streams import backtest_wish
 from utils.follow import FollowAccounts, FollowCandles, FollowPrices
 
 blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off, and WebSockets")
@@ -37,6 +48,14 @@ id: 41
 id: 42
 event: balance
 data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+"""
+_PROGRESS = """\
+retry: 2000
+
+id: 1042
+event: backtest
+data: {"id":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","state":"running","progress":42,"error_code":null,"error":null,\
+"updated_at":"2026-11-29T12:00:05.5Z"}
 """
 
 
@@ -79,6 +98,15 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
     """
     return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/api/backtesting/runs/<run_id>/events", permission="backtests:read", errors=ERRORS, takes_ticket=True)
+@blueprint.arguments(ProgressQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_PROGRESS), 204: {"description": "It is over, and its last event is known"}})
+def stream_backtest(query: dict[str, Any], headers: dict[str, int], run_id: str) -> Response:
+    """Stream how far a backtest has come: `backtest` events until it is over; then the stream ends."""
+    return hand_over(resumed(backtest_wish(run_id, query.get("since_id")), headers))
 
 
 @blueprint.route("/ws/market", permission="market:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)

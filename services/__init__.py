@@ -15,6 +15,7 @@ from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.backtest_progress import BacktestProgress
 from services.backtests import Backtests
 from services.configuration import Configurations
 from services.confirmation import Confirmation
@@ -116,6 +117,7 @@ class StreamServices:
     streams: Streams
     market: Market
     account_events: AccountEvents
+    backtest_progress: BacktestProgress
     close: Callable[[], None]
 
 
@@ -161,13 +163,15 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    progress = BacktestProgress(database)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database)),
+        streams=Streams(bridge, Accounts(database), progress),
         market=Market(bridge),
         account_events=AccountEvents(database),
+        backtest_progress=progress,
         close=database.close,
     )
 
@@ -228,7 +232,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alerts=Alerts(database, bridge),
-        streams=Streams(bridge, accounts),
+        streams=Streams(bridge, accounts, BacktestProgress(database)),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, deactivation),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from services.accounts import Accounts
+from services.backtest_progress import BacktestProgress
 from services.market import symbol_of, timeframe_of
-from utils.errors import FieldError, Refused
-from utils.follow import FollowAccounts, FollowCandles, FollowPrices, OpenSocket, Wish
+from utils.errors import FieldError, NotFound, Over, Refused
+from utils.follow import FollowAccounts, FollowBacktest, FollowCandles, FollowPrices, OpenSocket, Wish
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import GetCandles
 
@@ -18,27 +19,32 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 MARKET = "market:read"
 ACCOUNTS = "streams:read"
+BACKTESTS = "backtests:read"
 
 
 def permission_for(wish: Wish | OpenSocket) -> str:
     """Return what a caller must hold for `wish`."""
     if isinstance(wish, OpenSocket):
         return MARKET if wish.kind == "market" else ACCOUNTS
+    if isinstance(wish, FollowBacktest):
+        return BACKTESTS
     return ACCOUNTS if isinstance(wish, FollowAccounts) else MARKET
 
 
 class Streams:
     """Tell whether there is what somebody wants to follow, and whether it is theirs."""
 
-    def __init__(self, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    def __init__(self, bridge: OctoBotBridge, accounts: Accounts, progress: BacktestProgress) -> None:
         self._bridge = bridge
         self._accounts = accounts
+        self._progress = progress
 
     def check(self, user_id: str, wish: Wish) -> None:
         """Let a user, who has the permission, follow `wish`, or refuse it.
 
-        :raises NotFound: unknown exchange, symbol or account. :raises Refused: the exchange has no such candles.
-        :raises EngineUnavailable: it cannot be told now.
+        :raises NotFound: unknown exchange, symbol, account or backtest.
+        :raises Refused: the exchange has no such candles.
+        :raises Over: the backtest is, and the client has its last event. :raises EngineUnavailable: it cannot be told.
         """
         if isinstance(wish, FollowPrices):
             self._bridge.tickers(wish.exchange, wish.symbols)
@@ -46,6 +52,10 @@ class Streams:
             self._bridge.candles(
                 GetCandles(exchange=wish.exchange, symbol=wish.symbol, timeframe=wish.timeframe, limit=2)
             )
+        elif isinstance(wish, FollowBacktest):
+            step = self._progress.owned(user_id, wish.run)
+            if step.is_last and wish.since_id == step.id:
+                raise Over("The backtest is over.")
         elif wish.account is not None:
             self._accounts.check_owner(user_id, wish.account)
 
@@ -73,6 +83,13 @@ def account_wish(account: str | None, since_id: int | None = None) -> FollowAcco
     if account is not None and not _IDENTIFIER.fullmatch(account):
         raise _refused("account", "invalid", "This is no id of an account.")
     return FollowAccounts(account=account, since_id=since_id)
+
+
+def backtest_wish(run_id: str, since_id: int | None = None) -> FollowBacktest:
+    """Return the wish for a backtest's progress. :raises NotFound: this is no id."""
+    if not _IDENTIFIER.fullmatch(run_id):
+        raise NotFound("You have no such backtest.", code="backtest_not_found")
+    return FollowBacktest(run=run_id, since_id=since_id)
 
 
 def _symbol(text: str, field: str) -> str:

@@ -11,7 +11,7 @@ from services.streams import account_wish, candle_wish, price_wish
 from streaming import events
 from utils import json
 from utils.errors import FieldError, Malformed, Refused, TradingError
-from utils.follow import FollowAccounts, FollowPrices, Wish
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, Wish
 
 MAX_ACTION = 16 * 1024
 CHANNELS = {"market": ("prices", "candles"), "account": ("account",)}
@@ -103,13 +103,14 @@ def check_channel(channel: str, kind: str) -> None:
 def content(channel: str, wishes: list[Wish]) -> dict[str, Any]:
     """Return what the answer to a subscription says of it."""
     first = wishes[0]
+    if isinstance(first, FollowPrices):
+        return {"channel": channel, "exchange": first.exchange, "symbols": first.symbols}
+    if isinstance(first, FollowCandles):
+        symbols = [wish.symbol for wish in wishes if isinstance(wish, FollowCandles)]
+        return {"channel": channel, "exchange": first.exchange, "timeframe": first.timeframe, "symbols": symbols}
     if isinstance(first, FollowAccounts):
         return {"channel": channel, "account": first.account}
-    said: dict[str, Any] = {"channel": channel, "exchange": first.exchange}
-    if isinstance(first, FollowPrices):
-        return {**said, "symbols": first.symbols}
-    symbols = [wish.symbol for wish in wishes if not isinstance(wish, FollowPrices | FollowAccounts)]
-    return {**said, "timeframe": first.timeframe, "symbols": symbols}
+    return {"channel": channel}
 
 
 def answer(type: str, reference: Reference, content: dict[str, Any]) -> bytes:

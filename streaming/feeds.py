@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streaming.accounts import AccountFeed
+from streaming.backtests import BacktestFeed
 from streaming.candles import CandleFeed
 from streaming.prices import PriceFeed
 
@@ -17,6 +18,7 @@ class Feeds:
     prices: dict[str, PriceFeed]
     candles: CandleFeed
     accounts: AccountFeed
+    backtests: BacktestFeed
     follow: Callable[[str], None]
     """Begin to follow an exchange."""
 
@@ -29,4 +31,9 @@ class Feeds:
     def topics(self) -> dict[str, int]:
         """Return how many topics have subscribers, by channel."""
         prices = sum(len(feed.topics) + bool(feed.everything) for feed in self.prices.values())
-        return {"prices": prices, "candles": len(self.candles.topics), "account": len(self.accounts.followings)}
+        return {
+            "prices": prices,
+            "candles": len(self.candles.topics),
+            "account": len(self.accounts.followings),
+            "backtests": len(self.backtests.followings),
+        }

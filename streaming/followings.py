@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from streaming import candles
 from streaming.accounts import AccountFollowing
+from streaming.backtests import BacktestFollowing
 from streaming.candles import CandleFollowing
 from streaming.client import Client, Following
 from streaming.feeds import Feeds
 from streaming.prices import PriceFollowing
-from utils.follow import FollowCandles, FollowPrices, Wish
+from utils.follow import FollowBacktest, FollowCandles, FollowPrices, Wish
 
 Key = tuple[str, ...]
 
@@ -29,6 +30,8 @@ def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     if isinstance(wish, FollowCandles):
         feeds.prices_of(wish.exchange)  # they tell which candles have moved
         return CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
+    if isinstance(wish, FollowBacktest):
+        return BacktestFollowing(feeds.backtests, client, wish.run, wish.since_id)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
 
 
@@ -38,6 +41,8 @@ def key_of(wish: Wish) -> Key:
         return ("prices", wish.exchange)
     if isinstance(wish, FollowCandles):
         return ("candles", wish.exchange, wish.symbol, wish.timeframe)
+    if isinstance(wish, FollowBacktest):
+        return ("backtests", wish.run)
     return ("account",)
 
 

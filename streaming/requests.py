@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from services.market import DEFAULT_EXCHANGE
-from services.streams import account_wish, candle_wish, price_wish
+from services.streams import account_wish, backtest_wish, candle_wish, price_wish
 from utils.bearer import bearer_token
 from utils.errors import FieldError, Malformed, NotFound, Refused, Unauthenticated
 from utils.follow import OpenSocket, Wish
@@ -20,6 +21,7 @@ _KNOWN = {
     "/api/stream/account": frozenset({"account"}),
 }
 _SOCKETS = {"/ws/market", "/ws/account"}
+_BACKTEST = re.compile(r"/api/backtesting/runs/([^/]+)/events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +68,14 @@ class StreamRequest:
             _check_names(self.query, frozenset())
             kind = self.path.removeprefix("/ws/")
             return OpenSocket(kind="market" if kind == "market" else "account", handshake=self.raw, early=self.early)
-        if self.path not in _KNOWN:
+        run = _BACKTEST.fullmatch(self.path)
+        if run is None and self.path not in _KNOWN:
             raise NotFound("There is nothing at this path.")
         query = self.query
-        _check_names(query, _KNOWN[self.path])
+        _check_names(query, _KNOWN.get(self.path, frozenset()))
         since = self._since(query)
+        if run is not None:
+            return backtest_wish(run[1], since)
         if self.path == "/api/stream/account":
             return account_wish(query.get("account"), since)
         exchange = query.get("exchange", DEFAULT_EXCHANGE)

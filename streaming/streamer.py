@@ -15,6 +15,7 @@ from services.streams import permission_for
 from streaming.accounts import AccountFeed
 from streaming.allowance import Allowance
 from streaming.answers import Answer
+from streaming.backtests import BacktestFeed
 from streaming.candles import CandleFeed
 from streaming.client import Client
 from streaming.feeds import Feeds
@@ -59,7 +60,8 @@ class Streamer:
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
         candles = CandleFeed(self.hub, (), services.market.candle_rows)
         accounts = AccountFeed(self.hub, services.account_events, self._log_readers)
-        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, follow=self._follow)
+        backtests = BacktestFeed(self.hub, services.backtest_progress.steps, self._log_readers)
+        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, backtests=backtests, follow=self._follow)
         self._subscriptions: dict[str, Subscription] = {}
         self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self.hub.tasks)
         self._listener = Listener(self._open, self._origins, self.hub.tasks)
@@ -74,6 +76,7 @@ class Streamer:
         self._spawn(self.hub.run(), "clients")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
+        self._spawn(self.feeds.backtests.run(), "backtests")
         if self._settings.stream_port is not None:
             self.port = await self._listener.start(self._settings.host, self._settings.stream_port)
             self._spawn(self._listener.run(), "listener")

@@ -7,6 +7,7 @@
     ├── Forbidden            known, but without the permission
     ├── NotFound             does not exist, or belongs to somebody else
     ├── Conflict             exists, but in another state
+    ├── Over                 there was something to follow, and the caller has all of it
     ├── TooMany              the caller has used up their share
     ├── Overloaded           a bounded resource is used up for the moment
     ├── StorageUnavailable   the database did not take the change
@@ -93,6 +94,12 @@ class Conflict(TradingError):
     """The thing exists but its state does not allow this."""
 
     code = "conflict"
+
+
+class Over(TradingError):
+    """There was something to follow, and the caller has all of it: nothing more will come."""
+
+    code = "over"
 
 
 class Overloaded(TradingError):

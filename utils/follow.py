@@ -35,7 +35,14 @@ class FollowAccounts(Follow, frozen=True, kw_only=True):
     since_id: int | None = None
 
 
-Wish = FollowPrices | FollowCandles | FollowAccounts
+class FollowBacktest(Follow, frozen=True, kw_only=True):
+    """Server-sent events with how far one of the caller's backtests has come, until it is over."""
+
+    run: str
+    since_id: int | None = None
+
+
+Wish = FollowPrices | FollowCandles | FollowAccounts | FollowBacktest
 """What may be followed, over server-sent events and over a WebSocket."""
 
 
