@@ -93,7 +93,7 @@ def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_ACCOUNT)})
 def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
-    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position` and `strategy` events.
+    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position`, `strategy`, `strategy_log`.
 
     Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
     """
@@ -123,3 +123,21 @@ def open_market_socket(_query: dict[str, str]) -> Response:
 def open_account_socket(_query: dict[str, str]) -> Response:
     """Open a WebSocket with the channel `account`."""
     return hand_over_socket("account")
+
+
+@blueprint.route(
+    "/ws/strategies", permission="strategies:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True
+)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_strategies_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channel `strategies`: states, orders, trades, balances and log of one's strategies."""
+    return hand_over_socket("strategies")
+
+
+@blueprint.route("/ws/logs", permission="logs:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_logs_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channel `logs`: what all processes say, secrets masked; for admins."""
+    return hand_over_socket("logs")

@@ -31,8 +31,6 @@ LEFT_OUT = (
     "close_position",
     "close_paper_position",
     "delete_me",
-    "open_market_socket",
-    "open_account_socket",
     "get_backtest_report",
 )
 """Folders and operations."""
@@ -191,6 +189,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         for method, operation in item.items()
         if method != "parameters"
         and not {operation["tags"][0], operation["operationId"]} & set(LEFT_OUT)
+        and "101" not in operation["responses"]
         and _STREAM not in operation["responses"].get("200", {}).get("content", {})
     ]
 

@@ -28,6 +28,7 @@ from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
+from services.log_readers import LogReaders
 from services.logs import Logs
 from services.market import Market
 from services.metrics import Metrics
@@ -47,6 +48,7 @@ from services.statistics import Figures
 from services.strategies import Strategies
 from services.strategy_additions import StrategyAdditions
 from services.strategy_holdings import StrategyHoldings
+from services.strategy_owners import StrategyOwners
 from services.streams import Streams
 from services.tickets import Tickets
 from services.tokens import Tokens
@@ -118,6 +120,8 @@ class StreamServices:
     market: Market
     account_events: AccountEvents
     backtest_progress: BacktestProgress
+    strategy_owners: StrategyOwners
+    log_readers: LogReaders
     close: Callable[[], None]
 
 
@@ -163,15 +167,17 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
-    progress = BacktestProgress(database)
+    progress, owners = BacktestProgress(database), StrategyOwners(database)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database), progress),
+        streams=Streams(bridge, Accounts(database), progress, owners),
         market=Market(bridge),
         account_events=AccountEvents(database),
         backtest_progress=progress,
+        strategy_owners=owners,
+        log_readers=LogReaders(database),
         close=database.close,
     )
 
@@ -232,7 +238,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alerts=Alerts(database, bridge),
-        streams=Streams(bridge, accounts, BacktestProgress(database)),
+        streams=Streams(bridge, accounts, BacktestProgress(database), StrategyOwners(database)),
         streamer=streamer,
         configurations=Configurations(settings, bridge),
         administration=Administration(database, sessions, keys, deactivation),

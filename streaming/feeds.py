@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from streaming.accounts import AccountFeed
 from streaming.backtests import BacktestFeed
 from streaming.candles import CandleFeed
+from streaming.logs import LogFeed
 from streaming.prices import PriceFeed
+from streaming.strategies import Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,9 @@ class Feeds:
     candles: CandleFeed
     accounts: AccountFeed
     backtests: BacktestFeed
+    logs: LogFeed
+    strategies: Names
+    """Tells which accounts are strategies'."""
     follow: Callable[[str], None]
     """Begin to follow an exchange."""
 
@@ -36,4 +41,5 @@ class Feeds:
             "candles": len(self.candles.topics),
             "account": len(self.accounts.followings),
             "backtests": len(self.backtests.followings),
+            "logs": len(self.logs.followings),
         }

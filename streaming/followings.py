@@ -10,8 +10,10 @@ from streaming.backtests import BacktestFollowing
 from streaming.candles import CandleFollowing
 from streaming.client import Client, Following
 from streaming.feeds import Feeds
+from streaming.logs import LogFollowing
 from streaming.prices import PriceFollowing
-from utils.follow import FollowBacktest, FollowCandles, FollowPrices, Wish
+from streaming.strategies import StrategyFollowing
+from utils.follow import FollowBacktest, FollowCandles, FollowLogs, FollowPrices, FollowStrategies, Wish
 
 Key = tuple[str, ...]
 
@@ -32,6 +34,10 @@ def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
         return CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
     if isinstance(wish, FollowBacktest):
         return BacktestFollowing(feeds.backtests, client, wish.run, wish.since_id)
+    if isinstance(wish, FollowStrategies):
+        return StrategyFollowing(feeds.accounts, feeds.strategies, client, wish.strategy, wish.since_id)
+    if isinstance(wish, FollowLogs):
+        return LogFollowing(feeds.logs, client, wish)
     return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
 
 
@@ -43,6 +49,10 @@ def key_of(wish: Wish) -> Key:
         return ("candles", wish.exchange, wish.symbol, wish.timeframe)
     if isinstance(wish, FollowBacktest):
         return ("backtests", wish.run)
+    if isinstance(wish, FollowStrategies):
+        return ("strategies",)
+    if isinstance(wish, FollowLogs):
+        return ("logs",)
     return ("account",)
 
 

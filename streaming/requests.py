@@ -10,7 +10,7 @@ from services.market import DEFAULT_EXCHANGE
 from services.streams import account_wish, backtest_wish, candle_wish, price_wish
 from utils.bearer import bearer_token
 from utils.errors import FieldError, Malformed, NotFound, Refused, Unauthenticated
-from utils.follow import OpenSocket, Wish
+from utils.follow import SOCKETS, OpenSocket, Wish
 
 MAX_FIELDS = 20
 MAX_ID = 2**63 - 1
@@ -20,7 +20,6 @@ _KNOWN = {
     "/api/stream/candles": frozenset({"symbol", "timeframe", "exchange"}),
     "/api/stream/account": frozenset({"account"}),
 }
-_SOCKETS = {"/ws/market", "/ws/account"}
 _BACKTEST = re.compile(r"/api/backtesting/runs/([^/]+)/events")
 
 
@@ -55,19 +54,18 @@ class StreamRequest:
     @property
     def is_socket(self) -> bool:
         """Tell whether a WebSocket is asked for."""
-        return self.path in _SOCKETS
+        return self.path in SOCKETS
 
     def wish(self) -> Wish | OpenSocket:
         """Return what is asked for.
 
         :raises NotFound: there is no such stream. :raises Refused: the query is not valid; `errors` name the fields.
         """
-        if self.path in _SOCKETS:
+        if self.path in SOCKETS:
             if "websocket" not in self.headers.get("upgrade", "").lower():
                 raise Malformed("This path is for WebSockets.", code="websocket_handshake")
             _check_names(self.query, frozenset())
-            kind = self.path.removeprefix("/ws/")
-            return OpenSocket(kind="market" if kind == "market" else "account", handshake=self.raw, early=self.early)
+            return OpenSocket(kind=SOCKETS[self.path], handshake=self.raw, early=self.early)
         run = _BACKTEST.fullmatch(self.path)
         if run is None and self.path not in _KNOWN:
             raise NotFound("There is nothing at this path.")
