@@ -39,6 +39,7 @@ canceled, and says why in `error`. An action that does not go with its state is 
 
 **Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
 `succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
+`POST /api/backtesting/data` takes candles of one's own: CSV, or a `.data` file of OctoBot.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
@@ -66,6 +67,7 @@ PARAMETERS = {
     "depth": "How many offers on each side.",
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
+    "file_id": "The id of an upload.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
     "is_active": "Whether active users are wanted, or deactivated ones; all when absent.",
     "ip": "The address it came from.",

@@ -93,7 +93,7 @@ def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_ACCOUNT)})
 def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
-    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position`, `strategy`, `strategy_log`.
+    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position`, `strategy` and log events.
 
     Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
     """

@@ -2,7 +2,7 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
-from models.backtests import BacktestRun
+from models.backtests import BacktestRun, DataFile
 from models.base import Base
 from models.credentials import Credential
 from models.database import Database
@@ -31,6 +31,7 @@ __all__ = [
     "Balance",
     "Base",
     "Credential",
+    "DataFile",
     "Database",
     "EquitySample",
     "Event",

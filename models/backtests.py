@@ -15,6 +15,7 @@ class BacktestRun(Base):
     """A strategy to be played on the candles of an exchange.
 
     `settings`, `portfolio` and `result` are JSON; `result` is there as soon as `state` is `succeeded`, never before.
+    `data_file` is where its candles come from; the exchange's own for None.
     The run belongs to the process that holds `attempt`; one that was killed is taken over under the next number.
     """
 
@@ -38,5 +39,22 @@ class BacktestRun(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error: Mapped[str | None] = mapped_column(String(512))
     result: Mapped[str | None]
+    data_file: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class DataFile(Base):
+    """Candles that a user has uploaded. `series` is JSON; the candles are in files named after `id`, not in SQL."""
+
+    __tablename__ = "data_files"
+    __table_args__ = (Index("ix_data_files_user_created", "user_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    format: Mapped[str] = mapped_column(String(8))
+    series: Mapped[str]
+    left_out: Mapped[str]
+    size: Mapped[int]
+    created_at: Mapped[datetime]

@@ -25,6 +25,7 @@ LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
 LEFT_OUT = (
+    "data files",
     "credentials",
     "second factor",
     "webhooks",

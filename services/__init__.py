@@ -15,8 +15,10 @@ from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.backtest_plans import Plans
 from services.backtest_progress import BacktestProgress
 from services.backtests import Backtests
+from services.candle_files.service import DataFiles
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -90,6 +92,7 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     backtests: Backtests
+    data_files: DataFiles
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -132,6 +135,7 @@ class WorkerServices:
     jobs: Jobs
     leases: Leases
     backtests: Backtests
+    data_files: DataFiles
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
@@ -143,14 +147,17 @@ class WorkerServices:
 def build_for_worker(settings: Settings) -> WorkerServices:
     """Wire the services of the worker together."""
     database = Database(settings.database_url)
+    bridge, idempotency = OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
-        backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
+        backtests=Backtests(database, Plans(bridge, data_files), idempotency),
+        data_files=data_files,
         event_reader=EventReader(database),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
-        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        alert_watch=AlertWatch(database, bridge),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -198,6 +205,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
     portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
@@ -233,7 +241,8 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
-        backtests=Backtests(database, bridge, idempotency),
+        backtests=Backtests(database, Plans(bridge, data_files), idempotency),
+        data_files=data_files,
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),

@@ -122,6 +122,7 @@ def _forget(session: Session, user_id: str) -> None:
         models.UserSettings,
         models.IdempotencyKey,
         models.BacktestRun,
+        models.DataFile,
         models.Job,
         models.Webhook,
         models.Notification,

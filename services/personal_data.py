@@ -29,6 +29,7 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Event,
     models.Strategy,
     models.BacktestRun,
+    models.DataFile,
     models.Notification,
     models.NotificationSetting,
     models.Webhook,

@@ -34,6 +34,7 @@ def schedule(services: WorkerServices) -> Sequence[Every]:
         Every(name="price alerts", seconds=1.0, call=services.alert_watch.run),
         Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
         Every(name="old deliveries", seconds=3600.0, call=services.webhooks.forget),
+        Every(name="forgotten uploads", seconds=3600.0, call=services.data_files.forget),
         Every(name="old notifications", seconds=3600.0, call=services.notifications.forget),
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.examples.story import BOUGHT, NOON
 
+FILE = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c21"
 RUN = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c20"
 _RUN = {
     "id": RUN,
@@ -20,6 +21,7 @@ _RUN = {
     "settings": {"timeframe": "1h", "average": "ema", "fast": 3, "slow": 10, "spend_percent": "95"},
     "starting_portfolio": {"USDT": "5000"},
     "fee": None,
+    "data_file": None,
     "error_code": None,
     "error": None,
     "created_at": NOON,
@@ -74,6 +76,26 @@ BACKTESTS: dict[str, dict[str, Any]] = {
         },
     },
     "BacktestRun": {"crossover": _RUN},
+    "DataFile": {
+        "bitcoin": {
+            "id": FILE,
+            "name": "btc-1h.csv",
+            "format": "csv",
+            "series": [
+                {
+                    "symbol": "BTC/USDT",
+                    "timeframe": "1h",
+                    "candles": 8760,
+                    "missing": 2,
+                    "from": "2025-11-13T12:00:00Z",
+                    "to": "2026-11-13T14:00:00Z",
+                }
+            ],
+            "left_out": [],
+            "size": 512_000,
+            "created_at": NOON,
+        }
+    },
     "Report": {
         "crossover": {
             "run": _RUN,

@@ -61,7 +61,9 @@ def _end_with_parent() -> None:
 def _play(settings: Settings, database: Database, run_id: str) -> None:
     claim = Claim(database, run_id)
     try:
-        backtest, recordings = read(OctoBotBridge(UnixTransport(settings.engine_socket)), claim.wanted)
+        backtest, recordings = read(
+            OctoBotBridge(UnixTransport(settings.engine_socket)), claim.wanted, settings.candle_dir
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             played = runner.run(play(backtest, recordings, claim.progress))
     except PASSING:

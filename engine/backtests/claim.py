@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from models import BacktestRun, Database
+from models import DataFile as DataFileRow
 from utils import clock
 from utils.backtests import Played
 from utils.errors import TradingError
@@ -19,6 +20,13 @@ TELL_SECONDS = 0.5
 
 class Lost(Exception):
     """The run was canceled or deleted, or another process has taken it over."""
+
+
+class DataFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload; `series` are the market and the time frame of each of its files. None: it was deleted."""
+
+    id: str
+    series: list[tuple[str, str]] | None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal | None
     begins_at: datetime
     ends_at: datetime
+    data_file: DataFile | None
 
 
 class Claim:
@@ -59,6 +68,7 @@ class Claim:
                 fee=row.fee,
                 begins_at=row.begins_at,
                 ends_at=row.ends_at,
+                data_file=_data_file(row.data_file, session.get(DataFileRow, row.data_file)) if row.data_file else None,
             )
 
     def progress(self, candles: int, of: int) -> None:
@@ -83,3 +93,10 @@ class Claim:
             for name, value in values.items():
                 setattr(row, name, value)
             row.updated_at = clock.wall()
+
+
+def _data_file(file_id: str, row: DataFileRow | None) -> DataFile:
+    if row is None:
+        return DataFile(id=file_id, series=None)
+    series = [(each["symbol"], each["timeframe"]) for each in msgspec.json.decode(row.series)]
+    return DataFile(id=file_id, series=series)
