@@ -40,6 +40,7 @@ canceled, and says why in `error`. An action that does not go with its state is 
 **Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
 `succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
 `POST /api/backtesting/data` takes candles of one's own: CSV, or a `.data` file of OctoBot.
+`POST /api/backtesting/sweeps` plays a strategy with every combination of some settings, and ranks what came of each.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
@@ -92,6 +93,7 @@ PARAMETERS = {
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
+    "sweep_id": "The id of a sweep.",
     "target": "The id of what was changed.",
     "user_id": "The id of a user.",
 }

@@ -33,7 +33,7 @@ _BODY = {
 
 
 @blueprint.route(
-    FILES, method="POST", permission="backtests:write", errors=(409, 413, 415), max_body=MOST_BYTES, limit="upload"
+    FILES, method="POST", permission="backtests:write", errors=(409, 413, 415), max_body=MOST_BYTES, limit="heavy"
 )
 @blueprint.arguments(UploadQuery, location="query")
 @blueprint.arguments(IdempotencyHeaders, location="headers")

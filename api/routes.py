@@ -30,6 +30,7 @@ from api import (
     signals,
     strategies,
     stream,
+    sweeps,
     trading,
     webhooks,
 )
@@ -51,6 +52,7 @@ BLUEPRINTS = (
     signals.blueprint,
     backtests.blueprint,
     data_files.blueprint,
+    sweeps.blueprint,
     market.blueprint,
     stream.blueprint,
     notifications.blueprint,

@@ -22,7 +22,7 @@ from utils.errors import TradingError
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
 ALERTS_PER_MINUTE = 60
-UPLOADS_PER_MINUTE = 20
+HEAVY_PER_MINUTE = 20
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
@@ -33,8 +33,8 @@ LOGIN = "login"
 ALERT = "alert"
 """The `limit` of routes that whoever has a key in the path may call."""
 
-UPLOAD = "upload"
-"""The `limit` of routes whose body takes long to read."""
+HEAVY = "heavy"
+"""The `limit` of routes that keep a thread busy for long."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -88,7 +88,7 @@ def install(app: Flask, settings: Settings) -> None:
             Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
             Limit(f"{ALERTS_PER_MINUTE}/minute", key_function=_key, scope=ALERT, shared=True, exempt_when=_is_no_alert),
             Limit(
-                f"{UPLOADS_PER_MINUTE}/minute", key_function=_user, scope=UPLOAD, shared=True, exempt_when=_is_no_upload
+                f"{HEAVY_PER_MINUTE}/minute", key_function=_user, scope=HEAVY, shared=True, exempt_when=_is_not_heavy
             ),
             Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
         ],
@@ -141,8 +141,8 @@ def _is_no_alert() -> bool:
     return _limit() != ALERT
 
 
-def _is_no_upload() -> bool:
-    return _limit() != UPLOAD or _is_anonymous()
+def _is_not_heavy() -> bool:
+    return _limit() != HEAVY or _is_anonymous()
 
 
 def _key() -> str:

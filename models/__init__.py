@@ -2,7 +2,7 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
-from models.backtests import BacktestRun, DataFile
+from models.backtests import BacktestRun, BacktestSweep, DataFile, SweepPoint
 from models.base import Base
 from models.credentials import Credential
 from models.database import Database
@@ -28,6 +28,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "BacktestRun",
+    "BacktestSweep",
     "Balance",
     "Base",
     "Credential",
@@ -57,6 +58,7 @@ __all__ = [
     "Strategy",
     "StrategyLogEntry",
     "StreamTicket",
+    "SweepPoint",
     "Trade",
     "User",
     "UserSettings",

@@ -44,6 +44,52 @@ class BacktestRun(Base):
     updated_at: Mapped[datetime]
 
 
+class BacktestSweep(Base):
+    """A strategy to be played with every combination of some settings; each is a `SweepPoint`.
+
+    `grid` is JSON: the values of each setting that is varied. `done` counts the points that are over.
+    Like a run it belongs to the process that holds `attempt`; whoever takes it over goes on with the points left.
+    """
+
+    __tablename__ = "backtest_sweeps"
+    __table_args__ = (Index("ix_backtest_sweeps_user_created", "user_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    state: Mapped[str] = mapped_column(String(16))
+    done: Mapped[int]
+    count: Mapped[int]
+    attempt: Mapped[int]
+    exchange: Mapped[str] = mapped_column(String(32))
+    strategy_class: Mapped[str] = mapped_column(String(64))
+    symbols: Mapped[str] = mapped_column(String(512))
+    timeframe: Mapped[str] = mapped_column(String(8))
+    grid: Mapped[str]
+    portfolio: Mapped[str]
+    fee: Mapped[Decimal | None]
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    data_file: Mapped[str | None] = mapped_column(String(36))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(String(512))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SweepPoint(Base):
+    """One combination of a sweep: all settings, and `figures` (JSON) or an error as soon as it is over."""
+
+    __tablename__ = "sweep_points"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("backtest_sweeps.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    settings: Mapped[str]
+    figures: Mapped[str | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(String(512))
+
+
 class DataFile(Base):
     """Candles that a user has uploaded. `series` is JSON; the candles are in files named after `id`, not in SQL."""
 

@@ -57,6 +57,7 @@ PATH_VALUES = {
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
     "strategy_name": "{{strategyName}}",
+    "sweep_id": "{{sweepId}}",
     "symbol": "BTC-USDT",
     "user_id": "{{userId}}",
 }
@@ -86,6 +87,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "strategy_class": "signal",
         "portfolio_name": "BTC/USDT",
         "funding": "50",
+    },
+    "NewSweep": {
+        "strategy_class": "dca",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "grid": {"every": [2, 4]},
+        "starting_portfolio": {"USDT": "1000"},
     },
     "NewBacktest": {
         "strategy_class": "dca",
@@ -132,6 +140,7 @@ KEEP = {
     "create_api_key": {"apiKeyId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
     "start_backtest": {"runId": "answer.id"},
+    "start_sweep": {"sweepId": "answer.id"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open

@@ -52,6 +52,7 @@ from services.strategy_additions import StrategyAdditions
 from services.strategy_holdings import StrategyHoldings
 from services.strategy_owners import StrategyOwners
 from services.streams import Streams
+from services.sweeps import Sweeps
 from services.tickets import Tickets
 from services.tokens import Tokens
 from services.trade_export import TradeExports
@@ -93,6 +94,7 @@ class Services:
     signals: Signals
     backtests: Backtests
     data_files: DataFiles
+    sweeps: Sweeps
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -136,6 +138,7 @@ class WorkerServices:
     leases: Leases
     backtests: Backtests
     data_files: DataFiles
+    sweeps: Sweeps
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
@@ -149,11 +152,13 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     database = Database(settings.database_url)
     bridge, idempotency = OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)
     data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
-        backtests=Backtests(database, Plans(bridge, data_files), idempotency),
+        backtests=Backtests(database, plans, idempotency),
         data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
         event_reader=EventReader(database),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
@@ -206,6 +211,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
     data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
@@ -241,8 +247,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
-        backtests=Backtests(database, Plans(bridge, data_files), idempotency),
+        backtests=Backtests(database, plans, idempotency),
         data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),

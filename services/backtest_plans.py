@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from services.candle_files.service import DataFiles, Series
 from services.principals import Principal
@@ -37,6 +40,13 @@ class NewRun(Message, frozen=True, kw_only=True):
     data_file: str | None = None
 
 
+class Combination(NamedTuple):
+    """All settings of one point of a grid, or those that were asked for and why they cannot be played."""
+
+    settings: dict[str, Any]
+    refusal: Refused | None
+
+
 class Plans:
     """Make plans of what users ask for."""
 
@@ -49,7 +59,37 @@ class Plans:
 
         :raises Refused: class, settings, time or portfolio do not fit. :raises NotFound: unknown market or upload.
         """
-        draft = self._draft(new, is_listed=new.data_file is None)
+        return self._values(principal, new, self._draft(new, is_listed=new.data_file is None))
+
+    def combinations(
+        self, principal: Principal, new: NewRun, grid: Mapping[str, Sequence[Any]]
+    ) -> tuple[dict[str, Any], list[Combination]]:
+        """Return the columns that all combinations of a grid have in common, and the settings of each.
+
+        A combination that the class refuses is part of the grid all the same, and says why.
+
+        :raises Refused: as `values` does, also when all combinations are refused.
+        """
+        found: list[Combination] = []
+        draft: StrategyDraft | None = None
+        refusal: Refused | None = None
+        for chosen in product(*grid.values()):
+            settings = {**new.settings, **dict(zip(grid, chosen, strict=True))}
+            try:
+                drafted = self._draft(replace(new, settings=settings), is_listed=new.data_file is None)
+            except Refused as error:
+                if error.code != "invalid_settings":
+                    raise
+                refusal = refusal or error
+                found.append(Combination(settings, error))
+            else:
+                draft = draft or drafted
+                found.append(Combination(drafted.settings, None))
+        if draft is None:
+            raise refusal or Refused("There is nothing to play.")
+        return self._values(principal, new, draft), found
+
+    def _values(self, principal: Principal, new: NewRun, draft: StrategyDraft) -> dict[str, Any]:
         symbols = draft.portfolio_name.split(",")
         if new.data_file is None:
             earliest, latest = None, self._latest(new, symbols[0])
@@ -83,7 +123,7 @@ class Plans:
         )
         draft = self._bridge.check_strategy(check)
         if "timeframe" in draft.settings and "timeframe" not in new.settings:
-            check = msgspec.structs.replace(check, settings={**new.settings, "timeframe": new.timeframe})
+            check = replace(check, settings={**new.settings, "timeframe": new.timeframe})
             draft = self._bridge.check_strategy(check)
         wanted = TIMEFRAMES.get(draft.settings.get("timeframe", new.timeframe), 0)
         if wanted % TIMEFRAMES[new.timeframe] or not wanted:

@@ -124,7 +124,7 @@ class Backtests:
             if verb == "canceled":
                 changes = {"state": "canceled", "updated_at": clock.now()}
                 session.execute(update(_ROW).where(_ROW.id == run_id).values(**changes))
-                _cancel_job(session, run_id)
+                jobs.cancel_key(session, f"{KIND}:{run_id}")
                 row = session.execute(mine).one()
             else:
                 session.execute(delete(_ROW).where(_ROW.id == run_id))
@@ -161,12 +161,6 @@ def _check_room(session: Session, principal: Principal) -> None:
         raise Conflict(f"{MOST_OPEN} of your backtests are not over yet.", code="too_many_backtests")
     if session.execute(count).scalar_one() >= MOST_KEPT:
         raise Conflict(f"You have {MOST_KEPT} backtests; delete one.", code="too_many_backtests")
-
-
-def _cancel_job(session: Session, run_id: str) -> None:
-    job = session.execute(select(models.Job.id).where(models.Job.key == f"{KIND}:{run_id}")).scalar()
-    if job is not None:
-        jobs.cancel(session, job)
 
 
 def _of(principal: Principal) -> Any:

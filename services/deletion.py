@@ -123,6 +123,8 @@ def _forget(session: Session, user_id: str) -> None:
         models.IdempotencyKey,
         models.BacktestRun,
         models.DataFile,
+        models.SweepPoint,
+        models.BacktestSweep,
         models.Job,
         models.Webhook,
         models.Notification,

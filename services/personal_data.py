@@ -30,6 +30,8 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Strategy,
     models.BacktestRun,
     models.DataFile,
+    models.BacktestSweep,
+    models.SweepPoint,
     models.Notification,
     models.NotificationSetting,
     models.Webhook,

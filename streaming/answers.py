@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from utils import json, problems
-from utils.errors import Malformed, Over, TradingError
+from utils.errors import Malformed, TradingError
 from utils.event_source import wait_instead
 from utils.origins import EXPOSED
 
@@ -30,12 +30,14 @@ class Answer:
 
     def problem(self, error: TradingError) -> bytes:
         """Return the whole answer that tells of `error`; an `EventSource` is told to wait if that may help."""
-        if isinstance(error, Over):  # an `EventSource` that is told this comes back no more
-            return self._head(HTTPStatus.NO_CONTENT, {})
         wait = wait_instead(error, self._accept)
         if wait is not None:
             return self.head() + wait
         return self._problem(problems.status_of(error), error)
+
+    def over(self) -> bytes:
+        """Return the whole answer after which an `EventSource` comes back no more."""
+        return self._head(HTTPStatus.NO_CONTENT, {})
 
     def wrong_method(self) -> bytes:
         """Return the whole answer to a request that is no GET."""

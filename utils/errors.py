@@ -7,7 +7,6 @@
     ├── Forbidden            known, but without the permission
     ├── NotFound             does not exist, or belongs to somebody else
     ├── Conflict             exists, but in another state
-    ├── Over                 there was something to follow, and the caller has all of it
     ├── TooMany              the caller has used up their share
     ├── Overloaded           a bounded resource is used up for the moment
     ├── StorageUnavailable   the database did not take the change
@@ -34,6 +33,10 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     code: str
     message: str
+
+
+class Over(Exception):
+    """There was something to follow, and the client has all of it: nothing went wrong, and nothing more will come."""
 
 
 class TradingError(Exception):
@@ -94,12 +97,6 @@ class Conflict(TradingError):
     """The thing exists but its state does not allow this."""
 
     code = "conflict"
-
-
-class Over(TradingError):
-    """There was something to follow, and the caller has all of it: nothing more will come."""
-
-    code = "over"
 
 
 class Overloaded(TradingError):

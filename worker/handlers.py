@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices, webhooks
+from services import WorkerServices, sweeps, webhooks
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
@@ -14,5 +14,6 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
     return {
         KIND: backtests.handler(services.backtests),
+        sweeps.KIND: backtests.sweep_handler(services.sweeps),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
     }

@@ -32,8 +32,8 @@ class Fee(DecimalString):
         return share
 
 
-class NewBacktestSchema(Schema):
-    """A backtest to play. Without `from` and `to` the latest 500 candles are."""
+class PlayedSchema(Schema):
+    """What is to be played."""
 
     strategy_class = fields.String(required=True, validate=validate.Length(min=1, max=64))
     settings = settings_field(load_default=dict)
@@ -62,6 +62,10 @@ class NewBacktestSchema(Schema):
         validate=ACCOUNT,
         metadata={"description": "The id of an upload whose candles are played; the exchange's own when absent."},
     )
+
+
+class NewBacktestSchema(PlayedSchema):
+    """A backtest to play. Without `from` and `to` the latest 500 candles are."""
 
     @post_load
     def run(self, values: dict[str, Any], **_: Any) -> NewRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from engine.backtests.history import recording_of
 from engine.backtests.run import Backtest
 from engine.demo.recording import Recording, RecordingError, load
 from engine.strategies import registry
+from engine.strategies.registry import MOST_SYMBOLS
 from utils.errors import NotFound
 from utils.octobot_bridge import OctoBotBridge
 from utils.recorded_candles import path_of
@@ -53,9 +55,15 @@ def _uploaded(file: DataFile, symbol: str, timeframe: str, folder: Path) -> Reco
     """Return the candles of an upload. :raises NotFound: it was deleted."""
     try:
         number = (file.series or []).index((symbol, timeframe))
-        return load(path_of(folder, file.id, number), symbol)
+        return _loaded(path_of(folder, file.id, number), symbol)
     except ValueError as error:  # a `RecordingError` is one, and tells of our folders
         raise NotFound("The uploaded candles are not there any more.", code="data_file_not_found") from error
+
+
+@lru_cache(maxsize=MOST_SYMBOLS)
+def _loaded(path: Path, symbol: str) -> Recording:
+    """Return the candles of a file, which never changes: a sweep plays it again and again."""
+    return load(path, symbol)
 
 
 def _between(recording: Recording, first: int, end: int) -> Recording:

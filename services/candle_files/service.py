@@ -147,10 +147,10 @@ class DataFiles:
             row = session.execute(_of(principal).where(_ROW.id == file_id)).first()
             if row is None:
                 raise _not_found()
-            run = models.BacktestRun
-            playing = select(run.id).where(run.data_file == file_id, run.state.in_(OPEN)).limit(1)
-            if session.execute(playing).first() is not None:
-                raise Conflict("A backtest that is not over needs it.", code="data_file_in_use")
+            for table in (models.BacktestRun, models.BacktestSweep):
+                playing = select(table.id).where(table.data_file == file_id, table.state.in_(OPEN)).limit(1)
+                if session.execute(playing).first() is not None:
+                    raise Conflict("A backtest that is not over needs it.", code="data_file_in_use")
             session.execute(delete(_ROW).where(_ROW.id == file_id))
             audit.record(session, origin, "data_file.deleted", user_id=principal.user_id, target=file_id)
         self._folder.delete(file_id)

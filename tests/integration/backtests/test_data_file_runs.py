@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from config import Settings
-from engine.backtests.__main__ import _play as play
+from engine.backtests.__main__ import play_run as play
 from models import Database
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
