@@ -5,6 +5,8 @@ VENV := .venv/bin/python
 # For pytest, e.g. make test PYTEST_ARGS="-x tests/unit". By default on two cores, where the tests of the started product
 # (tests/e2e) keep to one: they measure time and kill processes.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
+# What never sees the application's tables, and so is the same on every database.
+WITHOUT_DATABASE := tests/unit tests/e2e/test_supervisor.py
 COMPILE := .venv/bin/uv pip compile --quiet --python $(VENV) --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
@@ -20,7 +22,7 @@ test: env-dev ## Run the tests on SQLite and, when TEST_POSTGRESQL_URL is set, o
 	$(VENV) -m pytest $(PYTEST_ARGS)
 	@if [ -n "$$TEST_POSTGRESQL_URL" ]; then \
 		echo "Once more, with the application's tables on PostgreSQL"; \
-		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(VENV) -m pytest $(PYTEST_ARGS); \
+		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(VENV) -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(WITHOUT_DATABASE)); \
 	fi
 
 check: env-dev ## Style, types, import rules, OpenAPI drift and all tests

@@ -10,11 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from environment import MIN_SECRET_LENGTH, Reader, SettingsError, dotenv
+from utils.smtp import Mailer
 
 __all__ = ["Settings", "SettingsError"]
 
 DEMO = "demo"
 """The exchange that every installation has."""
+
+UNSET = Path()
 
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
 """Words that are refused as a secret, also when repeated or padded to length."""
@@ -37,6 +40,8 @@ class Settings:
     streams: int = 15_000
     streams_per_user: int = 50
     data_dir: Path = Path("var")
+    octobot_home: Path = UNSET
+    octobot_autostart: bool = False
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
@@ -55,6 +60,8 @@ class Settings:
     equity_sample_seconds: float = 300.0
     job_lease_seconds: float = 30.0
     webhook_private_addresses: bool = False
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
     exchanges: tuple[str, ...] = (DEMO,)
     exchange_urls: Mapping[str, str] = field(default_factory=dict)
     market_symbols: tuple[str, ...] = ()
@@ -77,10 +84,25 @@ class Settings:
     log_format: str = "text"
     debug: bool = False
 
+    def __post_init__(self) -> None:
+        """Keep the operator's bot in the data directory unless another folder is named."""
+        if self.octobot_home == UNSET:
+            object.__setattr__(self, "octobot_home", self.data_dir / "octobot")
+
     @property
     def engine_socket(self) -> Path:
         """Return the path of the engine's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "engine.sock"
+
+    @property
+    def bot_socket(self) -> Path:
+        """Return the path of the bot's Unix socket (mode 0600) inside the data directory."""
+        return self.data_dir / "bot.sock"
+
+    @property
+    def bot_last_words(self) -> Path:
+        """Return the file in which a bot that fails leaves why."""
+        return self.data_dir / "bot.failure"
 
     @property
     def streamer_socket(self) -> Path:
@@ -113,6 +135,8 @@ class Settings:
             streams=reader.integer("STREAMS", 15_000, low=1, high=1_000_000),
             streams_per_user=reader.integer("STREAMS_PER_USER", 50, low=1, high=1_000_000),
             data_dir=data_dir,
+            octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
+            octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
             database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
             redis_url=reader.text("REDIS_URL", ""),
             secret_key=reader.secret("SECRET_KEY", data_dir),
@@ -131,6 +155,8 @@ class Settings:
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             job_lease_seconds=reader.number("JOB_LEASE_SECONDS", 30.0, low=1.0, high=3600.0),
             webhook_private_addresses=reader.flag("WEBHOOK_PRIVATE_ADDRESSES", False),
+            smtp_url=reader.text("SMTP_URL", ""),
+            mail_from=reader.text("MAIL_FROM", ""),
             exchanges=reader.names("EXCHANGES", DEMO),
             exchange_urls=reader.urls("EXCHANGE_URLS"),
             market_symbols=reader.symbols("MARKET_SYMBOLS"),
@@ -160,7 +186,7 @@ class Settings:
         """Refuse what must never run.
 
         :raises SettingsError: on an unsafe secret or key ring, no demo exchange, debug with a non-loopback address,
-            half an admin, or a recording that is not there.
+            half an admin, a mail server that cannot be one, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
         check_secret("METRICS_TOKEN", self.metrics_token)
@@ -171,6 +197,11 @@ class Settings:
             raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
         if bool(self.admin_username) != bool(self.admin_password):
             raise SettingsError("ADMIN_USERNAME and ADMIN_PASSWORD go together: set both or neither")
+        if self.smtp_url:
+            try:
+                Mailer(self.smtp_url, self.mail_from)
+            except ValueError as error:
+                raise SettingsError(f"SMTP_URL, MAIL_FROM: {error}") from None
         if self.demo_replay and not Path(self.demo_replay).is_file():
             raise SettingsError(f"DEMO_REPLAY={self.demo_replay!r} is no file")
 

@@ -34,6 +34,11 @@ class Reader:
         """Return a text without blanks around it."""
         return self.env.get(name, "").strip() or default
 
+    def folder(self, name: str, default: Path) -> Path:
+        """Return a folder as an absolute path."""
+        text = self.text(name, "")
+        return Path(text).expanduser().absolute() if text else default
+
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         """Return one of a few words, taken in any case."""
         value = self.text(name, default)

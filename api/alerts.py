@@ -8,6 +8,7 @@ from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
 from api.schemas.alerts import DeletedAlertSchema, NewPriceAlertSchema, PriceAlertSchema
 from api.schemas.envelope import PageQuery
+from api.schemas.trading import IdempotencyHeaders
 from services.alerts import NewAlert, PriceAlert
 from utils.pages import Page
 
@@ -26,10 +27,11 @@ def list_price_alerts(query: dict[str, Any]) -> Page[PriceAlert]:
 
 @blueprint.route(ALERTS, method="POST", permission="notifications:write", errors=(409, *ENGINE))
 @blueprint.arguments(NewPriceAlertSchema)
+@blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, PriceAlertSchema)
-def create_price_alert(new: NewAlert) -> tuple[PriceAlert, int]:
+def create_price_alert(new: NewAlert, headers: dict[str, str | None]) -> tuple[PriceAlert, int]:
     """Wait for a price, also while this server is down; it is told once."""
-    return services.alerts.create(principal, origin(), new), 201
+    return services.alerts.create(principal, origin(), new, headers["key"]), 201
 
 
 @blueprint.route(f"{ALERTS}/<alert_id>", method="DELETE", permission="notifications:write")

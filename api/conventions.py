@@ -42,6 +42,14 @@ canceled, and says why in `error`. An action that does not go with its state is 
 `POST /api/backtesting/data` takes candles of one's own: CSV, or a `.data` file of OctoBot.
 `POST /api/backtesting/sweeps` plays a strategy with every combination of some settings, and ranks what came of each.
 
+**Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
+`cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
+or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
+everybody's positions are closed at the same prices.
+
+**Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
+drawdown, then by who was there first. Prizes sum to the pool; they are records of what the operator pays.
+
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
@@ -50,6 +58,12 @@ Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in t
 **Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
 are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
 ask again with `If-None-Match`, and 304 says that nothing is new.
+
+**The bot** of the operator is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
+whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.
+With the `ETag` that was read as `If-Match` nobody overwrites what somebody else has just changed (412
+`config_changed`). Every change is in the history, and can be rolled back to. OctoBot reads its configuration at its
+start: `restart_required` says so, `?restart=true` does it.
 
 **Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """
@@ -76,7 +90,10 @@ PARAMETERS = {
     "name": "The name of the file.",
     "order_id": "The id of an order.",
     "outcome": "Whether it was done, or denied.",
+    "participant": "The id of a participant.",
     "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
+    "prize_id": "The id of a prize.",
+    "profile_id": "The id of a profile.",
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
     "role": "The role of the user.",
@@ -94,7 +111,11 @@ PARAMETERS = {
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
     "sweep_id": "The id of a sweep.",
+    "tentacle_name": "The name of a tentacle's class.",
     "target": "The id of what was changed.",
+    "team_id": "The id of a team.",
+    "tournament": "The id of a tournament.",
+    "tournament_id": "The id of a tournament.",
     "user_id": "The id of a user.",
 }
 """What parameters mean whose schema does not say it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 import flask_smorest
@@ -42,11 +43,36 @@ class Plugin(MarshmallowPlugin):
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
-    """Collect the routes of an app into one document; the errors are middleware's."""
+    """Collect the routes of an app into one document; the errors are middleware's.
+
+    Routes are served at once, and documented when somebody asks for the document: that takes longer than all the rest
+    of a start.
+    """
 
     ERROR_SCHEMA = ProblemSchema
     # a default would make every status a documented one
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        self._undocumented: list[flask_smorest.Blueprint] = []
+        self._documenting = Lock()
+        super().__init__(app, **options)
+
+    def register_blueprint(self, blp: flask_smorest.Blueprint) -> None:
+        """Serve the routes of `blp`."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._undocumented.append(blp)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document of every route so far."""
+        with self._documenting:
+            while self._undocumented:
+                blueprint = self._undocumented.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            written: dict[str, Any] = self.spec.to_dict()
+        return written
 
     def _register_error_handlers(self) -> None:
         pass
@@ -78,7 +104,7 @@ def install(app: Flask) -> Api:
 def document(app: Flask) -> dict[str, Any]:
     """Return the document of `app`, whose routes are all registered."""
     api: Api = app.extensions[EXTENSION]
-    return complete(api.spec.to_dict(), app)
+    return complete(api.to_dict(), app)
 
 
 def _decimal(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:

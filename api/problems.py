@@ -47,6 +47,13 @@ PROBLEMS: dict[int, Problem] = {
         "The order is filled.",
         f"/api/trading/orders/{ORDER}",
     ),
+    412: Problem(
+        "PreconditionFailed",
+        "It has changed since the caller read it; nothing was done.",
+        "config_changed",
+        "The configuration is another one by now.",
+        "/api/config",
+    ),
     413: Problem(
         "ContentTooLarge", "The body is too large.", "body_too_large", "The body is larger than 1048576 bytes."
     ),

@@ -19,8 +19,10 @@ from api.schemas.trading import (
     OrderQuery,
     OrderSchema,
     OrderTicketSchema,
+    TradedOrderSchema,
 )
 from middleware.errors import body
+from services.order_trades import TradedOrder
 from services.orders import Changes, Filters, Wish
 from services.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
@@ -82,6 +84,14 @@ def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dic
 def list_orders(filters: Filters) -> Page[Order]:
     """List the caller's orders, newest first."""
     return services.orders.list(principal, filters)
+
+
+@blueprint.route("/api/orders-trades", permission="orders:read")
+@blueprint.arguments(OrderQuery, location="query")
+@blueprint.response(200, TradedOrderSchema, paged=True)
+def list_orders_with_trades(filters: Filters) -> Page[TradedOrder]:
+    """List the caller's orders with the trades that each led to, newest order first."""
+    return services.order_trades.list(principal, filters)
 
 
 @blueprint.route(*ORDERS, method="DELETE", permission="orders:write", errors=ENGINE)

@@ -123,6 +123,10 @@ class Desk:
 
         return await self.keys.once(command, work)
 
+    async def change(self, account_id: str, change: Work[Result]) -> Result:
+        """Do `change` on an account and wait until it is committed. :raises NotFound: unknown account."""
+        return await self._change(await self._accounts.get(account_id), change)
+
     async def account(self, account_id: str) -> Account:
         """Return an account. :raises NotFound: unknown account."""
         return await self._accounts.get(account_id)

@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator
 from utils.wire import Price, StreamEvent
 
 BUFFERED = 10_000
+MOST_PENDING = 1000
+"""How many events a subscriber may be behind before the newest price of each symbol stands for those before it: more
+than come while a streamer that has been restarted reads the history."""
 
 
 class PriceStream:
@@ -38,8 +41,8 @@ class PriceStream:
         """Yield what was missed since `since_id` (or a snapshot), then events as they come; None when all is quiet.
 
         A `reset` event comes first when the buffer no longer reaches back to `since_id`. With `history` all that is
-        kept comes first, and None after it. A subscriber that is slow gets the newest price of each symbol instead of
-        every one.
+        kept comes first, and None after it. A subscriber that falls far behind gets the newest price of each symbol
+        instead of every one.
         """
         wanted = None if symbols is None else frozenset(symbols)
         subscriber = _Subscriber(wanted)
@@ -75,24 +78,32 @@ class PriceStream:
 
 
 class _Subscriber:
-    """The newest event of each symbol that a subscriber has not taken yet."""
+    """The events that a subscriber has not taken yet; of one that is far behind only the newest of each symbol."""
 
     def __init__(self, wanted: frozenset[str] | None) -> None:
         self.ready = asyncio.Event()
         self._wanted = wanted
-        self._pending: dict[str, StreamEvent] = {}
+        self._pending: list[StreamEvent] = []
+        self._most = MOST_PENDING
 
     def offer(self, symbol: str, event: StreamEvent) -> None:
         if self._wanted is None or symbol in self._wanted:
-            self._pending.pop(symbol, None)
-            self._pending[symbol] = event
+            self._pending.append(event)
+            if len(self._pending) > self._most:
+                self._thin()
             self.ready.set()
 
     def take(self) -> list[StreamEvent]:
-        events = list(self._pending.values())
-        self._pending.clear()
+        events, self._pending = self._pending, []
+        self._most = MOST_PENDING
         self.ready.clear()
         return events
+
+    def _thin(self) -> None:
+        newest = {event.payload.symbol: event for event in self._pending if event.payload is not None}
+        self._pending = sorted(newest.values(), key=lambda event: event.id)
+        # an exchange may have more markets than that: not again for every single event
+        self._most = max(MOST_PENDING, 2 * len(newest))
 
 
 def _only(events: list[StreamEvent], wanted: frozenset[str] | None) -> list[StreamEvent]:

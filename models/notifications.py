@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -18,6 +18,7 @@ class Notification(Base):
     __table_args__ = (
         Index("ix_notifications_user_created", "user_id", "created_at", "id"),
         Index("ix_notifications_user_read", "user_id", "read_at"),
+        Index("ix_notifications_created", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -38,6 +39,7 @@ class NotificationSetting(Base):
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
     in_app: Mapped[bool]
     webhook: Mapped[bool]
+    email: Mapped[bool] = mapped_column(default=False)
 
 
 class NotificationCursor(Base):
@@ -70,7 +72,10 @@ class WebhookDelivery(Base):
     """
 
     __tablename__ = "webhook_deliveries"
-    __table_args__ = (Index("ix_webhook_deliveries_webhook_created", "webhook_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_webhook_deliveries_webhook_created", "webhook_id", "created_at", "id"),
+        Index("ix_webhook_deliveries_created", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
@@ -80,6 +85,76 @@ class WebhookDelivery(Base):
     attempts: Mapped[int]
     response_status: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(String(512))
+    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class MailAddress(Base):
+    """The e-mail address that a user has proved, or is proving by a code, to be theirs.
+
+    `digest` is the SHA-256 of the code that was sent last, good until `good_until` and for so many `attempts`.
+    It is confirmed for this `email` alone: one who has another address since then proves that anew.
+    """
+
+    __tablename__ = "mail_addresses"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    good_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    asked_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class MailDelivery(Base):
+    """One thing that a user is told by e-mail: `pending` until a server took it (`succeeded`) or it was `failed`.
+
+    `mail_id` is the mail that it is a part of, and the job that sends it; None while it waits for one.
+    """
+
+    __tablename__ = "mail_deliveries"
+    __table_args__ = (
+        Index("ix_mail_deliveries_user_created", "user_id", "created_at", "id"),
+        Index("ix_mail_deliveries_mail", "mail_id"),
+        Index("ix_mail_deliveries_created", "created_at"),
+        Index(
+            "ix_mail_deliveries_waiting",
+            "user_id",
+            "created_at",
+            sqlite_where=text("mail_id IS NULL"),
+            postgresql_where=text("mail_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str]
+    mail_id: Mapped[str | None] = mapped_column(String(36))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(String(512))
+    finished_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Announcement(Base):
+    """Something that an administrator tells every user who was there and active; `told` counts those it has reached.
+
+    `reached` is the last user, in the order of their ids, whose turn has been: it moves in the transaction that tells.
+    """
+
+    __tablename__ = "announcements"
+    __table_args__ = (Index("ix_announcements_created", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    title: Mapped[str] = mapped_column(String(200))
+    message: Mapped[str]
+    reached: Mapped[str] = mapped_column(String(36), default="")
+    told: Mapped[int] = mapped_column(default=0)
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

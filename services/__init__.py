@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
+from services import bot_config
 from services.account_changes import AccountChanges
 from services.account_events import AccountEvents
 from services.accounts import Accounts
 from services.administration import Administration
 from services.alerts import Alerts, AlertWatch
+from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.awards import Awards
 from services.backtest_plans import Plans
 from services.backtest_progress import BacktestProgress
 from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
 from services.candle_files.service import DataFiles
 from services.configuration import Configurations
 from services.confirmation import Confirmation
@@ -29,19 +34,26 @@ from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
+from services.leaderboard import Leaderboard
 from services.leases import Leases
 from services.log_readers import LogReaders
 from services.logs import Logs
+from services.mail import Mails
+from services.mail_addresses import MailAddresses
 from services.market import Market
 from services.metrics import Metrics
 from services.notifications import EventReader, Notifications
+from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
+from services.participation import Participation
 from services.passwords import Passwords
 from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
+from services.prizes import Prizes, want_settlement
+from services.rankings import Rankings
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -55,13 +67,20 @@ from services.streams import Streams
 from services.sweeps import Sweeps
 from services.tickets import Tickets
 from services.tokens import Tokens
+from services.tournament_changes import TournamentChanges
+from services.tournament_end import TournamentEnd
+from services.tournament_moves import TournamentSchedule
+from services.tournaments import Tournaments
 from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
 from services.wealth import Wealth
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.outbound import Outbound
+from utils.smtp import Mailer
 from utils.streamer_channel import StreamerChannel
 from utils.vault import Vault
 
@@ -80,6 +99,7 @@ class Services:
     account_changes: AccountChanges
     credentials: Credentials
     orders: Orders
+    order_trades: OrderTrades
     paper_trading: PaperTrading
     trade_exports: TradeExports
     risk: Risk
@@ -95,13 +115,27 @@ class Services:
     backtests: Backtests
     data_files: DataFiles
     sweeps: Sweeps
+    tournaments: Tournaments
+    tournament_changes: TournamentChanges
+    rankings: Rankings
+    leaderboard: Leaderboard
+    awards: Awards
+    participation: Participation
     market: Market
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alerts: Alerts
     streams: Streams
     streamer: StreamerChannel
     configurations: Configurations
+    bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
     administration: Administration
     user_settings: UserSettings
     personal_data: PersonalData
@@ -122,6 +156,7 @@ class StreamServices:
     api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
+    rankings: Rankings
     market: Market
     account_events: AccountEvents
     backtest_progress: BacktestProgress
@@ -142,7 +177,14 @@ class WorkerServices:
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
     alert_watch: AlertWatch
+    prizes: Prizes
+    tournament_schedule: TournamentSchedule
+    tournament_end: TournamentEnd
+    bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -163,6 +205,13 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
         alert_watch=AlertWatch(database, bridge),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        prizes=Prizes(database, bridge),
+        tournament_schedule=TournamentSchedule(database),
+        tournament_end=TournamentEnd(database, bridge, want_settlement),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )
@@ -173,6 +222,10 @@ def _webhooks(settings: Settings, database: Database) -> Webhooks:
     return Webhooks(database, Vault.of(settings.encryption_keys), outbound)
 
 
+def _mailer(settings: Settings) -> Mailer | None:
+    return Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+
+
 def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     """Wire the services of the streamer together, for at most `threads` questions at a time."""
     database = Database(settings.database_url, pool_size=threads)
@@ -180,11 +233,13 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
     progress, owners = BacktestProgress(database), StrategyOwners(database)
+    rankings = Rankings(database, bridge)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database), progress, owners),
+        streams=Streams(bridge, Accounts(database), rankings, progress, owners),
+        rankings=rankings,
         market=Market(bridge),
         account_events=AccountEvents(database),
         backtest_progress=progress,
@@ -215,6 +270,17 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    tournaments = Tournaments(database)
+    rankings = Rankings(database, bridge)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -233,6 +299,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         ),
         credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
         orders=orders,
+        order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
         risk=Risk(database, bridge, accounts),
@@ -250,13 +317,27 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         backtests=Backtests(database, plans, idempotency),
         data_files=data_files,
         sweeps=Sweeps(database, plans, idempotency),
+        tournaments=tournaments,
+        rankings=rankings,
+        leaderboard=Leaderboard(database),
+        awards=Awards(database, tournaments),
+        tournament_changes=TournamentChanges(database, bridge, idempotency),
+        participation=Participation(database, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
-        alerts=Alerts(database, bridge),
-        streams=Streams(bridge, accounts, BacktestProgress(database), StrategyOwners(database)),
+        mails=Mails(database, _mailer(settings)),
+        mail_addresses=MailAddresses(database, _mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        alerts=Alerts(database, bridge, idempotency),
+        streams=Streams(bridge, accounts, rankings, BacktestProgress(database), StrategyOwners(database)),
         streamer=streamer,
-        configurations=Configurations(settings, bridge),
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
         user_settings=UserSettings(database),
         personal_data=PersonalData(database),

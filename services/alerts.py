@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session
 
 import models
 from models import Database
 from services import audit
 from services.audit import Origin
+from services.idempotency import Claim, Idempotency
 from services.notifications import Told, notify
 from services.principals import Principal
 from utils import clock, ids
@@ -25,6 +27,7 @@ from utils.pages import EPOCH, Cursor, Page
 from utils.wire import Candle, GetCandles, Message
 
 Condition = Literal["above", "below", "percent"]
+CREATE = "POST /api/alerts"
 MOST_ALERTS = 100
 """How many of a user's may be active."""
 
@@ -65,9 +68,10 @@ _COLUMNS = [getattr(_ROW, name) for name in PriceAlert.__struct_fields__]
 class Alerts:
     """Look after the price alerts of users."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge, idempotency: Idempotency) -> None:
         self._database = database
         self._bridge = bridge
+        self._idempotency = idempotency
 
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[PriceAlert]:
         """Return a page of the caller's price alerts, newest first."""
@@ -78,20 +82,40 @@ class Alerts:
             rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
         return Page.of([PriceAlert(**row._mapping) for row in rows], limit)
 
-    def create(self, principal: Principal, origin: Origin, new: NewAlert) -> PriceAlert:
-        """Wait for a price; one that is there already fires at once.
+    def create(self, principal: Principal, origin: Origin, new: NewAlert, key: str | None = None) -> PriceAlert:
+        """Wait for a price; one that is there already fires at once. A repeated `key` has the first outcome.
 
         :raises NotFound: unknown exchange or symbol. :raises Conflict: `too_many_alerts`.
         :raises Refused: `not_positive` when the price waited for is none.
         """
+        asked: builtins.list[tuple[PriceAlert, Decimal]] = []
+
+        def check() -> None:
+            asked.append(self._alert(new))
+
+        def write(session: Session) -> PriceAlert:
+            [(made, reference)] = asked
+            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            count = select(func.count()).select_from(_ROW)
+            count = count.where(_ROW.user_id == principal.user_id, _ROW.state == "active")
+            if session.execute(count).scalar_one() >= MOST_ALERTS:
+                raise Conflict(f"At most {MOST_ALERTS} alerts may be active; delete one.", code="too_many_alerts")
+            values = {name: getattr(made, name) for name in PriceAlert.__struct_fields__}
+            values |= {"user_id": principal.user_id, "reference": reference, "checked_at": made.created_at}
+            session.execute(insert(_ROW).values(**values, is_upward=_is_upward(new)))
+            audit.record(session, origin, "price_alert.created", user_id=principal.user_id, target=made.id)
+            return made
+
+        return self._idempotency.once(Claim.of(principal, key, CREATE, new), PriceAlert, write, check)
+
+    def _alert(self, new: NewAlert) -> tuple[PriceAlert, Decimal]:
+        """Return the alert that is asked for, and the last price now."""
         ticker = self._bridge.ticker(new.exchange, new.symbol)
-        percent = new.condition == "percent"
-        level = ticker.last * (1 + new.value / 100) if percent else new.value
+        level = ticker.last * (1 + new.value / 100) if new.condition == "percent" else new.value
         if level <= 0 or new.value == 0:
             message = "The price waited for must be above zero, and a change another than zero."
             error = FieldError(field="value", code="not_positive", message=message)
             raise Refused(message, code="not_positive", errors=(error,))
-        moment = clock.now()
         made = PriceAlert(
             id=ids.new_id(),
             exchange=ticker.exchange,
@@ -101,20 +125,9 @@ class Alerts:
             level=level,
             state="active",
             fired_at=None,
-            created_at=moment,
+            created_at=clock.now(),
         )
-        values = {name: getattr(made, name) for name in PriceAlert.__struct_fields__}
-        values |= {"user_id": principal.user_id, "reference": ticker.last, "checked_at": moment}
-        values |= {"is_upward": new.value > 0 if percent else new.condition == "above"}
-        with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
-            count = select(func.count()).select_from(_ROW)
-            count = count.where(_ROW.user_id == principal.user_id, _ROW.state == "active")
-            if session.execute(count).scalar_one() >= MOST_ALERTS:
-                raise Conflict(f"At most {MOST_ALERTS} alerts may be active; delete one.", code="too_many_alerts")
-            session.execute(insert(_ROW).values(values))
-            audit.record(session, origin, "price_alert.created", user_id=principal.user_id, target=made.id)
-        return made
+        return made, ticker.last
 
     def delete(self, principal: Principal, origin: Origin, alert_id: str) -> None:
         """Wait no more. :raises NotFound: `alert_not_found`."""
@@ -208,3 +221,7 @@ def _minute(moment: datetime) -> datetime:
 
 def _milliseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def _is_upward(new: NewAlert) -> bool:
+    return new.value > 0 if new.condition == "percent" else new.condition == "above"

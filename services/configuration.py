@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from config import Settings
+from services.bot_config.secrets import REDACTED, redact
+from services.bot_config.state import State
+from utils.errors import BridgeError
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import BotConfig, Message
+from utils.wire import Message
 
-REDACTED = "[redacted]"
-_SECRET = re.compile(r"secret|password|passphrase|token|credential|api.?key|private", re.IGNORECASE)
+__all__ = ["REDACTED", "Configuration", "Configurations", "redact", "shown"]
+
+
+class BotConfiguration(Message, frozen=True, kw_only=True):
+    """What the operator's bot runs with; `version` names it, `octobot_version` is None when the engine is away."""
+
+    octobot_version: str | None
+    version: str
+    config: dict[str, Any]
 
 
 class Configuration(Message, frozen=True, kw_only=True):
     """What the API and the bot run with."""
 
     api: dict[str, Any]
-    bot: BotConfig
+    bot: BotConfiguration
 
 
 class Configurations:
     """Read the configuration."""
 
-    def __init__(self, settings: Settings, bridge: OctoBotBridge) -> None:
+    def __init__(self, settings: Settings, bridge: OctoBotBridge, home: Home) -> None:
         self._settings = settings
         self._bridge = bridge
+        self._home = home
 
     def read(self) -> Configuration:
-        """Return the API's settings and the bot's configuration, secrets redacted."""
-        bot = self._bridge.bot_config()
-        redacted = BotConfig(octobot_version=bot.octobot_version, config=redact(bot.config))
-        return Configuration(api=shown(self._settings), bot=redacted)
+        """Return the API's settings and the bot's configuration, secrets redacted.
+
+        :raises Conflict: the bot's configuration cannot be read. :raises StorageUnavailable: nor can its home be made.
+        """
+        with self._home.locked():
+            state = State.read(self._home)
+        bot = BotConfiguration(
+            octobot_version=self._octobot_version(), version=state.version, config=redact(state.config)
+        )
+        return Configuration(api=shown(self._settings), bot=bot)
+
+    def _octobot_version(self) -> str | None:
+        try:
+            return self._bridge.bot_config().octobot_version
+        except BridgeError:
+            return None
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -45,12 +68,3 @@ def shown(settings: Settings) -> dict[str, Any]:
             value = REDACTED if value else None
         values[field.name] = str(value) if isinstance(value, Path) else value
     return values
-
-
-def redact(value: Any) -> Any:
-    """Return `value` without what is kept under a name that means a secret."""
-    if isinstance(value, dict):
-        return {
-            name: REDACTED if child and _SECRET.search(str(name)) else redact(child) for name, child in value.items()
-        }
-    return [redact(child) for child in value] if isinstance(value, list) else value

@@ -1,19 +1,19 @@
-"""Notifications: what users are told in the application and by webhooks, each thing once."""
+"""Notifications: what users are told in the application, by webhooks and by e-mail, each thing once."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 import models
 from models import Database, Event, EventCounter, NotificationCursor
-from services import audit
+from services import audit, mail
 from services.audit import Origin
 from services.principals import Principal
 from services.webhooks import send
@@ -21,16 +21,17 @@ from utils import clock, ids, json
 from utils.pages import Cursor, Page
 from utils.wire import Message
 
-Kind = Literal["fill", "rejection", "strategy_error", "tournament", "price_alert"]
+Kind = Literal["fill", "rejection", "strategy_error", "tournament", "price_alert", "announcement"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KEEP = timedelta(days=30)
 """How long notifications are kept, read or not."""
 
-USERS = 50
-EVENTS = 200
-"""How much is looked at in one transaction: orders wait for their commit meanwhile."""
+EVENTS = 500
+"""How many events are told of in one transaction: orders wait for their commit meanwhile."""
 
 _ROW = models.Notification
+_CURSOR = NotificationCursor
+_MOVE = update(_CURSOR).where(_CURSOR.user_id == bindparam("user")).values(event_id=bindparam("to"))
 
 
 class Notification(Message, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class Ways(Message, frozen=True, kw_only=True):
     kind: Kind
     in_app: bool = True
     webhook: bool = True
+    email: bool = False
 
 
 class Told(NamedTuple):
@@ -62,15 +64,29 @@ class Told(NamedTuple):
 
 def notify(session: Session, user_id: str, told: Told) -> None:
     """Tell a user something, in the ways they chose, if the transaction of `session` commits."""
+    notify_all(session, [(user_id, told)])
+
+
+def notify_all(session: Session, news: Sequence[tuple[str, Told]]) -> None:
+    """Tell users something each, in the ways they chose, if the transaction of `session` commits."""
     setting = models.NotificationSetting
-    chosen = select(setting.in_app, setting.webhook).where(setting.user_id == user_id, setting.kind == told.kind)
-    in_app, webhook = session.execute(chosen).first() or (True, True)
-    row = {"id": ids.new_id(), "kind": told.kind, "title": told.title[:200], "created_at": clock.now()}
-    if in_app:
-        payload = json.dumps(told.payload).decode()
-        session.execute(insert(_ROW).values(**row, user_id=user_id, payload=payload))
-    if webhook:
-        send(session, user_id, told.kind, {**row, "payload": told.payload})
+    chosen = select(setting.user_id, setting.kind, setting.in_app, setting.webhook, setting.email)
+    chosen = chosen.where(setting.user_id.in_({user_id for user_id, _ in news}))
+    ways = {(row.user_id, row.kind): row for row in session.execute(chosen)}
+    rows, sent = [], []
+    for user_id, told in news:
+        way = ways.get((user_id, told.kind)) or Ways(kind=told.kind)
+        row = {"id": ids.new_id(), "kind": told.kind, "title": told.title[:200], "created_at": clock.now()}
+        if way.in_app:
+            rows.append({**row, "user_id": user_id, "payload": json.dumps(told.payload).decode()})
+        if way.webhook:
+            sent.append((user_id, told.kind, {**row, "payload": told.payload}))
+        if way.email:
+            mail.send(session, user_id, told.kind, told.title, str(told.payload.get("message", "")))
+    if rows:
+        session.connection().execute(insert(_ROW), rows)
+    if sent:
+        send(session, sent)
 
 
 class Notifications:
@@ -114,7 +130,8 @@ class Notifications:
     def ways(self, principal: Principal) -> builtins.list[Ways]:
         """Return how the caller is told of each kind of thing."""
         setting = models.NotificationSetting
-        query = select(setting.kind, setting.in_app, setting.webhook).where(setting.user_id == principal.user_id)
+        query = select(setting.kind, setting.in_app, setting.webhook, setting.email)
+        query = query.where(setting.user_id == principal.user_id)
         with self._database.read() as connection:
             chosen = {row.kind: Ways(**row._mapping) for row in connection.execute(query)}
         return [chosen.get(kind, Ways(kind=kind)) for kind in KINDS]
@@ -123,7 +140,7 @@ class Notifications:
         """Choose how the caller is told of some kinds of things, the last word on each; others stay as they are."""
         with self._database.write() as session:
             for ways in wanted:
-                chosen = {"in_app": ways.in_app, "webhook": ways.webhook}
+                chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email}
                 row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
                 statement = self._database.insert(models.NotificationSetting).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
@@ -141,6 +158,7 @@ class EventReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._begin = database.insert(_CURSOR).on_conflict_do_nothing(index_elements=["user_id"])
 
     def run(self) -> None:
         """Look at all that happened since the last time."""
@@ -148,32 +166,52 @@ class EventReader:
             pass
 
     def _step(self) -> bool:
-        """Look at some events of some users, and tell whether there may be more."""
+        """Look at what happened to users, and tell whether there may be more."""
         with self._database.read() as connection:
-            if connection.execute(_behind().limit(1)).first() is None:
-                return False
-        with self._database.write() as session:
-            behind = session.execute(_behind().limit(USERS)).all()
-            for user_id, last_id, seen in behind:
-                self._read(session, user_id, last_id, seen)
-        return bool(behind)
+            rows = connection.execute(_NEWS, {"most": EVENTS}).all()
+        if rows:
+            # events do not change: only what is written keeps others waiting
+            looks = _looks(rows, is_cut=len(rows) == EVENTS)
+            with self._database.write() as session:
+                self._tell(session, looks)
+        return len(rows) == EVENTS
 
-    def _read(self, session: Session, user_id: str, last_id: int, seen: int) -> None:
-        query = select(Event.id, Event.type, Event.payload).where(Event.user_id == user_id, Event.id > seen)
+    def _tell(self, session: Session, looks: Mapping[str, Look]) -> None:
+        connection = session.connection()
+        cursor = select(_CURSOR.user_id, _CURSOR.event_id).where(_CURSOR.user_id.in_(looks)).order_by(_CURSOR.user_id)
+        new = [{"user_id": user_id, "event_id": 0} for user_id in sorted(looks) if not looks[user_id].seen]
+        if new:
+            connection.execute(self._begin, new)
         # one that looks at the same time waits here, and finds the cursor moved
-        statement = self._database.insert(NotificationCursor).values(user_id=user_id, event_id=seen)
-        session.execute(statement.on_conflict_do_nothing(index_elements=["user_id"]))
-        cursor = select(NotificationCursor.event_id).where(NotificationCursor.user_id == user_id).with_for_update()
-        if session.execute(cursor).scalar_one() != seen:
-            return
-        events = session.execute(query.order_by(Event.id).limit(EVENTS)).all()
-        for event in events:
-            for told in tell(event.type, msgspec.json.decode(event.payload)):
-                notify(session, user_id, told)
+        held = connection.execute(cursor.with_for_update()).all()
+        mine = {user_id: looks[user_id] for user_id, event_id in held if event_id == looks[user_id].seen}
+        news = [(user_id, told) for user_id, look in mine.items() for told in look.told]
+        if news:
+            notify_all(session, news)
+        if mine:
+            connection.execute(_MOVE, [{"user": user_id, "to": look.reached} for user_id, look in mine.items()])
+
+
+class Look(NamedTuple):
+    """What the events of a user after `seen`, up to `reached`, have to tell."""
+
+    seen: int
+    reached: int
+    told: list[Told]
+
+
+def _looks(rows: Sequence[Row[Any]], *, is_cut: bool) -> dict[str, Look]:
+    """Return what rows of `_NEWS` tell, by user; of the last one there may be more when they were cut."""
+    looks: dict[str, Look] = {}
+    for row in rows:
         # what is not kept any more is not told of
-        reached = events[-1].id if events else last_id
-        moved = update(NotificationCursor).where(NotificationCursor.user_id == user_id)
-        session.execute(moved.values(event_id=reached), execution_options={"synchronize_session": False})
+        look = looks.setdefault(row.user_id, Look(row.seen, row.last_id, []))
+        if row.id is not None:
+            look.told.extend(tell(row.type, msgspec.json.decode(row.payload)))
+    last = rows[-1]
+    if is_cut and last.id is not None:
+        looks[last.user_id] = looks[last.user_id]._replace(reached=last.id)
+    return looks
 
 
 def tell(type: str, event: Mapping[str, Any]) -> Iterator[Told]:
@@ -187,9 +225,20 @@ def tell(type: str, event: Mapping[str, Any]) -> Iterator[Told]:
         yield Told("strategy_error", f"The strategy {event['name']} failed: {event['error']}", event)
 
 
-def _behind() -> Select[str, int, int]:
-    """Return the query of users with events that were not looked at: the last one, and the last that was."""
-    cursor = NotificationCursor
-    seen = func.coalesce(cursor.event_id, 0)
-    query = select(EventCounter.user_id, EventCounter.last_id, seen)
-    return query.outerjoin(cursor, cursor.user_id == EventCounter.user_id).where(EventCounter.last_id > seen)
+def _news() -> Any:
+    """Return the query of events that may tell something and were not looked at, user by user.
+
+    Users whose events tell nothing have a row without one.
+    """
+    seen = func.coalesce(_CURSOR.event_id, 0)
+    telling = or_(
+        Event.type.in_(("trade", "strategy")), and_(Event.type == "order", Event.payload.contains('"rejected"'))
+    )
+    event = and_(Event.user_id == EventCounter.user_id, Event.id > seen, telling)
+    query = select(EventCounter.user_id, EventCounter.last_id, seen.label("seen"), Event.id, Event.type, Event.payload)
+    query = query.outerjoin(_CURSOR, _CURSOR.user_id == EventCounter.user_id).outerjoin(Event, event)
+    query = query.where(EventCounter.last_id > seen).order_by(EventCounter.user_id, Event.id)
+    return query.limit(bindparam("most"))
+
+
+_NEWS = _news()

@@ -203,13 +203,18 @@ class Orders:
 
     def list(self, principal: Principal, filters: Filters) -> Page[Order]:
         """Return a page of the caller's orders, of all accounts unless one is named."""
-        query = self._listed(models.Order, _ORDER, principal, filters)
-        if filters.status != "all":
-            closed = models.Order.closed_at
-            query = query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
+        query = self.listed(principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of(orders_of(rows), filters.limit)
+
+    def listed(self, principal: Principal, filters: Filters) -> Select[Any]:
+        """Return the query of a page of the caller's orders, and of one more."""
+        query = self._listed(models.Order, _ORDER, principal, filters)
+        if filters.status == "all":
+            return query
+        closed = models.Order.closed_at
+        return query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
 
     def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
         """Return a page of the caller's trades, of all accounts unless one is named."""

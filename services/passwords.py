@@ -18,6 +18,8 @@ MAX_LENGTH = 1024
 MIN_DISTINCT = 5
 """Fewer different characters than this make a password that is found by trying repetitions."""
 
+TIME_COST = 2
+MEMORY_KIB = 19 * 1024
 WAIT_SECONDS = 5.0
 """How long a request waits for its turn to hash."""
 
@@ -32,7 +34,7 @@ class Passwords:
     """
 
     def __init__(self, *, processes: int = 1, wait: float = WAIT_SECONDS) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
+        self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, parallelism=1, type=Type.ID)
         self._threads = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // processes), "argon2")
         self._wait = wait
         self._dummy = self._hasher.hash(os.urandom(16))

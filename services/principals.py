@@ -23,6 +23,8 @@ _USER = frozenset(
         "strategies:write",
         "backtests:read",
         "backtests:write",
+        "tournaments:read",
+        "tournaments:write",
         "market:read",
         "gateway:read",
         "streams:read",
@@ -37,6 +39,11 @@ ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER
     | {
+        "all_tournaments:write",
+        "prizes:read",
+        "prizes:write",
+        "bot:read",
+        "bot:write",
         "config:read",
         "config:write",
         "gateway:write",
@@ -70,7 +77,11 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write", "notifications:write"},
+    "trade": _SEEN
+    | {
+        *("accounts:write", "orders:write", "strategies:write", "backtests:write", "tournaments:write"),
+        "notifications:write",
+    },
     "admin": ROLES["admin"] - _USER - SESSION_ONLY,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""

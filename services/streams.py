@@ -9,6 +9,7 @@ from services.backtest_progress import BacktestProgress
 from services.logs import LEVELS
 from services.market import symbol_of, timeframe_of
 from services.principals import LOGS
+from services.rankings import Rankings
 from services.strategy_owners import StrategyOwners
 from utils.errors import FieldError, NotFound, Over, Refused
 from utils.follow import (
@@ -17,6 +18,7 @@ from utils.follow import (
     FollowCandles,
     FollowLogs,
     FollowPrices,
+    FollowRanking,
     FollowStrategies,
     OpenSocket,
     SocketKind,
@@ -46,6 +48,7 @@ WISHES: dict[type[Wish], str] = {
     FollowBacktest: "backtests:read",
     FollowStrategies: "strategies:read",
     FollowLogs: LOGS,
+    FollowRanking: "tournaments:read",
 }
 """The same for each thing that can be followed."""
 
@@ -59,17 +62,23 @@ class Streams:
     """Tell whether there is what somebody wants to follow, and whether it is theirs."""
 
     def __init__(
-        self, bridge: OctoBotBridge, accounts: Accounts, progress: BacktestProgress, owners: StrategyOwners
+        self,
+        bridge: OctoBotBridge,
+        accounts: Accounts,
+        rankings: Rankings,
+        progress: BacktestProgress,
+        owners: StrategyOwners,
     ) -> None:
         self._bridge = bridge
         self._accounts = accounts
         self._progress = progress
         self._owners = owners
+        self._rankings = rankings
 
     def check(self, user_id: str, wish: Wish) -> None:
         """Let a user, who has the permission, follow `wish`, or refuse it.
 
-        :raises NotFound: unknown exchange, symbol, account, backtest or strategy.
+        :raises NotFound: unknown exchange, symbol, account, backtest, strategy or tournament.
         :raises Refused: the exchange has no such candles.
         :raises Over: the backtest is, and the client has its last event. :raises EngineUnavailable: it cannot be told.
         """
@@ -86,6 +95,8 @@ class Streams:
         elif isinstance(wish, FollowStrategies):
             if wish.strategy is not None:
                 self._owners.check(user_id, wish.strategy)
+        elif isinstance(wish, FollowRanking):
+            self._rankings.check(user_id, wish.tournament)
         elif isinstance(wish, FollowAccounts) and wish.account is not None:
             self._accounts.check_owner(user_id, wish.account)
 
@@ -139,6 +150,13 @@ def backtest_wish(run_id: str, since_id: int | None = None) -> FollowBacktest:
     if not _IDENTIFIER.fullmatch(run_id):
         raise NotFound("You have no such backtest.", code="backtest_not_found")
     return FollowBacktest(run=run_id, since_id=since_id)
+
+
+def ranking_wish(tournament: str, since_id: int | None = None) -> FollowRanking:
+    """Return the wish for a ranking. :raises Refused: the id is malformed."""
+    if not _IDENTIFIER.fullmatch(tournament):
+        raise _refused("tournament", "invalid", "This is no id of a tournament.")
+    return FollowRanking(tournament=tournament, since_id=since_id)
 
 
 def _symbol(text: str, field: str) -> str:

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -68,10 +69,18 @@ class Delivery(Message, frozen=True, kw_only=True):
 _COLUMNS = [getattr(_DELIVERY, name) for name in Delivery.__struct_fields__]
 
 
-def send(session: Session, user_id: str, kind: str, content: Mapping[str, Any]) -> None:
-    """Tell all webhooks of a user something, if the transaction of `session` commits."""
-    for webhook_id in session.execute(select(_ROW.id).where(_ROW.user_id == user_id)).scalars().all():
-        _deliver(session, user_id, webhook_id, kind, content)
+def send(session: Session, messages: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+    """Tell all webhooks of users something, if the transaction of `session` commits.
+
+    :param messages: the user, the kind, and what is told.
+    """
+    query = select(_ROW.user_id, _ROW.id).where(_ROW.user_id.in_({user_id for user_id, _, _ in messages}))
+    webhooks: defaultdict[str, list[str]] = defaultdict(list)
+    for user_id, webhook_id in session.execute(query):
+        webhooks[user_id].append(webhook_id)
+    for user_id, kind, content in messages:
+        for webhook_id in webhooks.get(user_id, ()):
+            _deliver(session, user_id, webhook_id, kind, content)
 
 
 class Webhooks:

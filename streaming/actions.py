@@ -16,6 +16,7 @@ from utils.follow import (
     FollowCandles,
     FollowLogs,
     FollowPrices,
+    FollowRanking,
     FollowStrategies,
     SocketKind,
     Wish,
@@ -123,19 +124,22 @@ def check_channel(channel: str, kind: SocketKind) -> None:
 
 def content(channel: str, wishes: list[Wish]) -> dict[str, Any]:
     """Return what the answer to a subscription says of it."""
-    first = wishes[0]
-    if isinstance(first, FollowPrices):
-        return {"channel": channel, "exchange": first.exchange, "symbols": first.symbols}
-    if isinstance(first, FollowCandles):
-        symbols = [wish.symbol for wish in wishes if isinstance(wish, FollowCandles)]
-        return {"channel": channel, "exchange": first.exchange, "timeframe": first.timeframe, "symbols": symbols}
-    if isinstance(first, FollowAccounts):
-        return {"channel": channel, "account": first.account}
-    if isinstance(first, FollowStrategies):
-        return {"channel": channel, "strategy": first.strategy}
-    if isinstance(first, FollowLogs):
-        return {"channel": channel, "level": first.level, "logger": first.logger, "search": first.search}
-    return {"channel": channel}
+    said: dict[str, Any] = {}
+    match wishes[0]:
+        case FollowPrices() as prices:
+            said = {"exchange": prices.exchange, "symbols": prices.symbols}
+        case FollowCandles() as candles:
+            symbols = [wish.symbol for wish in wishes if isinstance(wish, FollowCandles)]
+            said = {"exchange": candles.exchange, "timeframe": candles.timeframe, "symbols": symbols}
+        case FollowAccounts() as accounts:
+            said = {"account": accounts.account}
+        case FollowStrategies() as strategies:
+            said = {"strategy": strategies.strategy}
+        case FollowLogs() as logs:
+            said = {"level": logs.level, "logger": logs.logger, "search": logs.search}
+        case FollowRanking() as ranking:
+            said = {"tournament": ranking.tournament}
+    return {"channel": channel, **said}
 
 
 def answer(type: str, reference: Reference, content: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from streaming.backtests import BacktestFeed
 from streaming.candles import CandleFeed
 from streaming.logs import LogFeed
 from streaming.prices import PriceFeed
+from streaming.rankings import RankingFeed
 from streaming.strategies import Names
 
 
@@ -24,6 +25,7 @@ class Feeds:
     logs: LogFeed
     strategies: Names
     """Tells which accounts are strategies'."""
+    rankings: RankingFeed
     follow: Callable[[str], None]
     """Begin to follow an exchange."""
 
@@ -42,4 +44,5 @@ class Feeds:
             "account": len(self.accounts.followings),
             "backtests": len(self.backtests.followings),
             "logs": len(self.logs.followings),
+            "rankings": len(self.rankings.topics),
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from services.market import DEFAULT_EXCHANGE
-from services.streams import account_wish, backtest_wish, candle_wish, price_wish
+from services.streams import account_wish, backtest_wish, candle_wish, price_wish, ranking_wish
 from utils.bearer import bearer_token
 from utils.errors import FieldError, Malformed, NotFound, Refused, Unauthenticated
 from utils.follow import SOCKETS, OpenSocket, Wish
@@ -19,6 +19,7 @@ _KNOWN = {
     "/api/stream/prices": frozenset({"symbols", "exchange"}),
     "/api/stream/candles": frozenset({"symbol", "timeframe", "exchange"}),
     "/api/stream/account": frozenset({"account"}),
+    "/api/stream/rankings": frozenset({"tournament"}),
 }
 _BACKTEST = re.compile(r"/api/backtesting/runs/([^/]+)/events")
 
@@ -76,6 +77,10 @@ class StreamRequest:
             return backtest_wish(run[1], since)
         if self.path == "/api/stream/account":
             return account_wish(query.get("account"), since)
+        if self.path == "/api/stream/rankings":
+            if "tournament" not in query:
+                raise _refused("tournament", "required", "Missing data for required field.")
+            return ranking_wish(query["tournament"], since)
         exchange = query.get("exchange", DEFAULT_EXCHANGE)
         if self.path == "/api/stream/prices":
             named = query.get("symbols")

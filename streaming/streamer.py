@@ -24,6 +24,7 @@ from streaming.hub import Hub
 from streaming.listener import Listener
 from streaming.logs import LogFeed
 from streaming.prices import PriceFeed
+from streaming.rankings import RankingFeed
 from streaming.readers import Readers
 from streaming.requests import StreamRequest
 from streaming.sse import SseClient
@@ -68,6 +69,7 @@ class Streamer:
             backtests=BacktestFeed(self.hub, services.backtest_progress.steps, self._log_readers),
             logs=LogFeed(self.hub, settings.log_dir, services.log_readers.among, self._log_readers),
             strategies=services.strategy_owners.names,
+            rankings=RankingFeed(self.hub, services.rankings.top),
             follow=self._follow,
         )
         self._subscriptions: dict[str, Subscription] = {}
@@ -81,6 +83,7 @@ class Streamer:
         for exchange in self._settings.exchanges:
             self._follow(exchange)
         self._subscribe(self.feeds.accounts)
+        self._spawn(self.feeds.rankings.run(), "rankings")
         self._spawn(self.hub.run(), "clients")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
@@ -105,6 +108,7 @@ class Streamer:
         self._door_readers.close()
         self._log_readers.close()
         self.feeds.candles.close()
+        self.feeds.rankings.close()
         self._services.close()
 
     def status(self) -> StreamerStatus:

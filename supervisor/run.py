@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from config import Settings, SettingsError
-from supervisor.part import Part
 from supervisor.supervisor import Supervisor
 from utils import logs
 from utils.errors import TradingError
+from utils.part import Part
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKLOG = 2048

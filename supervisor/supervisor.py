@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from supervisor.part import Part
+from utils.part import Part
 
 DRAIN_SECONDS = 27.0
 """How long parts may take to finish after a signal; then they are killed."""

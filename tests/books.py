@@ -28,13 +28,14 @@ def differences(database: Database, bridge: OctoBotBridge | None = None) -> list
 
 def untold(database: Database) -> list[str]:
     """Return the balances that are not what the last account event told of them, in words."""
-    told = {}
-    for event in rows(database, models.Event):  # by id, those of a user
-        if event.type == "balance":
-            payload = msgspec.json.decode(event.payload)
+    event, told = models.Event, {}
+    with database.snapshot() as connection:  # somebody may be trading
+        payloads = select(event.payload).where(event.type == "balance").order_by(event.user_id, event.id)
+        for payload in map(msgspec.json.decode, connection.execute(payloads).scalars()):
             for currency, balance in payload["currencies"].items():
                 told[payload["account"], currency] = Decimal(balance["total"])
-    stored = {(row.account_id, row.currency): row.total for row in rows(database, models.Balance)}
+        balances = connection.execute(select(models.Balance.__table__))
+        stored = {(row.account_id, row.currency): row.total for row in balances}
     return [
         f"event: told {told.get(key)} of {key}, stored {total}"
         for key, total in stored.items()

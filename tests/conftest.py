@@ -7,17 +7,20 @@ Override `bridge` for another engine, or `settings` (with `dataclasses.replace`)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from app import create_app
 from config import Settings
 from models import Database
+from services import passwords
 from services.leases import LIVING, Leases
 from tests import databases
 from tests.databases import Factory
@@ -30,7 +33,38 @@ from utils.octobot_bridge import OctoBotBridge, UnixTransport
 # every answer in the suite is held against the OpenAPI document
 Flask.test_client_class = ValidatingClient
 
+_compile_builder = Rule._compile_builder
+
+
+def _compile_later(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """Compile what builds a rule's URLs when one is built: most of what an app costs, and every test has its own."""
+
+    def build(self: Rule, **values: Any) -> tuple[str, str]:
+        return _compile_builder(rule, append_unknown)(self, **values)
+
+    return build
+
+
+Rule._compile_builder = _compile_later  # type: ignore[method-assign,assignment]
+
+REAL_COST = passwords.TIME_COST, passwords.MEMORY_KIB
 SECRET = "3f9c1e7ab2d84065" * 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Hash passwords at a thousandth of the cost: nearly every test signs somebody in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "TIME_COST", 1)
+        patch.setattr(passwords, "MEMORY_KIB", 8)
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as the product does."""
+    monkeypatch.setattr(passwords, "TIME_COST", REAL_COST[0])
+    monkeypatch.setattr(passwords, "MEMORY_KIB", REAL_COST[1])
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,11 @@ def sqlite(workshop: Path) -> Iterator[Factory]:
 
 @contextmanager
 def postgresql(url: str) -> Iterator[Factory]:
-    """Migrate one database on the server of `url` and copy it for each test; drop them all at the end."""
+    """Migrate one database on the server of `url` and copy it for each test.
+
+    They are dropped at the end unless `TEST_POSTGRESQL_DISPOSABLE` says that the server goes away itself: each one
+    costs a checkpoint.
+    """
     server = make_url(url).set(drivername="postgresql+psycopg")
     prefix = f"trading_test_{os.getpid()}"
     numbers = itertools.count()
@@ -59,7 +63,7 @@ def postgresql(url: str) -> Iterator[Factory]:
     migrations.upgrade(first)
     first.close()
     yield lambda _directory: open_database(create(template.database))
-    for name in made:
+    for name in [] if os.environ.get("TEST_POSTGRESQL_DISPOSABLE") else made:
         run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 

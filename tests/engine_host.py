@@ -15,7 +15,7 @@ from engine.engine import Engine
 from engine.live.timing import Timing
 
 Result = TypeVar("Result")
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 class EngineHost:

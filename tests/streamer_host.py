@@ -28,7 +28,7 @@ from utils.follow import StreamerStatus
 from utils.wire import ANSWERS, Request, Subscribe, SubscribeAccountEvents
 
 Result = TypeVar("Result")
-TIMEOUT = 15
+TIMEOUT = 30
 
 
 class Loop:
@@ -160,7 +160,7 @@ class StreamerHost:
         return self._loop.call(function)
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for `condition`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from utils import returns
 from utils.backtests import Played
-from utils.money import ZERO
+from utils.money import ZERO, percent
 from utils.returns import Point
 from utils.wire import Message
 
@@ -57,7 +57,7 @@ def figures_of(played: Played, frame: timedelta) -> Figures:
         fees=sum((each.fee for each in played.trades), ZERO),
         trades=len(played.trades),
         closed_trades=len(gains),
-        win_rate=returns.percent(Decimal(wins) / len(gains)) if gains else None,
+        win_rate=percent(Decimal(wins) / len(gains)) if gains else None,
         ratio_interval_seconds=int(step.total_seconds()),
     )
 
@@ -70,7 +70,7 @@ def _outcome(values: Sequence[tuple[datetime, Decimal]], step: timedelta) -> Out
     return Outcome(
         ending_value=last,
         profit=last - first,
-        profit_percent=returns.percent((last - first) / first) if first > 0 else None,
+        profit_percent=percent((last - first) / first) if first > 0 else None,
         max_drawdown=returns.max_drawdown(index),
         sharpe_ratio=ratios.sharpe,
         sortino_ratio=ratios.sortino,

@@ -7,6 +7,7 @@
     ├── Forbidden            known, but without the permission
     ├── NotFound             does not exist, or belongs to somebody else
     ├── Conflict             exists, but in another state
+    ├── Outdated             the caller goes by what has changed since
     ├── TooMany              the caller has used up their share
     ├── Overloaded           a bounded resource is used up for the moment
     ├── StorageUnavailable   the database did not take the change
@@ -97,6 +98,12 @@ class Conflict(TradingError):
     """The thing exists but its state does not allow this."""
 
     code = "conflict"
+
+
+class Outdated(TradingError):
+    """What the caller goes by has changed since they read it; nothing was done."""
+
+    code = "outdated"
 
 
 class Overloaded(TradingError):

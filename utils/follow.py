@@ -57,7 +57,14 @@ class FollowLogs(Follow, frozen=True, kw_only=True):
     search: str | None = None
 
 
-Wish = FollowPrices | FollowCandles | FollowAccounts | FollowBacktest | FollowStrategies | FollowLogs
+class FollowRanking(Follow, frozen=True, kw_only=True):
+    """Server-sent events with the first ranks of a tournament; ids are moments, in epoch milliseconds."""
+
+    tournament: str
+    since_id: int | None = None
+
+
+Wish = FollowPrices | FollowCandles | FollowAccounts | FollowBacktest | FollowStrategies | FollowLogs | FollowRanking
 """What may be followed, over server-sent events and over a WebSocket."""
 
 

@@ -10,11 +10,10 @@ VARIABLE = "LIFELINE_FD"
 """Names the descriptor of the pipe's reading end in a supervised process."""
 
 
-def watch(callback: Callable[[], None]) -> bool:
+def watch(callback: Callable[[], object]) -> bool:
     """Call `callback` (on a thread of its own) once the supervisor is gone or lets go of this process.
 
-    Return whether there is a lifeline; without one nobody supervises this process. With one, ignore signals meant
-    for the whole process group: the supervisor ends its parts in order.
+    Return whether there is a lifeline; without one nobody supervises this process.
     """
     descriptor = _descriptor()
     if descriptor is None:
@@ -34,7 +33,7 @@ def _descriptor() -> int | None:
     return int(text)
 
 
-def _wait(descriptor: int, callback: Callable[[], None]) -> None:
+def _wait(descriptor: int, callback: Callable[[], object]) -> None:
     while os.read(descriptor, 1):
         pass
     callback()

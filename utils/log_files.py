@@ -16,7 +16,7 @@ FILES = 5
 TAIL_BYTES = 1024 * 1024
 """How much of a file is read at a time by who follows it."""
 CHECK_SECONDS = 1.0
-"""How often a process looks whether another one has begun the next file."""
+"""How often a process looks whether another one has begun the next file, and how much the others have written."""
 
 
 class LogFile:
@@ -29,6 +29,8 @@ class LogFile:
     def __init__(self, directory: Path) -> None:
         self._path = newest(directory)
         self._descriptor: int | None = None
+        self._size = 0
+        """As it was looked up last, and what this process has written since."""
         self._checked = float("-inf")
 
     def write(self, line: bytes) -> None:
@@ -36,11 +38,18 @@ class LogFile:
         now = time.monotonic()
         if self._descriptor is None or now - self._checked >= CHECK_SECONDS:
             self._checked = now
-            self._descriptor = self._opened(self._descriptor)
-        if os.fstat(self._descriptor).st_size >= FILE_BYTES:
+            self._descriptor = self._look()
+        if self._size >= FILE_BYTES:
             self._put_aside()
-            self._descriptor = self._opened(self._descriptor)
+            self._descriptor = self._look()
         os.write(self._descriptor, line)
+        self._size += len(line)
+
+    def _look(self) -> int:
+        """Return a descriptor of the newest file, and note its size."""
+        descriptor = self._opened(self._descriptor)
+        self._size = os.fstat(descriptor).st_size
+        return descriptor
 
     def _opened(self, held: int | None) -> int:
         """Return a descriptor of the newest file: the one that is held, when it still is.

@@ -19,6 +19,7 @@ from config import Settings
 from utils.log_files import LogFile
 
 MASK = "***"
+_PLAIN = frozenset({str, int, float, bool})
 _UNSAFE = re.compile(r"[\s\"=]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _NOISY = re.compile(r"(?:site|dist)-packages[/\\](?:octobot(?:_\w+)?|ccxt|async_channel|alembic)[/\\]")
@@ -70,11 +71,11 @@ class Masker:
         for secret in self._known:
             if secret in text:
                 text = text.replace(secret, MASK)
-        lowered = text.lower()
-        for word in _SUSPECT:
-            if word in lowered:
-                return _masked(text)
-        return text
+        return _masked(text) if _is_suspect(text) else text
+
+    def is_harmless(self, text: str) -> bool:
+        """Tell whether nothing in `text` looks as if it had to be masked."""
+        return not any(map(text.__contains__, self._known)) and not _is_suspect(text)
 
     def value(self, name: str, value: Any) -> Any:
         """Return `value` of the field `name` without secrets, whatever it is nested in."""
@@ -87,6 +88,10 @@ class Masker:
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value("", item) for item in value]
         return self.text(str(value))
+
+
+def _is_suspect(text: str) -> bool:
+    return any(map(text.lower().__contains__, _SUSPECT))
 
 
 def _masked(text: str) -> str:
@@ -172,31 +177,43 @@ class _TextFormatter(_Formatter):
 
 class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        head = {
             "time": _timestamp(record),
             "level": record.levelname,
             "process": self._process,
             "logger": record.name,
-            "message": self._masker.text(record.getMessage()),
-            **{
-                name: self._masker.value(name, value)
-                for name, value in vars(record).items()
-                if name not in _STANDARD and value is not None
-            },
         }
+        message = record.getMessage()
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD and value is not None}
         trace = self.trace(record)
+        # nearly every line: looked at as a whole, it need not be taken apart
+        if not trace and self._is_harmless(message, fields):
+            return orjson.dumps({**head, "message": message, **fields}).decode()
+        parts = {
+            **head,
+            "message": self._masker.text(message),
+            **{name: self._masker.value(name, value) for name, value in fields.items()},
+        }
         if trace:
-            line["trace"] = trace
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+            parts["trace"] = trace
+        return orjson.dumps(parts, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+    def _is_harmless(self, message: str, fields: Mapping[str, Any]) -> bool:
+        if not all(type(value) in _PLAIN and not _is_secret(name) for name, value in fields.items()):
+            return False
+        return self._masker.is_harmless("\n".join((message, *map(str, fields.values()))))
 
 
-def configure(settings: Settings, process: str) -> None:
+def configure(settings: Settings, process: str, *, secrets: Iterable[str] = (), octobot: bool = False) -> None:
     """Send all logging of this process to stderr and to the installation's files; `process` names it in every line.
 
     May be called again.
+
+    :param secrets: what has to be masked besides the secrets among the settings.
+    :param octobot: let OctoBot tell all it does, not its warnings alone.
     """
     form: Callable[[str, Masker], _Formatter] = _JsonFormatter if settings.log_format == "json" else _TextFormatter
-    masker = Masker(_secrets(settings))
+    masker = Masker([*_secrets(settings), *secrets])
     stderr, file = _handler(), _FileHandler(LogFile(settings.log_dir))
     stderr.setFormatter(form(process, masker))
     file.setFormatter(_JsonFormatter(process, masker))
@@ -204,7 +221,8 @@ def configure(settings: Settings, process: str) -> None:
     for old in root.handlers[:]:
         root.removeHandler(old)
     for handler in (stderr, file):
-        handler.addFilter(_is_worth_it)
+        if not octobot:
+            handler.addFilter(_is_worth_it)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
     logging.captureWarnings(capture=True)

@@ -19,6 +19,7 @@ STATUSES: dict[type[TradingError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Outdated: 412,
     errors.Refused: 422,
     errors.TooMany: 429,
     errors.Unsupported: 501,

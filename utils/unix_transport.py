@@ -1,4 +1,4 @@
-"""The way to the engine's Unix socket."""
+"""The way to the Unix socket of the engine, or of the bot."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ _CHUNK = 64 * 1024
 
 
 class UnixTransport:
-    """Reach the engine over its Unix socket: one connection per thread, kept open, one call at a time.
+    """Reach a process over its Unix socket: one connection per thread, kept open, one call at a time.
 
     The sockets of calls never block: every system call lets another thread run, and with many threads that costs more
     than the call itself. A call takes three of them: send, wait, receive.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, peer: str = "engine") -> None:
+        """Take the socket at `path`; `peer` is who listens there, and begins the codes of errors."""
         self._path = str(path)
+        self._peer = peer
         self._local = threading.local()
 
     def call(self, request: AnyRequest, deadline: float) -> Any:
@@ -41,18 +43,19 @@ class UnixTransport:
             reply = connection.receive(deadline)
         except TimeoutError:
             self._drop()
-            raise EngineTimeout("The engine did not answer in time; the outcome is unknown.") from None
+            raise self._timeout("did not answer in time") from None
         except OSError:
             self._drop()
             if isinstance(request, wire.Command):
                 # it may have been done before the engine went away
-                raise EngineTimeout("The engine went away before it answered; the outcome is unknown.") from None
-            raise EngineUnavailable("The engine went away.", retry_after=RETRY_AFTER) from None
+                raise self._timeout("went away before it answered") from None
+            raise self._unavailable("went away") from None
         try:
             return wire.decode_reply(reply, type(request))
         except msgspec.DecodeError as error:
             self._drop()
-            raise EngineFault(f"The engine's answer could not be read: {error}") from error
+            detail = f"The {self._peer}'s answer could not be read: {error}"
+            raise EngineFault(detail, code=f"{self._peer}_fault") from error
 
     def stream(self, request: Subscription) -> Iterator[Any]:
         """Subscribe on a connection of its own; see `octobot_bridge.Transport.stream`."""
@@ -67,7 +70,7 @@ class UnixTransport:
                 body = connection.receive(time.time() + patience)
                 yield decode(body) if body else None
         except (OSError, msgspec.DecodeError):
-            raise EngineUnavailable("The engine went away.", retry_after=RETRY_AFTER) from None
+            raise self._unavailable("went away") from None
         finally:
             connection.close()
 
@@ -85,7 +88,7 @@ class UnixTransport:
             fresh.send(body, deadline)
         except OSError:
             self._drop()
-            raise EngineUnavailable("The engine cannot be reached.", retry_after=RETRY_AFTER) from None
+            raise self._unavailable("cannot be reached") from None
         return fresh
 
     def _connect(self, deadline: float) -> _Connection:
@@ -95,9 +98,15 @@ class UnixTransport:
             connection.connect(self._path)
         except OSError:
             connection.close()
-            raise EngineUnavailable("The engine cannot be reached.", retry_after=RETRY_AFTER) from None
+            raise self._unavailable("cannot be reached") from None
         connection.setblocking(False)
         return _Connection(connection)
+
+    def _unavailable(self, what: str) -> EngineUnavailable:
+        return EngineUnavailable(f"The {self._peer} {what}.", code=f"{self._peer}_unavailable", retry_after=RETRY_AFTER)
+
+    def _timeout(self, what: str) -> EngineTimeout:
+        return EngineTimeout(f"The {self._peer} {what}; the outcome is unknown.", code=f"{self._peer}_timeout")
 
     def _drop(self) -> None:
         connection: _Connection | None = getattr(self._local, "connection", None)

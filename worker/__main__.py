@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import signal
 import sys
 import threading
 from datetime import timedelta
@@ -13,7 +11,10 @@ from typing import TextIO
 
 import services
 from config import Settings, SettingsError
-from utils import ids, lifeline, logs
+from utils import ids, logs, process
+from utils.bot_bridge import BotBridge
+from utils.unix_transport import UnixTransport
+from worker.bot import STOP_SECONDS, Keeper, bot_part
 from worker.handlers import handlers
 from worker.schedule import schedule
 from worker.worker import Worker
@@ -30,8 +31,7 @@ def main() -> int:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure(settings, "worker")
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _lock(settings)
+    lock = process.take(settings.data_dir, "worker")
     if lock is None:
         _log.error("another worker is running in %s", settings.data_dir)
         return 1
@@ -44,10 +44,7 @@ def main() -> int:
 
 def _run(settings: Settings, holder: str) -> None:
     stopped = threading.Event()
-    supervised = lifeline.watch(stopped.set)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The supervisor stops the others first; a signal to the whole group must not overtake it.
-        signal.signal(number, signal.SIG_IGN if supervised else lambda *_: stopped.set())
+    process.at_end(stopped.set)
     built = services.build_for_worker(settings)
     while not built.is_schema_current():  # the engine or the supervisor is migrating it
         if stopped.wait(SCHEMA_SECONDS):
@@ -60,26 +57,27 @@ def _run(settings: Settings, holder: str) -> None:
         holder=holder,
         lease=timedelta(seconds=settings.job_lease_seconds),
     )
-    threading.Thread(target=_stop_when, args=(stopped, worker), name="stop", daemon=True).start()
+    keeper = Keeper(
+        built.bot_records,
+        built.leases,
+        BotBridge(UnixTransport(settings.bot_socket, "bot"), timeout=2.0),
+        bot_part(os.environ),
+        holder=holder,
+        last_words=settings.bot_last_words,
+    )
+    keeping = threading.Thread(target=keeper.run, name="bot", daemon=True)
+    keeping.start()
+    threading.Thread(target=_stop_when, args=(stopped, worker, keeper), name="stop", daemon=True).start()
     worker.run()
+    keeping.join(STOP_SECONDS + 2)
     _log.info("worker stopped")
     built.close()
 
 
-def _stop_when(stopped: threading.Event, worker: Worker) -> None:
+def _stop_when(stopped: threading.Event, worker: Worker, keeper: Keeper) -> None:
     stopped.wait()
+    keeper.stop()
     worker.stop()
-
-
-def _lock(settings: Settings) -> TextIO | None:
-    """Take the data directory for this process; None when another worker has it."""
-    file = (settings.data_dir / "worker.lock").open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _name(lock: TextIO) -> str:

@@ -20,6 +20,8 @@ _WAITING = {
     "fired_at": None,
     "created_at": NOON,
 }
+_WAYS = {"kind": "fill", "in_app": True, "webhook": False, "email": True}
+_ANNOUNCED = {"title": "Down on Sunday", "message": "The engine moves to another machine at 06:00 UTC."}
 _HOOK = {"id": _WEBHOOK, "url": "https://example.com/trading", "created_at": NOON}
 
 NOTIFICATIONS: dict[str, dict[str, Any]] = {
@@ -35,8 +37,33 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
     },
     "Unread": {"some": {"unread": 3}},
     "Read": {"all": {}, "one": {"ids": ["01a1f8c9-4d88-7c3e-8b52-7f6e5d4c3b2a"]}},
-    "Ways": {"fills": {"kind": "fill", "in_app": True, "webhook": False}},
-    "ChosenWays": {"fills": {"settings": [{"kind": "fill", "in_app": True, "webhook": False}]}},
+    "Ways": {"fills": _WAYS},
+    "ChosenWays": {"fills": {"settings": [_WAYS]}},
+    "MailState": {"confirmed": {"email": "ada@example.com", "is_confirmed": True, "is_available": True}},
+    "MailCode": {"code": {"code": "40718253"}},
+    "MailDelivery": {
+        "taken": {
+            "id": "01a1f8c9-5e10-7a2b-9c47-8d6f5e4a3b1c",
+            "kind": "fill",
+            "title": "Bought 0.02 BTC/USDT at 60000",
+            "mail_id": "01a1f8c9-6f21-7b3c-8d58-9e7a6f5b4c2d",
+            "state": "succeeded",
+            "attempts": 1,
+            "error": None,
+            "finished_at": BOUGHT,
+            "created_at": BOUGHT,
+        }
+    },
+    "NewAnnouncement": {"downtime": _ANNOUNCED},
+    "Announcement": {
+        "told": {
+            "id": "01a1f8c9-7a32-7c4d-9e69-af8b7a6c5d3e",
+            **_ANNOUNCED,
+            "told": 214,
+            "finished_at": BOUGHT,
+            "created_at": NOON,
+        }
+    },
     "NewWebhook": {"mine": {"url": "https://example.com/trading"}},
     "Webhook": {
         "made": {**_HOOK, "secret": "4GqvYq5m2Vw0hT1s9eR7uKcXbN3z"},

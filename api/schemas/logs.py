@@ -40,7 +40,8 @@ class LogRecordSchema(Schema):
     time = fields.DateTime(required=True)
     level = fields.String(required=True)
     process = fields.String(
-        required=True, metadata={"description": "`supervisor`, `engine`, `streamer`, `worker`, `backtest` or `api`."}
+        required=True,
+        metadata={"description": "`supervisor`, `engine`, `streamer`, `worker`, `backtest`, `bot` or `api`."},
     )
     logger = fields.String(required=True)
     message = fields.String(required=True)

@@ -55,6 +55,9 @@ class WaysSchema(Schema):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS))
     in_app = fields.Boolean(required=True, metadata={"description": "In the list of notifications."})
     webhook = fields.Boolean(required=True, metadata={"description": "By the caller's webhooks."})
+    email = fields.Boolean(
+        load_default=False, metadata={"description": "At the caller's address, once it is confirmed."}
+    )
 
     @post_load
     def ways(self, values: dict[str, Any], **_: Any) -> Ways:

@@ -10,7 +10,7 @@ from api.schemas.brackets import StoredExitSchema, exit_leg
 from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Symbol, Word
 from api.schemas.portfolio import MODES
-from api.schemas.trades import ACCOUNT, FeeSchema, TradeQuery
+from api.schemas.trades import ACCOUNT, FeeSchema, TradeQuery, TradeSchema
 from services.orders import Changes
 from utils.wire import (
     FINAL_STATUSES,
@@ -245,4 +245,13 @@ class OrderSchema(Schema):
     )
     replaced_by = fields.String(
         required=True, allow_none=True, metadata={"description": "The order that an edit made of this one."}
+    )
+
+
+class TradedOrderSchema(OrderSchema):
+    """An order with the trades that it led to."""
+
+    trade_count = fields.Integer(required=True)
+    trades = fields.List(
+        fields.Nested(TradeSchema), required=True, metadata={"description": "The latest 100, oldest first."}
     )

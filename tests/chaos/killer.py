@@ -18,7 +18,7 @@ PAUSES = (0.0, 1.5)
 """Seconds before a kill that is due."""
 MERCY = 0.7
 """How often a kill waits until everything is up again; the others strike in the middle of a start."""
-UP_WITHIN_SECONDS = 15.0
+UP_WITHIN_SECONDS = 45.0
 
 
 class Killer:
@@ -83,7 +83,7 @@ class Killer:
 def is_ready(server: Server) -> bool:
     """Tell whether all parts of a server are up."""
     try:
-        return server.get("/health/ready", timeout=3) != ""
+        return server.get("/health/ready", timeout=10) != ""
     except OSError:
         return False
 

@@ -23,7 +23,7 @@ class EngineExchange:
         self._market = ManualMarket()
         self._host = EngineHost(settings, self._market)
         self._host.start()
-        self.bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+        self.bridge = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30)
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         self._market.set_price(symbol, price)

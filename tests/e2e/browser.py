@@ -94,7 +94,7 @@ class Page:
         found: dict[str, Any] = self._server.reports.get(self._address, {})
         return found
 
-    def wait_for(self, condition: Callable[[dict[str, Any]], object], seconds: float = 30) -> dict[str, Any]:
+    def wait_for(self, condition: Callable[[dict[str, Any]], object], seconds: float = 60) -> dict[str, Any]:
         """Wait until what the page reports is as it should be, and return it."""
         try:
             wait_for(lambda: self.report and condition(self.report), seconds)

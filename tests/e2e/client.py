@@ -16,7 +16,7 @@ class Client:
 
     def __init__(self, address: str) -> None:
         self.name = f"trader{next(_numbers)}"
-        self.http = httpx.Client(base_url=address, timeout=20)
+        self.http = httpx.Client(base_url=address, timeout=60)
 
     def sign_up(self) -> Client:
         """Create the user and sign in."""

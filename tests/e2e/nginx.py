@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import shutil
 import socket
 import subprocess
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.certificates import certify
 from tests.e2e.running import ROOT, wait_for
 
 CONFIGURATION = ROOT / "deploy" / "nginx.conf"
@@ -27,7 +21,7 @@ class Nginx:
         directory.mkdir()
         self.directory = directory
         self.certificate = directory / "fullchain.pem"
-        _certify(self.certificate, directory / "privkey.pem")
+        certify(self.certificate, directory / "privkey.pem")
         self.plain_port, self.port = free_port(), free_port()
         self._file = directory / "nginx.conf"
         self._file.write_text(self._substituted(web_port, stream_port))
@@ -45,7 +39,7 @@ class Nginx:
     def start(self) -> Nginx:
         command = [shutil.which("nginx") or "nginx", "-e", str(self.directory / "start.log"), "-c", str(self._file)]
         self.process = subprocess.Popen([*command, "-g", "daemon off;"])
-        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 10)
+        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 30)
         assert self.process.poll() is None, self.logs
         return self
 
@@ -92,27 +86,3 @@ def free_port() -> int:
 def _is_open(port: int) -> bool:
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _certify(certificate: Path, private_key: Path) -> None:
-    """Make a key, and a certificate for this machine that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private_key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )

@@ -52,7 +52,7 @@ class Server:
         assert found, self.output
         return found[1]
 
-    def wait_ready(self, seconds: float = 30) -> Server:
+    def wait_ready(self, seconds: float = 60) -> Server:
         wait_for(lambda: READY.search(self.output) or self.process.poll() is not None, seconds, self)
         assert self.process.poll() is None, self.output
         return self
@@ -73,7 +73,7 @@ class Server:
                         found.add(int(entry.name))
         return found
 
-    def wait(self, seconds: float = 35) -> int:
+    def wait(self, seconds: float = 60) -> int:
         return self.process.wait(seconds)
 
     def end(self) -> None:

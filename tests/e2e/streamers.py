@@ -22,7 +22,7 @@ def keep_streamer_away(product: Server, seconds: float) -> None:
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
     ready = product.output.count("streamer ready")
-    wait_for(lambda: product.output.count("streamer ready") > ready, 30, product)
+    wait_for(lambda: product.output.count("streamer ready") > ready, 60, product)
 
 
 def kill_streamer(product: Server, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -31,4 +31,4 @@ def kill_streamer(product: Server, meanwhile: Callable[[], object] = lambda: Non
     ready = product.output.count("streamer ready")
     os.kill(pid, signal.SIGKILL)
     meanwhile()
-    wait_for(lambda: product.output.count("streamer ready") > ready, 20, product)
+    wait_for(lambda: product.output.count("streamer ready") > ready, 60, product)

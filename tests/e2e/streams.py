@@ -36,14 +36,14 @@ class EventReader:
 
     def wait_open(self) -> EventReader:
         """Wait until the stream says from where on it tells everything."""
-        wait_for(lambda: self.ended.is_set() or (self.status == 200 and self.last_id is not None), 10)
+        wait_for(lambda: self.ended.is_set() or (self.status == 200 and self.last_id is not None), 30)
         assert self.status == 200, self.status
         return self
 
     def _read(self) -> None:
         headers = {} if self.last_id is None else {"Last-Event-ID": str(self.last_id)}
         try:
-            with self._http.stream("GET", self._path, params=self._query, headers=headers, timeout=30) as answer:
+            with self._http.stream("GET", self._path, params=self._query, headers=headers, timeout=60) as answer:
                 self.headers, self.status = answer.headers, answer.status_code
                 fields: dict[str, str] = {}
                 for line in answer.iter_lines():
@@ -79,7 +79,7 @@ class Socket:
         self.messages: list[dict[str, Any]] = []
         self.ended = threading.Event()
         self.code: int | None = None
-        self.connection = connect(address, additional_headers=headers, ssl=tls, origin=origin, open_timeout=10)
+        self.connection = connect(address, additional_headers=headers, ssl=tls, origin=origin, open_timeout=30)
         threading.Thread(target=self._read, daemon=True).start()
 
     def say(self, **action: Any) -> None:
@@ -88,7 +88,7 @@ class Socket:
     def of(self, *types: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] in types]
 
-    def wait_for(self, kind: str, seconds: float = 10) -> dict[str, Any]:
+    def wait_for(self, kind: str, seconds: float = 30) -> dict[str, Any]:
         found: list[dict[str, Any]] = wait_for(lambda: self.of(kind), seconds)
         return found[0]
 

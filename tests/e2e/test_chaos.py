@@ -20,7 +20,7 @@ def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, tmp_path: Path) -> None:
     result = blow(Plan(seed=1, placements=300, kills=6, clients=6), database, tmp_path)
     assert result.orders >= 300
@@ -30,7 +30,7 @@ def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, t
     assert result.findings.is_clean, result.findings.words
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
     plan = Plan(seed=1, placements=300, kills=2, clients=6, live=False, impatient=0.6, mutant="release_the_key")
     assert blow(plan, database, tmp_path).findings.duplicated > 0

@@ -24,7 +24,7 @@ def browse(address: str, profile: Path) -> tuple[str, str]:
         *(f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--window-size=1280,20000"),
         *("--enable-logging=stderr", "--log-level=0", "--dump-dom", address),
     ]
-    done = subprocess.run(command, capture_output=True, timeout=90, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=180, check=True)
     log = done.stderr.decode(errors="replace")
     return done.stdout.decode(), "\n".join(line for line in log.splitlines() if ":CONSOLE" in line)
 

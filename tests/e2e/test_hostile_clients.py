@@ -51,7 +51,7 @@ def connect(server: Server, sent: bytes, buffer: int | None = None) -> socket.so
     connection = socket.socket()
     if buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    connection.settimeout(SLOW_SECONDS + 10)
+    connection.settimeout(SLOW_SECONDS + 30)
     connection.connect(("127.0.0.1", urlsplit(server.address).port))
     connection.sendall(sent)
     return connection
@@ -94,7 +94,7 @@ def test_slow_clients_cost_no_thread(server: Server, sent: bytes, more: bytes) -
         for _ in range(3):
             for connection in slow:
                 connection.sendall(more)
-            assert slowest(server, 1) < 1
+            assert slowest(server, 1) < GATHER_SECONDS / 2
     finally:
         for connection in slow:
             connection.close()
@@ -106,14 +106,14 @@ def test_a_request_that_does_not_come_is_told_so(server: Server) -> None:
     assert line == "HTTP/1.1 408 Request Timeout"
     assert headers["content-type"] == "application/problem+json"
     assert json.loads(body)["error_code"] == "request_timeout"
-    assert time.monotonic() - began < GATHER_SECONDS + 3
+    assert time.monotonic() - began < SLOW_SECONDS - 5
 
 
 def test_large_bodies_end_too(server: Server) -> None:
     began = time.monotonic()
     with closing(connect(server, POST + b"Content-Length: 900000\r\n\r\n{")) as connection:
         assert connection.recv(1) == b""
-    assert time.monotonic() - began < SLOW_SECONDS + 3
+    assert time.monotonic() - began < SLOW_SECONDS + 20
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_streams_that_nobody_reads_end_and_leave_nothing_behind(server: Server) 
     while is_free():
         unread.append(open_unread())
         time.sleep(0.1)
-    wait_for(is_free, 30, server)
-    assert slowest(server, 0.5) < 1
+    wait_for(is_free, 60, server)
+    assert slowest(server, 0.5) < GATHER_SECONDS / 2
     for stream in unread:
         stream.close()
     before = descriptors()
     for _ in range(100):
         open_unread().close()
-    wait_for(lambda: descriptors() < before + 50, 10, server)  # threads may have opened what they keep
+    wait_for(lambda: descriptors() < before + 50, 60, server)  # threads may have opened what they keep
     assert "Traceback" not in server.output

@@ -70,7 +70,7 @@ def engine_pid(server: Server) -> int:
 
 def is_back(server: Server) -> bool:
     try:
-        return server.get("/health/ready", timeout=3) != ""
+        return server.get("/health/ready", timeout=10) != ""
     except OSError:
         return False
 
@@ -89,7 +89,7 @@ def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
     engine = engine_pid(server)
     os.kill(engine, signal.SIGKILL)
     # a dying process holds its sockets until it is reaped, also those of which nobody has heard yet
-    wait_for(lambda: not Path(f"/proc/{engine}").exists(), 5, server)
+    wait_for(lambda: not Path(f"/proc/{engine}").exists(), 30, server)
     refused = client.http.get("/api/portfolio")
     assert (refused.status_code, refused.json()["error_code"]) == (503, "engine_unavailable")
     assert int(refused.headers["Retry-After"]) > 0
@@ -97,7 +97,7 @@ def test_a_killed_engine_is_refused_at_once_and_comes_back_with_everything(
     assert client.http.post("/api/trading/orders", json=order).status_code == 503
     assert client.call("GET", f"/api/trading/orders/{low['id']}")["status"] == "accepted"
     assert client.call("GET", "/api/auth/me")["username"] == client.name
-    wait_for(lambda: is_back(server), 20, server)
+    wait_for(lambda: is_back(server), 60, server)
 
     assert client.balances() == balances
     assert client.open_ids() == open_ids
@@ -159,7 +159,7 @@ def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
     client = Client(server.address).sign_up()
     with client.http.stream("GET", "/api/stream/prices") as stream:
         lines = stream.iter_lines()
-        wait_for(lambda: next(lines).startswith("data:"), 10)
+        wait_for(lambda: next(lines).startswith("data:"), 30)
         begun = time.monotonic()
         server.process.terminate()
         for _ in lines:  # the server ends the stream, not the client
@@ -175,7 +175,7 @@ def test_whichever_process_is_scraped_tells_of_all_also_of_one_that_was_killed(s
 
     def scrape() -> str:
         request = urllib.request.Request(f"{server.address}/metrics", headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             page: str = answer.read().decode()
             return page
 
@@ -194,7 +194,7 @@ def test_whichever_process_is_scraped_tells_of_all_also_of_one_that_was_killed(s
     killed = workers()
     assert len(killed) == 2
     os.kill(killed[0], signal.SIGKILL)
-    wait_for(lambda: len(workers()) == 2 and killed[0] not in workers(), 20, server)
+    wait_for(lambda: len(workers()) == 2 and killed[0] not in workers(), 60, server)
     for _ in range(10):
         server.get("/health/live")
     assert [answered(scrape()) for _ in range(10)] == [40] * 10

@@ -37,7 +37,9 @@ def paste(base: str, *, live: bool = False) -> subprocess.CompletedProcess[str]:
     blocks = [TOUR.findall(tour)[0], *TOUR.findall(trade_live)] if live else TOUR.findall(tour)
     script = "\n".join(blocks)
     environment = {"PATH": os.environ["PATH"], "BASE": base}
-    return subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(
+        ["sh"], input=script, env=environment, capture_output=True, text=True, timeout=180, check=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
         try:
             server.wait_ready(60)
             # the first request finds out what is traded most; when the third one comes, the second one was understood
-            wait_for(lambda: sum("ticker" in seen.path for seen in list(exchange.seen)) >= 3, 30, server)
+            wait_for(lambda: sum("ticker" in seen.path for seen in list(exchange.seen)) >= 3, 60, server)
             _, verified, balance, placed, canceled = answers(paste(server.address, live=True).stdout)
         finally:
             server.end()

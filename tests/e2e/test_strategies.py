@@ -52,7 +52,7 @@ def kill_engine(server: Server) -> None:
 
     before = pid()
     os.kill(before, signal.SIGKILL)
-    wait_for(lambda: pid() not in {0, before}, 30, server)
+    wait_for(lambda: pid() not in {0, before}, 60, server)
 
 
 def test_a_grid_lives_through_two_kills_of_the_engine(server: Server, database_url: str) -> None:
@@ -74,9 +74,9 @@ def test_a_grid_lives_through_two_kills_of_the_engine(server: Server, database_u
         return found
 
     for share in (1, 2):
-        wait_for(lambda share=share: len(fills()) >= FILLS * share // 3, 30, server)  # type: ignore[misc]
+        wait_for(lambda share=share: len(fills()) >= FILLS * share // 3, 90, server)  # type: ignore[misc]
         kill_engine(server)
-    wait_for(lambda: len(fills()) >= FILLS, 40, server)
+    wait_for(lambda: len(fills()) >= FILLS, 90, server)
     strategy = ada.call("GET", "/api/strategies/grid")
     assert strategy["state"] == "running", (strategy, server.output)
     orders = ada.call("GET", "/api/trading/orders", params={"account": account, "limit": "500"})
@@ -101,7 +101,7 @@ def test_a_grid_lives_through_two_kills_of_the_engine(server: Server, database_u
         env={"PATH": os.environ["PATH"], "DATA_DIR": str(server.directory / "var"), "DATABASE_URL": database_url},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     assert (verified.returncode, verified.stdout.strip()) == (0, "none"), verified.stderr

@@ -25,8 +25,9 @@ class EventSource:
     def __init__(self, client: Client, path: str) -> None:
         self.ids: list[int] = []
         self.types: list[str] = []
+        self.symbols: list[str | None] = []
         self.connections = 0
-        self._http = httpx.Client(base_url=client.http.base_url, headers=client.http.headers, timeout=20)
+        self._http = httpx.Client(base_url=client.http.base_url, headers=client.http.headers, timeout=60)
         self._path = path
         self._last: str | None = None
         self._over = threading.Event()
@@ -50,17 +51,19 @@ class EventSource:
                 stream.read()
                 return
             self.connections += 1
-            type = ""
+            fields: dict[str, str] = {}
             for line in stream.iter_lines():
-                name, _, value = line.partition(": ")
-                if name == "id":
-                    self._last = value
-                elif name == "event":
-                    type = value
-                elif name == "data":
-                    json.loads(value)
+                if line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                    continue
+                # not earlier: an event that was cut off has not been seen
+                self._last = fields.get("id", self._last)
+                if "data" in fields:
+                    self.symbols.append(json.loads(fields["data"]).get("symbol"))
+                    self.types.append(fields["event"])
                     self.ids.append(int(self._last or 0))
-                    self.types.append(type)
+                fields = {}
                 if self._over.is_set():
                     return
 
@@ -78,8 +81,8 @@ def kill(server: Server, word: str) -> None:
     """Kill a part and wait until another one is up."""
     pid = pid_of(server, word)
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: _is_new(server, word, pid), 20, server)
-    wait_for(lambda: _is_ready(server), 30, server)
+    wait_for(lambda: _is_new(server, word, pid), 60, server)
+    wait_for(lambda: _is_ready(server), 60, server)
 
 
 def _is_new(server: Server, word: str, old: int) -> bool:
@@ -91,7 +94,7 @@ def _is_new(server: Server, word: str, old: int) -> bool:
 
 def _is_ready(server: Server) -> bool:
     try:
-        return bool(server.get("/health/ready", timeout=3))
+        return bool(server.get("/health/ready", timeout=10))
     except OSError:
         return False
 
@@ -102,7 +105,7 @@ def follow(product: Server) -> Iterator[Callable[[Client, str], EventSource]]:
 
     def start(client: Client, path: str) -> EventSource:
         opened.append(EventSource(client, path))
-        wait_for(lambda: opened[-1].connections, 10)
+        wait_for(lambda: opened[-1].connections, 60)
         return opened[-1]
 
     yield start
@@ -126,7 +129,7 @@ def test_account_events_come_once_and_in_order_over_a_kill(
     kill(product, part)
     trade(client, 2)
     # the first event books the starting balance; each order is an order, a trade and a balance
-    wait_for(lambda: len(source.ids) >= 1 + 5 * 3, 20, product)
+    wait_for(lambda: len(source.ids) >= 1 + 5 * 3, 60, product)
     assert source.ids == list(range(1, len(source.ids) + 1))
     assert source.types.count("trade") == 5
     assert (source.connections > 1) == (part == "streaming")
@@ -137,16 +140,18 @@ def test_prices_go_on_without_a_gap_over_a_kill_of_the_streamer_and_a_reload(
 ) -> None:
     client = Client(product.address).sign_up()
     killed = follow(client, "/api/stream/prices")
-    wait_for(lambda: len(killed.ids) > 20, 10)
+    snapshot = len(client.call("GET", "/api/market/tickers"))  # the newest price of each, whenever that was
+    wait_for(lambda: len(killed.ids) > snapshot + 20, 60)
+    assert len(set(killed.symbols[:snapshot])) == snapshot
     kill(product, "streaming")
     count = len(killed.ids)
-    wait_for(lambda: len(killed.ids) > count + 20, 10)
+    wait_for(lambda: len(killed.ids) > count + 20, 60)
     assert "reset" not in killed.types
-    assert all(after == before + 1 for before, after in pairwise(killed.ids[13:]))  # after the snapshot
+    assert all(after == before + 1 for before, after in pairwise(killed.ids[snapshot:]))
     connections = killed.connections
     master = min(pid for pid in product.pids() if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(master, signal.SIGHUP)
     time.sleep(0.5)
     count = len(killed.ids)
-    wait_for(lambda: len(killed.ids) > count + 20, 10)
+    wait_for(lambda: len(killed.ids) > count + 20, 60)
     assert killed.connections == connections

@@ -27,4 +27,4 @@ def host(settings: Settings, market: ManualMarket) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def engine_bridge(host: EngineHost) -> OctoBotBridge:
-    return OctoBotBridge(UnixTransport(host.settings.engine_socket))
+    return OctoBotBridge(UnixTransport(host.settings.engine_socket), timeout=30)

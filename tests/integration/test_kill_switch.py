@@ -153,7 +153,7 @@ def test_triggers_and_limits_wait_under_an_engaged_switch(
         host.tick(settle=False)
         time.sleep(0.2)
     failures.left = 0
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while set(statuses(database)) != {"canceled"} and time.monotonic() < until:
         time.sleep(0.1)
     assert statuses(database) == ["canceled", "canceled"]
@@ -176,7 +176,7 @@ def test_what_was_open_when_the_engine_died_is_canceled_after_the_restart(
             )
         )
     host.start()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while statuses(database) != ["canceled"] and time.monotonic() < until:
         time.sleep(0.1)
     assert statuses(database) == ["canceled"]
@@ -201,7 +201,7 @@ def test_five_hundred_orders_go_within_ten_seconds_and_none_slips_through(
                 assert refusal.code in {"kill_switch", "risk_max_open_orders"}
                 if refusal.code == "kill_switch":
                     return late
-            late += began > engaged[0] + 1 if engaged else 0
+            late += bool(engaged) and began > engaged[0]
         raise AssertionError("the switch refused nothing")
 
     engaged: list[float] = []
@@ -209,10 +209,10 @@ def test_five_hundred_orders_go_within_ten_seconds_and_none_slips_through(
         placing = [pool.submit(keep_placing, number) for number in range(4)]
         time.sleep(0.2)
         began = time.monotonic()
-        engaged.append(began)
         state = engage(client, user)
-        took = time.monotonic() - began
-        late = [future.result(20) for future in placing]
+        engaged.append(time.monotonic())
+        took = engaged[0] - began
+        late = [future.result(60) for future in placing]
         stopped = True
     assert late == [0, 0, 0, 0]
     assert took < 10

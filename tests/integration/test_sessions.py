@@ -77,6 +77,7 @@ class TestLogIn:
         assert_problem(wrong, 401, "invalid_credentials")
         assert_problem(right, 403, "user_inactive")
 
+    @pytest.mark.usefixtures("real_hashes")
     def test_takes_the_same_time_for_unknown_users(self, app: Flask, user: SignedIn) -> None:
         sessions = services_of(app).sessions
 
@@ -90,6 +91,7 @@ class TestLogIn:
         known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
         assert 0.5 < unknown / known < 2.0
 
+    @pytest.mark.usefixtures("real_hashes")
     def test_an_outdated_hash_is_replaced(self, app: Flask, database: Database, user: SignedIn) -> None:
         from argon2 import PasswordHasher
 

@@ -25,6 +25,7 @@ from utils.octobot_bridge import OctoBotBridge
 
 
 class TestSignUp:
+    @pytest.mark.usefixtures("real_hashes")
     def test_creates_user_account_and_audit_row(self, client: FlaskClient, database: Database) -> None:
         answer = post_sign_up(client, username="Ada")
 

@@ -14,7 +14,7 @@ import pytest
 from config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_WORDS = {"database_url", "secret_key", "encryption_keys", "metrics_token"}
+IN_WORDS = {"octobot_home", "database_url", "secret_key", "encryption_keys", "metrics_token"}
 """Settings whose default the table describes, since it depends on others."""
 
 

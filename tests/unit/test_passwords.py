@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -32,6 +31,7 @@ def test_as_many_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     hasher = Passwords(processes=2)
     running, most, lock = 0, 0, threading.Lock()
+    two = threading.Barrier(2)
 
     class Slow:
         def hash(self, _: str) -> str:
@@ -39,7 +39,7 @@ def test_as_many_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> 
             with lock:
                 running += 1
                 most = max(most, running)
-            time.sleep(0.02)
+            two.wait(30)
             with lock:
                 running -= 1
             return "hash"
@@ -53,16 +53,21 @@ def test_as_many_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> 
 def test_who_waits_too_long_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     hasher = Passwords(wait=0.5)
-    release = threading.Event()
-    busy = threading.Thread(target=hasher._run, args=(lambda: release.wait(10),))
-    monkeypatch.setattr(hasher, "_wait", 10)
+    begun, release = threading.Event(), threading.Event()
+
+    def hog() -> None:
+        begun.set()
+        release.wait(30)
+
+    monkeypatch.setattr(hasher, "_wait", 30)
+    busy = threading.Thread(target=hasher._run, args=(hog,))
     busy.start()
-    time.sleep(0.05)
+    assert begun.wait(30)
     monkeypatch.setattr(hasher, "_wait", 0.05)
     with pytest.raises(Overloaded) as caught:
         hasher.hash("correct-horse-7-staple")
     assert caught.value.retry_after == 1
     release.set()
     busy.join()
-    monkeypatch.setattr(hasher, "_wait", 10)
+    monkeypatch.setattr(hasher, "_wait", 30)
     assert hasher.hash("correct-horse-7-staple")

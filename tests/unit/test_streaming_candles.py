@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,8 +20,13 @@ from utils.wire import Candle, GetCandles
 
 MINUTE = 60_000
 KEY = ("demo", "BTC/USDT", "1m")
-NOW = int(time.time() * 1000) // MINUTE * MINUTE
-"""The opening of the candle that runs."""
+NOW = 1_796_000_040_000
+"""The opening of the candle that runs, in milliseconds: the streamer's clock stands still within it."""
+
+
+@pytest.fixture(autouse=True)
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candles, "time", SimpleNamespace(time=lambda: NOW / 1000 + 30))
 
 
 class Market:

@@ -138,11 +138,11 @@ def test_an_exchange_that_fails_is_told_with_its_last_answer(
     monkeypatch.setattr("engine.exchanges.answers.ANSWER_SECONDS", 0.5)
     assert not first.stale
     exchange.book.set_price(BTC, "60000")
-    exchange.faults.add(Fault(kind, on="market", seconds=3))
+    exchange.faults.add(Fault(kind, on="market", seconds=20))
     time.sleep(1.05)  # until it is not fresh any more
     began = time.monotonic()
     again = run(market.order_book(book_of(market)))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
     assert again.stale
     assert (again.bids, again.as_of) == (first.bids, first.as_of)
     clock.ahead = 61

@@ -263,7 +263,7 @@ class FuturesLedger(RuleBasedStateMachine):
         self.host.run(self.host.engine.settle())
 
 
-@pytest.mark.timeout(max(180, STEPS))
+@pytest.mark.timeout(max(600, STEPS))
 def test_the_books_agree_whatever_happens(new_database: Factory) -> None:
     class Machine(FuturesLedger):
         make_database = staticmethod(new_database)

@@ -79,7 +79,7 @@ class House:
         self._prices = self.MARKET(exchange.name)
         self._timing = timing
         self.start()
-        self.bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket))
+        self.bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket), timeout=30)
 
     # ------------------------------------------------------------------------------------------- commands
 
@@ -198,14 +198,14 @@ class House:
         """Return what the exchange really has of an order: one when all is well, none when it never came."""
         return [each for each in self.exchange.book.orders(OWNER) if each.client_id == client_id(order)]
 
-    def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 45) -> None:
         """Wait until `condition` holds."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it never came to be"
             time.sleep(0.02)
 
-    def final(self, order: wire.Order, seconds: float = 15) -> wire.Order:
+    def final(self, order: wire.Order, seconds: float = 45) -> wire.Order:
         """Wait until an order is not uncertain any more, and return it."""
         self.until(lambda: self.order(order).status not in {"pending_new", "unknown", "pending_cancel"}, seconds)
         return self.order(order)

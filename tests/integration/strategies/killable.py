@@ -19,7 +19,7 @@ class KillableEngine:
     """`python -m engine` with the settings of a test, on the generated demo market."""
 
     def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
-        self.bridge = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=20)
+        self.bridge = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=60)
         self._log = log
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -36,20 +36,20 @@ class KillableEngine:
     def kill(self) -> None:
         """Kill it as the kernel does, and start another one."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
         self.process = self._start()
 
     def close(self) -> None:
         """Leave nothing behind."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "engine"], cwd=ROOT, env=self._environment, stdout=output, stderr=output
             )
-        wait_for(self._answers, 30)
+        wait_for(self._answers, 60)
         return process
 
     def _answers(self) -> bool:

@@ -20,7 +20,7 @@ from tests.manual_market import ManualMarket
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 START = Decimal(50_000)
-PATIENCE = 10.0
+PATIENCE = 30.0
 GRID = {"levels": 3, "spacing_percent": "1", "order_value": "500"}
 
 
@@ -95,19 +95,20 @@ class Owner:
 
     def is_calm(self) -> bool:
         """Tell whether no strategy has anything to decide."""
-        runners = self.host.engine.strategies._runners.values()
-        return not any(runner._woken.is_set() or runner.turning.locked() for runner in list(runners))
+        runners = list(self.host.engine.strategies._runners.values())
+        return all(runner._calm.is_set() and not runner._failures for runner in runners)
 
-    def events(self) -> list[str]:
-        """Return the types of the user's events."""
+    def events(self, account: str | None = None) -> list[str]:
+        """Return the types of the user's events, or of one account's, oldest first."""
         event = models.Event
+        mine = event.user_id == self.user.id if account is None else event.account_id == account
         with self.database.read() as connection:
-            query = select(event.type).where(event.user_id == self.user.id).order_by(event.id)
+            query = select(event.type).where(mine).order_by(event.id)
             return list(connection.execute(query).scalars())
 
     def differences(self) -> list[str]:
         """Hold the books against themselves and OctoBot."""
-        bridge = OctoBotBridge(UnixTransport(self.host.settings.engine_socket))
+        bridge = OctoBotBridge(UnixTransport(self.host.settings.engine_socket), timeout=30)
         return books.differences(self.database, bridge)
 
 

@@ -50,7 +50,7 @@ def test_one_that_raises_ends_with_its_orders_canceled_and_its_money_kept(ada: O
     )
     assert entry["level"] == "error"
     assert FAULT in entry["message"]
-    assert ada.events()[-1] == "strategy"
+    assert ada.events(failed["account"])[-1] == "strategy"
     eventually(lambda: len(ada.open_names("good")) == 6)
     assert ada.get("good")["state"] == "running"
     assert not ada.differences()

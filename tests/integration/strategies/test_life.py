@@ -66,12 +66,12 @@ def test_moves_are_those_of_the_table(
     for number, action in enumerate(STRATEGY_ACTIONS):
         name = f"s{number}"
         fault = "raise" if state == "error" else "none"
-        ada.add(name, strategy_class="faulty", settings={"fault": fault}, funding="500")
+        account = ada.add(name, strategy_class="faulty", settings={"fault": fault}, funding="500")["account"]
         for step in WAYS[state]:
             assert act(ada, step, name) == 200  # type: ignore[arg-type]
         eventually(lambda name=name: ada.get(name)["state"] == state)  # type: ignore[misc]
         target = STRATEGY_MOVES[action].get(state, state)
-        before = ada.balance(), ada.events()
+        before = ada.balance(), ada.events(account)  # those started before it go on placing
         if target == state:
             method = "DELETE" if action in {"remove", "delete"} else "POST"
             path = "restore" if action == "restore" else f"{name}/{action}"
@@ -79,7 +79,7 @@ def test_moves_are_those_of_the_table(
             assert_problem(ada.send(method, path, **body), 409, f"strategy_{state}")
             assert ada.get(name)["state"] == state
             if state != "running":  # which may go on placing
-                assert (ada.balance(), ada.events()) == before
+                assert (ada.balance(), ada.events(account)) == before
         else:
             assert act(ada, action, name) == 200
             if target is None:

@@ -47,6 +47,7 @@ def test_each_candle_is_decided_about_once(ada: Owner) -> None:
     settings = {"timeframe": "1h", "average": "sma", "fast": 3, "slow": 10}
     ada.running("cross", strategy_class="crossover", portfolio_name="BTC/USDT", settings=settings, funding="5000")
     eventually(lambda: len(ada.orders("dca")) == 1)
+    eventually(ada.is_calm)  # the other one has decided too
     for played in range(1, PLAYED + 1):
         play(ada.host, played)
         play(ada.host, played)  # again within the candle

@@ -99,11 +99,11 @@ def gunicorn(settings: Settings, host: StreamerHost) -> Iterator[tuple[int, tupl
         )
         address: tuple[str, int] = listener.getsockname()
     try:
-        until(lambda: Reader(address).ask("/health/live").status == 200, 30)
+        until(lambda: Reader(address).ask("/health/live").status == 200, 60)
         yield process.pid, address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture

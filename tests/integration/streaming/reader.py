@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Any, NamedTuple
 
-TIMEOUT = 10
+TIMEOUT = 30
 
 
 class Received(NamedTuple):

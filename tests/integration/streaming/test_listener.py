@@ -267,7 +267,7 @@ def test_an_api_key_that_is_deleted_is_cut(quick: None, dial: Dial, app: Flask, 
     keys.delete(user.principal, SYSTEM, keys.principal(key["X-API-Key"]).session_id)
     started = time.monotonic()
     assert mine.rest().endswith(b"\n\n")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
     assert theirs.event().event == "price"
 
 
@@ -307,7 +307,7 @@ def test_a_session_that_ends_is_cut(quick: None, dial: Dial, app: Flask, user: S
     services_of(app).sessions.log_out(user.principal, SYSTEM)
     started = time.monotonic()
     assert mine.rest().endswith(b"\n\n")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
     assert theirs.event().event == "price"
 
 
@@ -317,7 +317,7 @@ def test_a_token_that_expires_is_cut(quick: None, dial: Dial, app: Flask, monkey
     stream.event()
     started = time.monotonic()
     stream.rest()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 def test_who_does_not_read_is_dropped_and_leaves_nothing_behind(

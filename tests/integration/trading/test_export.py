@@ -40,7 +40,7 @@ def host(settings: Any, market: ManualMarket) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def bridge(host: EngineHost) -> OctoBotBridge:
-    return OctoBotBridge(UnixTransport(host.settings.engine_socket))
+    return OctoBotBridge(UnixTransport(host.settings.engine_socket), timeout=30)
 
 
 class Desk:

@@ -183,7 +183,7 @@ def test_a_stream_ends_with_its_session(open_stream: Open, app: Flask, user: Sig
     services_of(app).sessions.log_out(user.principal, SYSTEM)
     started = time.monotonic()
     assert all("event" not in block for block in blocks(response))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
 
 
 def test_a_stream_that_is_busy_ends_with_its_session_too(
@@ -205,7 +205,7 @@ def test_a_stream_that_is_busy_ends_with_its_session_too(
         services_of(app).sessions.log_out(user.principal, SYSTEM)
         started = time.monotonic()
         assert sum(1 for _ in blocks(response)) > 0
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 15
     finally:
         done.set()
         mover.join()

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from config import Settings
+from services import WorkerServices, build_for_worker
 from tests.integration.worker.receiver import Receiver
 from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
@@ -36,3 +37,11 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver().start()
     yield receiver
     receiver.close()
+
+
+@pytest.fixture
+def worker(settings: Settings) -> Iterator[WorkerServices]:
+    """What a worker works with."""
+    built = build_for_worker(settings)
+    yield built
+    built.close()

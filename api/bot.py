@@ -1,0 +1,78 @@
+"""The operator's bot."""
+
+from __future__ import annotations
+
+from api.blueprint import ENGINE, Blueprint
+from api.context import origin, principal, services
+from api.schemas.bot import BotAccountSchema, BotOrderQuery, BotStatusSchema, BotTradeQuery
+from api.schemas.trades import TradeSchema
+from api.schemas.trading import OrderSchema
+from services.bot import BotStatus
+from utils.wire import BotAccount, GetBotOrders, GetBotTrades, Order, Trade
+
+blueprint = Blueprint("bot", "The operator's OctoBot, for admins")
+
+
+@blueprint.route("/api/bot/status", permission="bot:read")
+@blueprint.response(200, BotStatusSchema)
+def get_bot_status() -> BotStatus:
+    """Tell how the bot is, what it trades, and what failed last."""
+    return services.bot.status()
+
+
+@blueprint.route("/api/bot/start", method="POST", permission="bot:write", errors=(409,))
+@blueprint.response(202, BotStatusSchema)
+def start_bot() -> BotStatus:
+    """Start the bot, also one that has failed; it runs again after every restart until it is stopped."""
+    return services.bot.move(principal, origin(), "start")
+
+
+@blueprint.route("/api/bot/stop", method="POST", permission="bot:write", errors=(409,))
+@blueprint.response(202, BotStatusSchema)
+def stop_bot() -> BotStatus:
+    """Stop the bot; its open orders stay where they are."""
+    return services.bot.move(principal, origin(), "stop")
+
+
+@blueprint.route("/api/bot/restart", method="POST", permission="bot:write", errors=(409,))
+@blueprint.response(202, BotStatusSchema)
+def restart_bot() -> BotStatus:
+    """End the bot's process and start another one, which reads the configuration anew."""
+    return services.bot.move(principal, origin(), "restart")
+
+
+@blueprint.route("/api/bot/pause", method="POST", permission="bot:write", errors=(409,))
+@blueprint.response(202, BotStatusSchema)
+def pause_bot() -> BotStatus:
+    """Let the bot go on without trading: it makes, changes and cancels no order; open ones may fill."""
+    return services.bot.move(principal, origin(), "pause")
+
+
+@blueprint.route("/api/bot/resume", method="POST", permission="bot:write", errors=(409,))
+@blueprint.response(202, BotStatusSchema)
+def resume_bot() -> BotStatus:
+    """Let a paused bot trade again."""
+    return services.bot.move(principal, origin(), "resume")
+
+
+@blueprint.route("/api/bot/accounts", permission="bot:read", errors=(409, *ENGINE))
+@blueprint.response(200, BotAccountSchema, many=True)
+def list_bot_accounts() -> list[BotAccount]:
+    """Return what the bot holds at each of its exchanges, and what it gained there."""
+    return services.bot.accounts()
+
+
+@blueprint.route("/api/bot/orders", permission="bot:read", errors=(404, 409, *ENGINE))
+@blueprint.arguments(BotOrderQuery, location="query")
+@blueprint.response(200, OrderSchema, many=True)
+def list_bot_orders(query: GetBotOrders) -> list[Order]:
+    """Return the bot's open orders, the newest first."""
+    return services.bot.orders(query)
+
+
+@blueprint.route("/api/bot/trades", permission="bot:read", errors=(404, 409, *ENGINE))
+@blueprint.arguments(BotTradeQuery, location="query")
+@blueprint.response(200, TradeSchema, many=True)
+def list_bot_trades(query: GetBotTrades) -> list[Trade]:
+    """Return the bot's trades since it was first started, the newest first."""
+    return services.bot.trades(query)

@@ -1,0 +1,121 @@
+"""Run the operator's bot: `python -m engine.bot`, or `python -m engine.bot paused`.
+
+The process ends when the bot does, and OctoBot with all its singletons ends with it: nothing is stopped and started
+again within one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+from config import Settings, SettingsError
+from engine.bot.endings import CRASHED, Unusable
+from engine.demo.opening import demo_source
+from engine.demo.source import MarketSource
+from engine.records import Records
+from models import Database
+from utils import lifeline, logs
+from utils.errors import Conflict, TradingError
+from utils.home import Home
+
+_log = logging.getLogger("bot")
+LOCK_SECONDS = 20.0
+"""How long a bot waits for the one before it to end."""
+
+
+def main(*, is_paused: bool) -> int:
+    """Run until a signal, or the end of whoever keeps this process, asks to stop; return the exit code."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(f"bot: {error}", file=sys.stderr)  # noqa: T201
+        return Unusable.CODE
+    logs.configure(settings, "bot")
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.bot_last_words.unlink(missing_ok=True)
+    lock = _lock(settings.data_dir / "bot.lock")
+    if lock is None:
+        return _fail(settings, "Another bot is running in this data directory.", CRASHED)
+    with lock:
+        try:
+            return _run(settings, is_paused=is_paused)
+        except Unusable as error:
+            return _fail(settings, str(error), Unusable.CODE)
+        except TradingError as error:
+            # a home in a state that nobody can run: somebody has to mend it
+            return _fail(settings, error.detail, Unusable.CODE if isinstance(error, Conflict) else CRASHED)
+        except Exception as error:
+            _log.exception("the bot failed")
+            return _fail(settings, f"{type(error).__name__}: {error}", CRASHED)
+
+
+def _run(settings: Settings, *, is_paused: bool) -> int:
+    source = _source(settings)
+    home = Home(settings.octobot_home)
+    home.prepare()
+    # OctoBot takes its paths from the working directory, some of them while it is imported
+    os.chdir(home.root)
+    sys.path.insert(0, str(home.root))  # where `import tentacles` looks
+
+    from engine.bot.run import run
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    kept = lifeline.watch(stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if kept:
+            # whoever keeps it stops it; a signal to the whole group must not overtake them
+            signal.signal(number, signal.SIG_IGN)
+        else:
+            loop.add_signal_handler(number, stopped.set)
+    return loop.run_until_complete(run(settings, home, source, stopped, is_paused=is_paused))
+
+
+def _source(settings: Settings) -> MarketSource:
+    """Return the engine's own demo market, so that both see the same prices."""
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return demo_source(settings, Records(database).fact)
+    finally:
+        database.close()
+
+
+def _fail(settings: Settings, reason: str, code: int) -> int:
+    """Leave `reason` to whoever keeps this process, which has its log for operators, and return the exit code."""
+    _log.error("the bot cannot run: %s", reason)
+    settings.bot_last_words.write_text(reason, encoding="utf-8")
+    return code
+
+
+def _lock(path: Path) -> TextIO | None:
+    file = path.open("w", encoding="ascii")
+    deadline = time.monotonic() + LOCK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return file
+    file.close()
+    return None
+
+
+if __name__ == "__main__":
+    exit_code = main(is_paused="paused" in sys.argv[1:])
+    logging.shutdown()
+    # threads that tentacles have started keep nobody waiting
+    os._exit(exit_code)

@@ -1,0 +1,39 @@
+"""What in a configuration of OctoBot must not be seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from octobot_commons.configuration import decrypt
+
+_SECRET = re.compile(r"secret|password|passphrase|token|credential|api.?key|private", re.IGNORECASE)
+LEAST = 6
+"""Shorter values would mask words of every line."""
+
+
+def secrets_of(config: Any, *, is_secret: bool = False) -> set[str]:
+    """Return all secret values in `config`, as they are written there and as OctoBot decrypts them."""
+    return {spelling for value in _values(config, is_secret=is_secret) for spelling in _spellings(value)}
+
+
+def _values(config: Any, *, is_secret: bool) -> Iterator[str]:
+    if isinstance(config, dict):
+        for name, child in config.items():
+            yield from _values(child, is_secret=is_secret or _SECRET.search(str(name)) is not None)
+    elif isinstance(config, list):
+        for child in config:
+            yield from _values(child, is_secret=is_secret)
+    elif is_secret and isinstance(config, str) and len(config) >= LEAST:
+        yield config
+
+
+def _spellings(value: str) -> Iterator[str]:
+    yield value
+    with suppress(InvalidToken):
+        plain: str = decrypt(value, silent_on_invalid_token=True)
+        if len(plain) >= LEAST:
+            yield plain

@@ -1,0 +1,66 @@
+"""The tentacles in the bot's home: trading modes, evaluators and exchanges that others wrote."""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import octobot_tentacles_manager.api as tentacles_api
+from octobot_tentacles_manager.managers import get_profile_folders, import_profile
+from octobot_tentacles_manager.util import load_tentacle_with_metadata
+from octobot_trading.modes import AbstractTradingMode
+
+from utils.home import Home
+
+_log = logging.getLogger(__name__)
+_INIT = "__init__.py"
+_BLANK = "BlankTradingMode"
+
+
+async def load(home: Home) -> None:
+    """Import all tentacles; those of a package that was only unpacked into the home are installed first.
+
+    Where there are none the folders are laid out all the same: OctoBot imports some of them by name.
+
+    :raises RuntimeError: what is there is no package.
+    """
+    if not _is_installed(home.tentacles_folder):
+        await _install(home)
+    tentacles_api.reload_tentacle_info()
+    try:
+        # OctoBot catches what goes wrong in each of them
+        import_module("tentacles")
+        _stand_in(import_module("tentacles.Trading.Mode"))
+    except Exception as error:
+        raise RuntimeError(f"The tentacles cannot be imported: {error}") from error
+
+
+def _stand_in(modes: ModuleType) -> None:
+    """Give OctoBot the mode of the official package that it names when no mode is active, or it logs a trace."""
+    if not hasattr(modes, _BLANK):
+        setattr(modes, _BLANK, AbstractTradingMode)
+
+
+def _is_installed(folder: Path) -> bool:
+    """Tell whether each tentacle is imported by the folder it lies in, as OctoBot's installer leaves it."""
+    if not (folder / _INIT).exists():
+        return False
+    return all(_is_imported(each.name, Path(each.tentacle_path)) for each in load_tentacle_with_metadata(str(folder)))
+
+
+def _is_imported(name: str, folder: Path) -> bool:
+    file = folder / _INIT
+    return file.exists() and f"'{name}'" in file.read_text(encoding="utf-8")
+
+
+async def _install(home: Home) -> None:
+    root, folder = str(home.root), str(home.tentacles_folder)
+    _log.info("installing the tentacles in %s", folder)
+    failed = await tentacles_api.repair_installation(folder, root, root, verbose=False)
+    if failed:
+        _log.warning("%d tentacles could not be installed", failed)
+    for profile in map(Path, get_profile_folders(folder)):
+        if profile.is_dir() and not (home.profiles_folder / profile.name).exists():
+            import_profile(str(profile), root, quite=True)

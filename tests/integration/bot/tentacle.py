@@ -1,0 +1,136 @@
+"""A trading mode in OctoBot's own format, as a package that was unpacked into a home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from utils.home import Home
+
+API_SECRET = "canary-of-the-exchange"
+TOKEN = "canary-of-the-mode"
+MODE = "SteadyTradingMode"
+
+CODE = '''
+import asyncio
+import os
+
+import octobot.octobot_api as octobot_api
+import octobot_trading.enums as enums
+import octobot_trading.errors as errors
+import octobot_trading.modes as modes
+import octobot_trading.personal_data as personal_data
+
+
+class SteadyTradingMode(modes.AbstractTradingMode):
+    """Buys at the market once, and then asks for cheap buys far below it, again and again."""
+
+    def get_mode_producer_classes(self):
+        return [SteadyProducer]
+
+    def get_mode_consumer_classes(self):
+        return [SteadyConsumer]
+
+    @classmethod
+    def get_is_symbol_wildcard(cls):
+        return False
+
+    @classmethod
+    def get_supported_exchange_types(cls):
+        return [enums.ExchangeTypes.SPOT]
+
+
+class SteadyConsumer(modes.AbstractTradingModeConsumer):
+    pass
+
+
+class SteadyProducer(modes.AbstractTradingModeProducer):
+    task = None
+    has_bought = False
+
+    async def set_final_eval(self, matrix_id, cryptocurrency, symbol, time_frame, trigger_source):
+        pass
+
+    async def inner_start(self):
+        self.task = asyncio.create_task(self._go_on())
+
+    async def stop(self):
+        self.task.cancel()
+        await super().stop()
+
+    async def _go_on(self):
+        manager = self.exchange_manager
+        keys = manager.config["exchanges"][manager.exchange_name]
+        self.logger.warning("trading with %s", keys["api-secret"])
+        while True:
+            await asyncio.sleep(0.1)
+            if os.path.exists("stop-asked"):  # as an interface of OctoBot's own would
+                octobot_api.OctoBotAPIProvider.instance().get_api(manager.bot_id).stop_bot()
+                return
+            try:
+                await self._buy(manager)
+            except errors.TraderDisabledError:
+                self.logger.warning("not allowed to trade")
+            except Exception as error:
+                self.logger.exception(error, True, f"could not trade: {error}")
+
+    async def _buy(self, manager):
+        symbol = self.trading_mode.symbol
+        data = manager.exchange_symbols_data.get_exchange_symbol_data(symbol)
+        mark = await data.prices_manager.get_mark_price(timeout=30)
+        if len(manager.exchange_personal_data.orders_manager.get_open_orders()) >= LIMIT:
+            return
+        order = personal_data.create_order_instance(
+            trader=manager.trader,
+            order_type=enums.TraderOrderType.BUY_LIMIT if self.has_bought else enums.TraderOrderType.BUY_MARKET,
+            symbol=symbol,
+            current_price=mark,
+            quantity=mark / mark / 1000,
+            price=mark / 2 if self.has_bought else mark,
+        )
+        await self.trading_mode.create_order(order)
+        self.has_bought = True
+
+
+LIMIT = 1000
+'''
+
+
+def unpack(home: Home) -> None:
+    """Put the mode into `home`, and make it the one that trades BTC/USDT there, on paper."""
+    home.prepare()
+    folder = home.tentacles_folder / "Trading" / "Mode" / "steady_mode"
+    settings = {"required_strategies": [], "pace": "steady", "token": TOKEN}
+    files: dict[Path, Any] = {
+        folder / "metadata.json": {
+            "version": "1.0.0",
+            "origin_package": "tests",
+            "tentacles": [MODE],
+            "tentacles-requirements": [],
+        },
+        folder / "config" / f"{MODE}.json": settings,
+    }
+    for path, value in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value), encoding="utf-8")
+    (folder / "steady.py").write_text(CODE, encoding="utf-8")
+    (folder / "__init__.py").write_text("from .steady import SteadyTradingMode\n", encoding="utf-8")
+    config, profile = home.config(), home.profile()
+    config["exchanges"]["demo"] = {"api-key": "", "api-secret": API_SECRET, "api-password": "", "enabled": True}
+    document = profile.document
+    document["config"]["crypto-currencies"] = {"Bitcoin": {"enabled": True, "pairs": ["BTC/USDT"]}}
+    activation = {
+        "tentacle_activation": {"Trading": {MODE: True}},
+        "registered_tentacles": {},
+        "installation_context": {},
+    }
+    with home.locked():
+        home.write(
+            {
+                home.config_file: config,
+                profile.file: document,
+                profile.tentacles_file: activation,
+                profile.settings_folder / f"{MODE}.json": settings,
+            }
+        )

@@ -1,0 +1,233 @@
+"""The keeper of the bot, with small processes in the place of OctoBot."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import utils.part
+import worker.bot
+from models import Database
+from services.bot_records import BotRecords, Told, Wanted, Wish
+from services.leases import Leases
+from utils import clock
+from utils.bot_bridge import BotBridge
+from utils.errors import EngineUnavailable
+from utils.part import Part
+from utils.wire import BotReport
+from worker.bot import LEASE, MOST_DEATHS, Keeper
+
+PATIENCE = 60.0
+STAY = "import os\nos.read(int(os.environ['LIFELINE_FD']), 1)"
+STUBBORN = "import threading\nthreading.Event().wait()"
+
+
+class Answers(BotBridge):
+    """Answers in the place of whichever process there is, unless it is told to be silent."""
+
+    def __init__(self) -> None:
+        self.is_paused = False
+        self.is_silent = False
+        self.pid: Callable[[], int | None] = lambda: None
+
+    def report(self) -> BotReport:
+        pid = self.pid()
+        if self.is_silent or pid is None:
+            raise EngineUnavailable("The bot cannot be reached.")
+        return BotReport(
+            pid=pid,
+            octobot_version="2.1.1",
+            started_at=clock.now(),
+            is_paused=self.is_paused,
+            profile="default",
+            exchanges=[],
+            evaluators=[],
+        )
+
+    def pause(self, *, is_paused: bool) -> BotReport:
+        self.is_paused = is_paused
+        return self.report()
+
+
+class Stage:
+    """A keeper whose bot runs `code`."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self.database = database
+        self.records = BotRecords(database, autostart=False)
+        self.bridge = Answers()
+        self.code = STAY
+        self.last_words = directory / "last-words"
+        self.made: list[tuple[Part, bool]] = []
+        self.bridge.pid = lambda: self.made[-1][0].pid if self.made else None
+        self.keeper = self.another("tests")
+
+    def another(self, holder: str) -> Keeper:
+        return Keeper(
+            self.records, Leases(self.database), self.bridge, self.make, holder=holder, last_words=self.last_words
+        )
+
+    def make(self, is_paused: bool) -> Part:
+        environment = {**os.environ, "LAST_WORDS": str(self.last_words)}
+        part = Part("bot", [sys.executable, "-S", "-E", "-c", self.code], environment=environment)
+        self.made.append((part, is_paused))
+        self.bridge.is_paused = is_paused
+        return part
+
+    def want(self, wanted: Wanted, number: int = 1) -> None:
+        with self.database.write() as session:
+            self.records.hold(session)
+            self.records.want(session, Wish(wanted=wanted, number=number))
+
+    def until(self, state: str, look: Callable[[Told], bool] = lambda _: True) -> Told:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.keeper.turn()
+            told = self.records.told()
+            if told is not None and told.state == state and look(told):
+                return told
+            assert time.monotonic() < deadline, told
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        self.keeper.stop()
+        self.keeper.run()
+
+
+@pytest.fixture
+def stage(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setattr(utils.part, "RESTART_DELAYS", (0.0,))
+    stage = Stage(database, tmp_path)
+    yield stage
+    stage.end()
+    assert not any(part.is_running for part, _ in stage.made)
+
+
+def test_nothing_runs_and_nothing_is_written_before_somebody_wants_it(stage: Stage) -> None:
+    stage.keeper.turn()
+    assert stage.made == []
+    assert stage.records.told() is None
+
+
+def test_a_setting_may_want_it_until_somebody_decides(stage: Stage) -> None:
+    stage.records = BotRecords(stage.database, autostart=True)
+    stage.keeper = stage.another("tests")
+    stage.until("running")
+    stage.want("stopped", 0)
+    stage.until("stopped")
+    assert BotRecords(stage.database, autostart=True).wish().wanted == "stopped"
+
+
+def test_it_runs_pauses_goes_on_and_stops(stage: Stage) -> None:
+    stage.want("running")
+    told = stage.until("running")
+    assert told.pid == stage.made[0][0].pid
+    stage.want("paused")
+    stage.until("paused")
+    assert stage.bridge.report().is_paused
+    stage.want("running")
+    stage.until("running")
+    assert not stage.bridge.report().is_paused
+    stage.want("stopped")
+    assert stage.until("stopped").pid is None
+    assert len(stage.made) == 1
+
+
+def test_a_new_wish_gets_a_new_process_paused_from_its_start(stage: Stage) -> None:
+    stage.want("paused")
+    first = stage.until("paused")
+    stage.want("paused", 2)
+    second = stage.until("paused", lambda told: told.number == 2)
+    assert second.pid != first.pid
+    assert [is_paused for _, is_paused in stage.made] == [True, True]
+
+
+def test_one_that_is_killed_is_started_again_and_one_that_keeps_dying_is_given_up(stage: Stage) -> None:
+    stage.want("running")
+    pid = stage.until("running").pid
+    assert pid is not None
+    os.kill(pid, 9)
+    again = stage.until("running", lambda told: told.pid != pid)
+    assert again.error == "The bot's process ended: killed by SIGKILL."
+
+    stage.code = "import os\nopen(os.environ['LAST_WORDS'], 'w').write('no luck')\nos._exit(1)"
+    stage.bridge.is_silent = True
+    stage.want("running", 2)
+    told = stage.until("error")
+    assert told.error == "no luck"
+    assert stage.made[-1][0].deaths == MOST_DEATHS
+
+    # another worker does not begin it all again; somebody has to want it anew
+    count = len(stage.made)
+    stage.keeper = stage.another("tests")
+    for _ in range(3):
+        stage.keeper.turn()
+    assert len(stage.made) == count
+    stage.code, stage.bridge.is_silent = STAY, False
+    stage.want("running", 3)
+    assert stage.until("running").error is None
+
+
+def test_a_home_that_cannot_be_used_is_not_tried_again(stage: Stage) -> None:
+    stage.code = "import os\nos._exit(78)"
+    stage.bridge.is_silent = True
+    stage.want("running")
+    assert stage.until("error").error == "The bot's process ended: exit code 78."
+    assert stage.made[0][0].deaths == 1
+
+
+def test_one_that_was_stopped_from_within_stays_stopped(stage: Stage) -> None:
+    stage.code = "import os\nos._exit(0)"
+    stage.bridge.is_silent = True
+    stage.want("running")
+    stage.until("stopped")
+    assert stage.records.wish() == Wish(wanted="stopped", number=1)
+
+
+def test_one_that_starts_anew_from_within_has_not_failed(stage: Stage) -> None:
+    stage.code = "import os\nos._exit(75)"
+    stage.bridge.is_silent = True
+    stage.want("running")
+    stage.until("starting", lambda _: len(stage.made) > MOST_DEATHS)
+    stage.code, stage.bridge.is_silent = STAY, False
+    assert stage.until("running").error is None
+
+
+def test_one_that_answers_no_more_is_killed_also_when_it_does_not_listen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.code = STUBBORN
+    stage.want("running")
+    pid = stage.until("running").pid
+    monkeypatch.setattr(worker.bot, "SILENT_SECONDS", 0.2)
+    stage.bridge.is_silent = True
+    told = stage.until("starting", lambda told: told.error is not None)
+    assert "did not answer" in str(told.error)
+    monkeypatch.undo()
+    stage.bridge.is_silent = False
+    assert stage.until("running").pid != pid
+    monkeypatch.setattr(worker.bot, "STOP_SECONDS", 0.1)
+    stage.want("stopped")
+    stage.until("stopped")
+
+
+def test_one_worker_of_all_keeps_it(stage: Stage) -> None:
+    stage.want("running")
+    stage.until("running")
+    other = stage.another("others")
+    other.turn()
+    assert len(stage.made) == 1
+
+    # this one was gone for too long: the other one has it now, and this one lets go of its own
+    leases = Leases(stage.database)
+    leases.give_back("tests")
+    assert leases.take(LEASE, "others", timedelta(hours=1))
+    stage.keeper._leased_until = 0.0
+    stage.keeper.turn()
+    assert not stage.made[0][0].is_running

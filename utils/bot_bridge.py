@@ -1,0 +1,59 @@
+"""The door to the operator's bot: `BotBridge`, over the bot's Unix socket, in the frames that the engine speaks too."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from utils.octobot_bridge import Transport
+from utils.wire import (
+    BotAccount,
+    BotReport,
+    BotRequest,
+    GetBotAccounts,
+    GetBotOrders,
+    GetBotReport,
+    GetBotTrades,
+    Order,
+    PauseBot,
+    Trade,
+)
+
+
+class BotBridge:
+    """Ask the bot, from any thread; every call has one deadline of `timeout` seconds.
+
+    All methods raise what `Transport.call` raises.
+    """
+
+    def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
+        self._transport = transport
+        self._timeout = timeout
+
+    def report(self) -> BotReport:
+        """Return how the bot is."""
+        report: BotReport = self._call(GetBotReport())
+        return report
+
+    def pause(self, *, is_paused: bool) -> BotReport:
+        """Let the bot trade, or not, and return how it is then."""
+        report: BotReport = self._call(PauseBot(is_paused=is_paused))
+        return report
+
+    def accounts(self) -> list[BotAccount]:
+        """Return what it holds at each exchange."""
+        accounts: list[BotAccount] = self._call(GetBotAccounts())
+        return accounts
+
+    def orders(self, query: GetBotOrders) -> list[Order]:
+        """Return its open orders. :raises NotFound: `unknown_exchange`."""
+        orders: list[Order] = self._call(query)
+        return orders
+
+    def trades(self, query: GetBotTrades) -> list[Trade]:
+        """Return its trades. :raises NotFound: `unknown_exchange`."""
+        trades: list[Trade] = self._call(query)
+        return trades
+
+    def _call(self, request: BotRequest) -> Any:
+        return self._transport.call(request, time.time() + self._timeout)

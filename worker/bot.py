@@ -1,0 +1,215 @@
+"""The keeper of the operator's bot: runs its process as it is wanted, watches it, and gives up one that keeps dying."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from services.bot_records import BotRecords, Told, Wish, after
+from services.leases import Leases
+from utils.bot_bridge import BotBridge
+from utils.errors import BridgeError, TradingError
+from utils.part import Part
+from utils.wire import BotState
+
+POLL_SECONDS = 0.5
+LEASE = "bot"
+LEASE_SECONDS = 30.0
+START_SECONDS = 120.0
+"""How long a bot may take until it answers."""
+SILENT_SECONDS = 60.0
+"""How long it may not answer afterwards, as when a tentacle blocks it."""
+STEADY_SECONDS = 60.0
+"""A bot that lived this long is started again at once when it dies."""
+STOP_SECONDS = 10.0
+MOST_DEATHS = 5
+"""So many in a row, and it is given up."""
+
+STOPPED_ITSELF, AGAIN, UNUSABLE = 0, 75, 78
+"""How it tells by its exit code why it ended (see `engine.bot.endings`)."""
+REASON_LENGTH = 500
+
+_log = logging.getLogger(__name__)
+
+
+def bot_part(environment: Mapping[str, str]) -> Callable[[bool], Part]:
+    """Return what makes the bot's process, paused from its start or not."""
+
+    def make(is_paused: bool) -> Part:
+        command = [sys.executable, "-m", "engine.bot", *(["paused"] if is_paused else [])]
+        return Part("bot", command, environment=environment, steady_seconds=STEADY_SECONDS)
+
+    return make
+
+
+class Keeper:
+    """Bring the bot to what is wanted, one look after the other, on one thread."""
+
+    def __init__(
+        self,
+        records: BotRecords,
+        leases: Leases,
+        bridge: BotBridge,
+        make: Callable[[bool], Part],
+        *,
+        holder: str,
+        last_words: Path,
+    ) -> None:
+        self._records = records
+        self._leases = leases
+        self._bridge = bridge
+        self._make = make
+        self._holder = holder
+        self._last_words = last_words
+        self._part: Part | None = None
+        self._number = 0  # the wish that the part runs for
+        self._told: Told | None = None
+        self._heard: float | None = None  # when it last answered, None before it ever did
+        self._started = 0.0
+        self._killed_for = ""
+        self._leased_until = 0.0
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Keep the bot until `stop`, and end it then."""
+        trouble = ""
+        while not self._stopped.wait(POLL_SECONDS):
+            try:
+                self.turn()
+                trouble = ""
+            except TradingError as error:
+                if error.detail != trouble:
+                    _log.warning("the bot is left as it is: %s", error.detail)
+                trouble = error.detail
+            except Exception:
+                _log.exception("looking after the bot went wrong")
+        self._end()
+
+    def stop(self) -> None:
+        """Ask `run` to end; may be called anywhere."""
+        self._stopped.set()
+
+    def turn(self) -> None:
+        """Do what is to be done now. :raises StorageUnavailable: nobody can tell what is wanted."""
+        if not self._may_keep():
+            self._end()
+            return
+        wish, self._told = self._records.both()
+        if self._part is not None and (wish.number != self._number or wish.wanted == "stopped"):
+            self._tell("stopping", wish)
+            self._end()
+        if wish.wanted == "stopped":
+            if self._told is not None:
+                self._tell("stopped", wish)
+        elif not self._is_given_up(wish):
+            self._keep(wish)
+
+    def _may_keep(self) -> bool:
+        """Tell whether this worker is the one that keeps the bot; nobody can while the database is away."""
+        now = time.monotonic()
+        if now < self._leased_until:
+            return True
+        if not self._leases.take(LEASE, self._holder, timedelta(seconds=LEASE_SECONDS)):
+            return False
+        self._leased_until = now + LEASE_SECONDS / 5
+        return True
+
+    def _is_given_up(self, wish: Wish) -> bool:
+        told = self._told
+        return self._part is None and told is not None and told.state == "error" and told.number == wish.number
+
+    def _keep(self, wish: Wish) -> None:
+        if self._part is None:
+            self._part, self._number = self._make(wish.wanted == "paused"), wish.number
+        part = self._part
+        ended = part.reap()
+        if ended is not None:
+            self._after_death(part, wish, self._killed_for or ended)
+            return
+        if part.due is None:
+            self._look(part, wish)
+        elif part.due <= time.monotonic():
+            self._start(part, wish)
+
+    def _start(self, part: Part, wish: Wish) -> None:
+        self._last_words.unlink(missing_ok=True)
+        part.start()
+        self._heard, self._started, self._killed_for = None, time.monotonic(), ""
+        _log.info("the bot is started")
+        self._tell("starting", wish)
+
+    def _look(self, part: Part, wish: Wish) -> None:
+        now = time.monotonic()
+        try:
+            report = self._bridge.report()
+            # the one before it may answer until it has ended
+            if report.pid == part.pid:
+                if report.is_paused != (wish.wanted == "paused"):
+                    report = self._bridge.pause(is_paused=wish.wanted == "paused")
+                self._heard = now
+                self._tell("paused" if report.is_paused else "running", wish)
+                return
+        except BridgeError:
+            pass  # it is not there yet, or too busy
+        silent, limit = (
+            (now - self._started, START_SECONDS) if self._heard is None else (now - self._heard, SILENT_SECONDS)
+        )
+        if silent > limit:
+            self._killed_for = f"it did not answer for {silent:.0f} s and was killed"
+            part.kill()
+
+    def _after_death(self, part: Part, wish: Wish, how: str) -> None:
+        """Start it again, or not, by how it ended."""
+        reason = self._reason(how)
+        if part.code == STOPPED_ITSELF:
+            _log.info("the bot stopped by itself, as somebody asked it to through OctoBot's own interfaces")
+            self._part = None
+            self._records.stop(wish.number)
+            return
+        if part.code == AGAIN:
+            _log.info("the bot starts anew, as somebody asked it to through OctoBot's own interfaces")
+            self._part = None
+            self._tell("starting", wish)
+            return
+        if part.code == UNUSABLE or part.deaths >= MOST_DEATHS:
+            _log.error("the bot is given up (death %d in a row): %s", part.deaths, reason)
+            self._part = None
+            self._tell("error", wish, error=reason)
+            return
+        _log.warning("the bot ended: %s; starting it again", reason)
+        self._tell("starting", wish, error=reason)
+
+    def _reason(self, how: str) -> str:
+        """Return why it ended, in its own last words if it had any."""
+        try:
+            words = self._last_words.read_text(encoding="utf-8").strip()
+        except OSError:
+            words = ""
+        return (words or f"The bot's process ended: {how}.")[:REASON_LENGTH]
+
+    def _end(self) -> None:
+        """End the process, if there is one: in order, or by force when it takes too long."""
+        part, self._part = self._part, None
+        if part is None:
+            return
+        part.stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        while part.is_running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if part.is_running:
+            _log.warning("the bot did not stop in time and is killed")
+        part.kill()
+        _log.info("the bot has ended")
+
+    def _tell(self, state: BotState, wish: Wish, *, error: str | None = None) -> None:
+        """Keep the state if it is news."""
+        pid = None if self._part is None else self._part.pid
+        told = after(self._told, state, wish, pid=pid, error=error)
+        if told != self._told:
+            self._records.tell(told)
+            self._told = told
