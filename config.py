@@ -111,6 +111,11 @@ class Settings:
         return self.data_dir / "streamer.sock"
 
     @property
+    def candle_dir(self) -> Path:
+        """Return the folder of uploaded candles inside the data directory."""
+        return self.data_dir / "candles"
+
+    @property
     def log_dir(self) -> Path:
         """Return the folder of the log files inside the data directory."""
         return self.data_dir / "logs"

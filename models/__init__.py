@@ -2,7 +2,7 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
-from models.backtests import BacktestRun
+from models.backtests import BacktestRun, BacktestSweep, DataFile, SweepPoint
 from models.base import Base
 from models.bot_config import BotConfigChange
 from models.credentials import Credential
@@ -35,10 +35,12 @@ __all__ = [
     "AuditEntry",
     "Award",
     "BacktestRun",
+    "BacktestSweep",
     "Balance",
     "Base",
     "BotConfigChange",
     "Credential",
+    "DataFile",
     "Database",
     "EquitySample",
     "Event",
@@ -70,6 +72,7 @@ __all__ = [
     "Strategy",
     "StrategyLogEntry",
     "StreamTicket",
+    "SweepPoint",
     "Team",
     "TeamRank",
     "Tournament",

@@ -25,14 +25,13 @@ LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
 LEFT_OUT = (
+    "data files",
     "credentials",
     "second factor",
     "webhooks",
     "close_position",
     "close_paper_position",
     "delete_me",
-    "open_market_socket",
-    "open_account_socket",
     "get_backtest_report",
     *("get_tournament", "join_tournament", "leave_tournament"),
     *("list_teams", "make_team", "join_team", "leave_team"),
@@ -64,6 +63,7 @@ PATH_VALUES = {
     "signal_key": "{{signalKey}}",
     "signal_key_id": "{{signalKeyId}}",
     "strategy_name": "{{strategyName}}",
+    "sweep_id": "{{sweepId}}",
     "symbol": "BTC-USDT",
     "tournament_id": "{{$guid}}",
     "tentacle_name": "GridTradingMode",
@@ -95,6 +95,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "strategy_class": "signal",
         "portfolio_name": "BTC/USDT",
         "funding": "50",
+    },
+    "NewSweep": {
+        "strategy_class": "dca",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "grid": {"every": [2, 4]},
+        "starting_portfolio": {"USDT": "1000"},
     },
     "NewBacktest": {
         "strategy_class": "dca",
@@ -141,6 +148,7 @@ KEEP = {
     "create_api_key": {"apiKeyId": "answer.id"},
     "add_strategy": {"strategyName": "answer.name"},
     "start_backtest": {"runId": "answer.id"},
+    "start_sweep": {"sweepId": "answer.id"},
     "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
     "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
     # far enough below the market to stay open
@@ -204,6 +212,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         for method, operation in item.items()
         if method != "parameters"
         and not {operation["tags"][0], operation["operationId"]} & set(LEFT_OUT)
+        and "101" not in operation["responses"]
         and _STREAM not in operation["responses"].get("200", {}).get("content", {})
     ]
 

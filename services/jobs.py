@@ -112,6 +112,13 @@ def cancel(session: Session, job_id: str) -> bool:
     return session.execute(update(Job).where(open_).values(values).returning(Job.id)).first() is not None
 
 
+def cancel_key(session: Session, key: str) -> None:
+    """Cancel the job with a key, if there is one that is not over."""
+    job = session.execute(select(Job.id).where(Job.key == key)).scalar()
+    if job is not None:
+        cancel(session, job)
+
+
 class Jobs:
     """Give jobs out under leases, and take them back."""
 

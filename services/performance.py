@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 import models
 from models import Database
-from services import returns
 from services.accounts import Account, Accounts
 from services.equity import EquityCurves
 from services.principals import Principal
+from utils import returns
 from utils.money import PLACES, ZERO, percent
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Message, Mode

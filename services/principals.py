@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+LOGS = "logs:read"
 _USER = frozenset(
     {
         "profile:read",
@@ -48,7 +49,7 @@ ROLES: dict[str, frozenset[str]] = {
         "gateway:write",
         "users:read",
         "users:write",
-        "logs:read",
+        LOGS,
         "metrics:read",
         "audit:read",
         "statistics:read",
@@ -56,6 +57,9 @@ ROLES: dict[str, frozenset[str]] = {
     "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
+
+LOG_READERS = frozenset(role for role, held in ROLES.items() if LOGS in held)
+"""The roles that may read the log."""
 
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""

@@ -11,6 +11,7 @@ from services import (
     mail_addresses,
     participation,
     prizes,
+    sweeps,
     tournament_moves,
     webhooks,
 )
@@ -26,6 +27,7 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
     return {
         KIND: backtests.handler(services.backtests),
+        sweeps.KIND: backtests.sweep_handler(services.sweeps),
         tournament_moves.CLOSE: Handler(
             call=services.tournament_end.close, seconds=3_600.0, attempts=MANY, longest_delay=30.0
         ),

@@ -35,7 +35,7 @@ class Store:
     async def log(self, record: StrategyRecord, level: str, message: str) -> None:
         """Add to a strategy's log."""
         unit = _unit(record)
-        unit.log(record.id, level, message)
+        unit.log(record.id, record.name, level, message)
         await self._journal.submit(unit)
 
 

@@ -73,6 +73,7 @@ class Strategies:
         return registry.draft(
             self._markets.get(query.exchange),
             query.reference_currency,
+            is_listed=query.is_listed,
             name=query.strategy_class,
             portfolio_name=query.portfolio_name,
             given=query.settings,
