@@ -71,6 +71,7 @@ class Settings:
     allow_withdrawal_keys: bool = False
     web_workers: int = 2
     web_threads: int = 16
+    web_nice: int = 5
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limit_enabled: bool = True
@@ -108,6 +109,11 @@ class Settings:
     def streamer_socket(self) -> Path:
         """Return the path of the streamer's Unix socket (mode 0600) inside the data directory."""
         return self.data_dir / "streamer.sock"
+
+    @property
+    def candle_dir(self) -> Path:
+        """Return the folder of uploaded candles inside the data directory."""
+        return self.data_dir / "candles"
 
     @property
     def log_dir(self) -> Path:
@@ -161,6 +167,7 @@ class Settings:
             allow_withdrawal_keys=reader.flag("ALLOW_WITHDRAWAL_KEYS", False),
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
+            web_nice=reader.integer("WEB_NICE", 5, low=0, high=19),
             cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),

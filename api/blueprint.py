@@ -49,6 +49,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         limit: str | None = None,
         errors: tuple[int, ...] = (),
         takes_ticket: bool = False,
+        max_body: int | None = None,
         websocket: bool = False,
     ) -> Callable[[View], View]:
         """Serve a view at `rules`: the first is its path, the others are aliases.
@@ -57,6 +58,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         :param limit: the rate limit besides the general one (see `middleware.rate_limits`).
         :param errors: the statuses it may fail with besides what middleware and reading the request answer.
         :param takes_ticket: a stream ticket in the query is as good as a token.
+        :param max_body: how many bytes the body may have, instead of `middleware.body.MAX_BODY`.
         :param websocket: it is also there for requests that open a WebSocket.
         :raises TypeError: when no permission, or an unknown one, is declared.
         """
@@ -69,6 +71,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             view.limit = limit  # type: ignore[attr-defined]
             view.takes_ticket = takes_ticket  # type: ignore[attr-defined]
             view.errors = errors  # type: ignore[attr-defined]
+            if max_body is not None:
+                view.max_body = max_body  # type: ignore[attr-defined]
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
                 self.add_url_rule(rule, endpoint, view, methods=[method])

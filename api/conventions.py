@@ -39,6 +39,16 @@ canceled, and says why in `error`. An action that does not go with its state is 
 
 **Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
 `succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
+`POST /api/backtesting/data` takes candles of one's own: CSV, or a `.data` file of OctoBot.
+`POST /api/backtesting/sweeps` plays a strategy with every combination of some settings, and ranks what came of each.
+
+**Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
+`cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
+or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
+everybody's positions are closed at the same prices.
+
+**Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
+drawdown, then by who was there first. Prizes sum to the pool; they are records of what the operator pays.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
@@ -72,6 +82,7 @@ PARAMETERS = {
     "depth": "How many offers on each side.",
     "direction": "`desc`: newest first.",
     "exchange": "The exchange.",
+    "file_id": "The id of an upload.",
     "Last-Event-ID": "The id of the last event that was read; browsers send it by themselves. It wins over `since_id`.",
     "is_active": "Whether active users are wanted, or deactivated ones; all when absent.",
     "ip": "The address it came from.",
@@ -79,7 +90,9 @@ PARAMETERS = {
     "name": "The name of the file.",
     "order_id": "The id of an order.",
     "outcome": "Whether it was done, or denied.",
+    "participant": "The id of a participant.",
     "position_id": "The `id` of a position: its symbol, `BTC-USDT`.",
+    "prize_id": "The id of a prize.",
     "profile_id": "The id of a profile.",
     "quote": "The currency that is paid with.",
     "request_id": "The id of a request.",
@@ -97,8 +110,12 @@ PARAMETERS = {
     "level": "How grave it is; all when absent.",
     "status": "Whether what is still open is wanted, or what is not, or both.",
     "symbol": "A market, `BTC/USDT` or `BTC-USDT`, in any case.",
+    "sweep_id": "The id of a sweep.",
     "tentacle_name": "The name of a tentacle's class.",
     "target": "The id of what was changed.",
+    "team_id": "The id of a team.",
+    "tournament": "The id of a tournament.",
+    "tournament_id": "The id of a tournament.",
     "user_id": "The id of a user.",
 }
 """What parameters mean whose schema does not say it."""

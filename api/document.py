@@ -115,7 +115,10 @@ def _error_statuses(spec: dict[str, Any], path: str, method: str, operation: dic
 
 
 def _body(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    media = operation["requestBody"]["content"].get("application/json")
+    if media is None:  # an upload
+        return {"properties": {}}
+    reference = media["schema"]["$ref"]
     schema: dict[str, Any] = spec["components"]["schemas"][reference.rpartition("/")[2]]
     return schema
 
@@ -137,7 +140,7 @@ def _settle_parameter(parameter: dict[str, Any]) -> None:
 
 def _describe_success(operation: dict[str, Any], schemas: dict[str, Any], *, unlimited: bool) -> None:
     body = operation.get("requestBody")
-    if body is not None:
+    if body is not None and "application/json" in body["content"]:
         media = body["content"]["application/json"]
         examples = EXAMPLES.get(media["schema"]["$ref"].rpartition("/")[2])
         if examples is not None:

@@ -13,9 +13,9 @@ from flask import Response, request
 from api.context import principal, services
 from middleware.auth import is_websocket
 from middleware.context import credential_expires_at, origins, request_id
-from utils.errors import Forbidden, Malformed, TradingError, Unsupported
+from utils.errors import Forbidden, Malformed, Over, TradingError, Unsupported
 from utils.event_source import MEDIA_TYPE, wait_instead
-from utils.follow import Caller, Handover, OpenSocket, Wish
+from utils.follow import Caller, Handover, OpenSocket, SocketKind, Wish
 
 RELAY_SECONDS = 60
 _CHUNK = 64 * 1024
@@ -32,6 +32,8 @@ def hand_over(wish: Wish) -> Response:
     """
     try:
         return _hand_over(wish)
+    except Over:
+        return Response(status=204)  # an `EventSource` that is told this comes back no more
     except TradingError as error:
         wait = wait_instead(error, request.headers.get("Accept"))
         if wait is None:
@@ -50,7 +52,7 @@ def _hand_over(wish: Wish) -> Response:
     return _give(_handover(wish, origin if origin and origins.allows(origin) else None), connection)
 
 
-def hand_over_socket(kind: str) -> Response:
+def hand_over_socket(kind: SocketKind) -> Response:
     """Hand the client over as one who opens a WebSocket; see `hand_over`.
 
     :raises Malformed: `websocket_handshake` when no WebSocket is asked for.
@@ -64,7 +66,7 @@ def hand_over_socket(kind: str) -> Response:
     connection = _connection()
     if connection is None:
         raise Unsupported("This server cannot open WebSockets; run it under gunicorn.", code="websockets_unavailable")
-    opening = OpenSocket(kind="market" if kind == "market" else "account", handshake=_handshake(), early=_early())
+    opening = OpenSocket(kind=kind, handshake=_handshake(), early=_early())
     return _give(_handover(opening, origin=None), connection)
 
 

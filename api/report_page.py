@@ -9,7 +9,8 @@ from decimal import Decimal
 from html import escape
 
 from api.charts import Chart
-from services.backtest_reports import Outcome, Report
+from services.backtest_reports import Report
+from utils.backtest_figures import Outcome
 from utils.money import plain
 
 MOST_TRADES = 1_000

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 
 from api.blueprint import ENGINE, Blueprint
 from api.handover import hand_over, hand_over_socket
-from api.schemas.streams import AccountsQuery, CandlesQuery, PricesQuery, ResumeHeaders, TicketQuery, resumed
-from utils.follow import FollowAccounts, FollowCandles, FollowPrices
+from api.schemas.streams import (
+    AccountsQuery,
+    CandlesQuery,
+    PricesQuery,
+    ProgressQuery,
+    RankingQuery,
+    ResumeHeaders,
+    TicketQuery,
+    resumed,
+)
+from services.streams import backtest_wish
+from utils.follow import FollowAccounts, FollowCandles, FollowPrices, FollowRanking
 
 blueprint = Blueprint("stream", "Server-sent events, to be resumed where they broke off, and WebSockets")
 
@@ -37,6 +49,24 @@ id: 41
 id: 42
 event: balance
 data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+"""
+_PROGRESS = """\
+retry: 2000
+
+id: 1042
+event: backtest
+data: {"id":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","state":"running","progress":42,"error_code":null,"error":null,\
+"updated_at":"2026-11-29T12:00:05.5Z"}
+"""
+_RANKING = """\
+retry: 2000
+
+id: 1795175285001
+event: ranking
+data: {"tournament":"01a1f8c8-ff81-7a10-9b3e-0d6f2c8a4e71","status":"running","participants":200,"rankings":[\
+{"rank":1,"return_percent":"12.5","value":"11250","trades":4,"win_rate":"50","volume":"24000","max_drawdown":"3.25",\
+"participant":"01a1f8c8-ff84-7b21-8c3d-4e5f6a7b8c9d","user":"Ada","team":null}],"teams":[],\
+"as_of":"2026-11-20T12:00:05.586272Z"}
 """
 
 
@@ -74,9 +104,30 @@ def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_ACCOUNT)})
 def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
-    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position` and `strategy` events.
+    """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position`, `strategy` and log events.
 
     Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
+    """
+    return hand_over(resumed(query, headers))
+
+
+@blueprint.route("/api/backtesting/runs/<run_id>/events", permission="backtests:read", errors=ERRORS, takes_ticket=True)
+@blueprint.arguments(ProgressQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_PROGRESS), 204: {"description": "It is over, and its last event is known"}})
+def stream_backtest(query: dict[str, Any], headers: dict[str, int], run_id: str) -> Response:
+    """Stream how far a backtest has come: `backtest` events until it is over; then the stream ends."""
+    return hand_over(resumed(backtest_wish(run_id, query.get("since_id")), headers))
+
+
+@blueprint.route("/api/stream/rankings", permission="tournaments:read", errors=(404, *ERRORS), takes_ticket=True)
+@blueprint.arguments(RankingQuery, location="query")
+@blueprint.arguments(ResumeHeaders, location="headers")
+@blueprint.doc(responses={200: _events(_RANKING)})
+def stream_rankings(query: FollowRanking, headers: dict[str, int]) -> Response:
+    """Stream the first 25 ranks of a tournament, and of its teams: a `ranking` event now and whenever they change.
+
+    Each event is the whole of it, so there is nothing to make up for. Ask for one's own rank with `/me`.
     """
     return hand_over(resumed(query, headers))
 
@@ -95,3 +146,21 @@ def open_market_socket(_query: dict[str, str]) -> Response:
 def open_account_socket(_query: dict[str, str]) -> Response:
     """Open a WebSocket with the channel `account`."""
     return hand_over_socket("account")
+
+
+@blueprint.route(
+    "/ws/strategies", permission="strategies:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True
+)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_strategies_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channel `strategies`: states, orders, trades, balances and log of one's strategies."""
+    return hand_over_socket("strategies")
+
+
+@blueprint.route("/ws/logs", permission="logs:read", errors=(400, *ERRORS), takes_ticket=True, websocket=True)
+@blueprint.arguments(TicketQuery, location="query")
+@blueprint.doc(responses={101: _SWITCHED})
+def open_logs_socket(_query: dict[str, str]) -> Response:
+    """Open a WebSocket with the channel `logs`: what all processes say, secrets masked; for admins."""
+    return hand_over_socket("logs")

@@ -47,6 +47,7 @@ class Account(AccountBase):
 
         :raises Refused: a rule forbids it. :raises NotFound: unknown symbol. :raises Conflict: the account is archived.
         """
+        await self.gate.seat.check_open()
         self.check_active()
         draft = self.draft(ticket)
         rules.check(draft, self._funds())
@@ -73,6 +74,7 @@ class Account(AccountBase):
         :raises NotFound: unknown id. :raises Refused: a field does not belong to the type, or a rule forbids it.
         """
         order = self._open_order(command.order_id)
+        await self.gate.seat.check_open()
         changed, draft = self._edited(order, command)
         others = []
         if command.amount is not None:
@@ -107,7 +109,7 @@ class Account(AccountBase):
         if orders.is_expired(order, touch.at):
             await self.cancel(order_id, unit, status="expired")
             return
-        if self.gate.switch is not None:
+        if self.gate.switch is not None or self.gate.seat.is_over:
             return  # it waits to be canceled
         mark = touch.mark
         price, above = trigger(order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import batched
 from typing import Any
 
@@ -30,9 +30,13 @@ class AccountEvents:
         self._buffer_bytes = buffer_bytes
         self._subscribers: set[_Subscriber] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.listeners: list[Callable[[list[dict[str, Any]]], None]] = []
+        """Parts of the engine that are told first, on the thread that publishes."""
 
     def publish(self, rows: list[dict[str, Any]]) -> None:
         """Tell subscribers of `rows` of the table `events`, which are committed; to be called on one thread alone."""
+        for listener in self.listeners:
+            listener(rows)
         if not rows or not self._subscribers or self._loop is None or self._loop.is_closed():
             return
         frames = [wire.encode_account_events(list(map(_event, part))) for part in batched(rows, EVENTS_PER_FRAME)]

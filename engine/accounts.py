@@ -162,7 +162,7 @@ class Accounts:
             async with stale.lock:
                 await self._journal.flush()
         async with self._opening_slots:
-            record = await asyncio.to_thread(self._records.account, account_id)
+            record = await self._gates.enter(await asyncio.to_thread(self._records.account, account_id))
         if record.mode == "live":
             # not in a slot: an exchange that does not answer keeps no others waiting
             await self._live.venue(record.exchange, record.type).load()

@@ -1,12 +1,10 @@
-"""The trading desk: commands and ticks go through accounts into the journal, and are answered after the commit."""
+"""The trading desk: commands go through accounts into the journal, and are answered after the commit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -15,12 +13,14 @@ from engine.account import Account
 from engine.accounts import Accounts
 from engine.journal import Journal
 from engine.keys import Claim, Keys
+from engine.live.account import LiveAccount
 from engine.live.desk import LiveDesk, settled
 from engine.metrics import Metrics
 from engine.orders import client_order_id_taken, not_open
 from engine.placing import Placing, of_closing, of_ticket
+from engine.reactions import Reactions
 from engine.records import Records
-from engine.triggers import Touch, Triggers
+from engine.triggers import Triggers
 from engine.unit import Line, Unit
 from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError
@@ -45,6 +45,7 @@ class Desk:
         self.triggers = triggers
         self.keys = Keys(records)
         self.live = LiveDesk(accounts, self._change, records)
+        self.reactions = Reactions(accounts, self._change, self.live)
 
     # ------------------------------------------------------------------------------------------- commands
 
@@ -68,19 +69,35 @@ class Desk:
         return order if order.mode == "paper" else await self.live.replace(order)
 
     async def cancel(self, command: wire.CancelOrder) -> wire.Order:
-        """Cancel an open order."""
-        order = await self._on_order(
-            command, "order.cancel", lambda account, unit: account.cancel(command.order_id, unit)
-        )
+        """Cancel an open order. :raises Conflict: it has ended, or what `LiveAccount.check_cancel` says."""
+
+        async def change(account: Account, unit: Unit) -> wire.Order:
+            if isinstance(account, LiveAccount):
+                account.check_cancel(account.orders.get(command.order_id))
+            return await account.cancel(command.order_id, unit)
+
+        await self.live.recognise(await self._accounts.get(command.account))
+        order = await self._on_order(command, "order.cancel", change)
         return order if order.mode == "paper" else await self.live.recall(order)
 
+    async def cancel_matching(self, command: wire.CancelOrders) -> list[wire.Order]:
+        """Cancel the open orders that match, for their owner.
+
+        :raises Conflict: what `LiveAccount.check_cancel` says of one of them; nothing was done.
+        """
+        account = await self._accounts.get(command.account)
+        await self.live.recognise(account)
+        if isinstance(account, LiveAccount):
+            for order in _matching(command, account):
+                account.check_cancel(order)
+        return await self.cancel_all(command)
+
     async def cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
-        """Cancel the open orders that match."""
+        """Cancel the open orders that match; what cannot be asked for now is asked for as soon as it can be."""
 
         async def change(account: Account, unit: Unit) -> list[wire.Order]:
-            for order in list(account.orders.values()):
-                matches = command.symbol in (None, order.symbol) and command.side in (None, order.side)
-                if matches and order.id in account.orders:
+            for order in _matching(command, account):
+                if order.id in account.orders:
                     await account.cancel(order.id, unit)
                     unit.record("order.cancel", command.actor, order.id)
                     await asyncio.sleep(0)  # hundreds of orders must not hold up the others
@@ -123,6 +140,10 @@ class Desk:
 
         return await self.keys.once(command, work)
 
+    async def change(self, account_id: str, change: Work[Result]) -> Result:
+        """Do `change` on an account and wait until it is committed. :raises NotFound: unknown account."""
+        return await self._change(await self._accounts.get(account_id), change)
+
     async def account(self, account_id: str) -> Account:
         """Return an account. :raises NotFound: unknown account."""
         return await self._accounts.get(account_id)
@@ -135,38 +156,6 @@ class Desk:
             risks = await account.gate.checks(account.draft(query.ticket), account)
             ok = preview.ok and all(check.ok for check in risks)
             return replace(preview, checks=[*preview.checks, *risks], ok=ok)
-
-    # ------------------------------------------------------------------------------------------------ ticks
-
-    async def act(self, account_id: str, touches: dict[str, Touch]) -> None:
-        """Let the orders that ticks touched fill or trigger, in one unit."""
-
-        async def change(account: Account, unit: Unit) -> None:
-            for order_id, touch in touches.items():
-                await account.act(order_id, touch, unit)
-                await asyncio.sleep(0)
-
-        await self.live.identify(account := await self._accounts.get(account_id))
-        await self._change(account, change)
-
-    async def expire(self, order: wire.Order, moment: datetime) -> None:
-        """Expire a day order whose day is over."""
-
-        async def change(account: Account, unit: Unit) -> None:
-            await account.expire(order.id, moment, unit)
-
-        await self._change(await self._accounts.get(order.account), change)
-
-    async def store_levels(self, account_id: str, levels: dict[str, Decimal]) -> None:
-        """Store the levels that trailing orders have reached."""
-
-        async def change(account: Account, unit: Unit) -> None:
-            for order_id, level in levels.items():
-                order = account.trail(order_id, level)
-                if order is not None:
-                    unit.order(order, tell=False)
-
-        await self._change(await self._accounts.get(account_id), change)
 
     # --------------------------------------------------------------------------------------------- internal
 
@@ -296,6 +285,14 @@ class Desk:
             await self._journal.submit(unit)
         else:
             self._journal.submit(unit).add_done_callback(_forget)
+
+
+def _matching(command: wire.CancelOrders, account: Account) -> list[wire.Order]:
+    return [
+        order
+        for order in account.orders.values()
+        if command.symbol in (None, order.symbol) and command.side in (None, order.side)
+    ]
 
 
 def _forget(future: asyncio.Future[None]) -> None:

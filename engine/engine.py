@@ -41,12 +41,16 @@ from engine.octobot_account import OCTOBOT_VERSION, bot_config
 from engine.positions import Positions
 from engine.prices import PriceStream
 from engine.queries import Queries
+from engine.rankings.rankings import Rankings
 from engine.records import Records
 from engine.risk import Gates
 from engine.server import Server
 from engine.strategies.strategies import Strategies
 from engine.switchboard import Switchboard
 from engine.ticks import Ticks
+from engine.tournaments.closing import Closing
+from engine.tournaments.contests import Contests
+from engine.tournaments.records import TournamentRecords
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
@@ -68,11 +72,11 @@ class Engine:
     - Prices: a `Market` for each exchange that the `Gateway` follows, a `Feed` for what hangs on it, `Triggers` for the
       orders that wait for them.
     - Accounts: `Accounts` in memory (live ones by `LiveAccounts`), and the gate of each, made by `Gates`, that asks the
-      `KillSwitches`.
+      `KillSwitches` and the `Contests`.
     - Commands: the `Desk` carries out those on orders, and `AccountChanges` (deposits, resets, archiving), `Positions`
       (closing, leverage), `Batches` and the `Switchboard` (kill switches) theirs with its help.
     - `Strategies` run on accounts of their own; their orders go through the desk.
-    - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples what accounts are worth.
+    - Time: the `FundingClock` wakes accounts with perpetuals, `Equities` samples values, `Rankings` ranks them.
     - The `Server` takes requests from the web workers.
     """
 
@@ -100,13 +104,15 @@ class Engine:
         self._markets = Markets([*self._near, *followed])
         self._triggers = Triggers()
         self._switches = KillSwitches()
-        gates = Gates(self._records, self._switches, settings.max_open_orders)
+        self.contests = Contests(TournamentRecords(self._database))
+        gates = Gates(self._records, self._switches, self.contests, settings.max_open_orders)
         self._live = LiveAccounts(settings, self._records, self._markets, timing)
         self._accounts = Accounts(self._records, self._journal, self._markets, self._triggers, gates, live=self._live)
         self.desk = Desk(self._accounts, self._journal, self._records, self._triggers, self.metrics)
         self._switchboard = Switchboard(self._switches, self.desk, self._accounts, self._journal, self._records)
         self.account_changes = AccountChanges(self.desk)
         self.equities = Equities(Holdings(self._database), self._markets)
+        self.rankings = Rankings(self._database, self._markets, self._account_events)
         self.event_log = EventLog(self._database, timedelta(days=settings.event_retention_days))
         self.audit_seals = AuditSeals(self._database, timedelta(days=settings.audit_retention_days))
         self._positions = Positions(self.desk)
@@ -142,11 +148,13 @@ class Engine:
         self._spawn(self.desk.live.follower.run(with_orders), "follower")
         self._spawn(self._do_chores(), "chores")
         self._spawn(self._switchboard.sweep_forever(), "kill switches")
+        self._spawn(self.contests.run(), "tournaments")
         self._spawn(self.funding_clock.run(), "funding")
         self._spawn(self.metrics.measure_lag(), "lag")
         self._spawn(self._close_idle_accounts(), "idle accounts")
         if ticking:
             self._spawn(self.equities.run(self._settings.equity_sample_seconds), "equity")
+            self._spawn(self.rankings.run(), "rankings")
             self._spawn(self.event_log.run(), "event log")
             self._spawn(self.audit_seals.run(), "audit seals")
         await self._server.start(self._settings.engine_socket)
@@ -164,6 +172,7 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.rankings.close()
         await self._switchboard.close()
         await self.desk.live.close()
         await self.gateway.stop()
@@ -185,7 +194,7 @@ class Engine:
             wire.EngageKillSwitch: self._switchboard.engage,
             wire.ReleaseKillSwitch: self._switchboard.release,
             wire.CancelOrder: self.desk.cancel,
-            wire.CancelOrders: self.desk.cancel_all,
+            wire.CancelOrders: self.desk.cancel_matching,
             wire.ClosePosition: self._positions.close,
             wire.SetLeverage: self._positions.set_leverage,
             wire.PreviewOrder: self.desk.preview,
@@ -193,8 +202,10 @@ class Engine:
             wire.ResetAccount: self.account_changes.reset,
             wire.ArchiveAccount: self.account_changes.archive,
             wire.GetEquity: self.equities.equity,
+            **self.rankings.handlers(),
             **Queries(self._accounts, self._markets).handlers(),
             **self.strategies.handlers(),
+            **Closing(self.desk, self.contests, self._markets).handlers(),
             wire.GetStatus: self._status,
             wire.GetMetrics: self._tell_metrics,
             wire.GetBotConfig: self._bot_config,
@@ -244,7 +255,7 @@ class Engine:
     async def _do_chores_once(self, moment: datetime) -> None:
         for order in await asyncio.to_thread(self._records.ended_day_orders, moment):
             try:
-                await self.desk.expire(order, moment)
+                await self.desk.reactions.expire(order, moment)
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
         await asyncio.to_thread(self._records.forget_keys, moment)

@@ -38,11 +38,15 @@ A sample at which something was deposited stays, whatever its age: without it a 
 
 
 class Rates:
-    """Convert currencies at the mark prices of one market, directly or over one currency in between."""
+    """Convert currencies at the mark prices of one market, directly or over one currency in between.
+
+    A mark that was asked for stays: everybody is valued at the same.
+    """
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._known: dict[tuple[str, str], Decimal | None] = {}
+        self._marks: dict[str, Decimal | None] = {}
 
     def rate(self, currency: str, target: str) -> Decimal | None:
         """Return what one unit of `currency` is worth in `target`; None when no market tells."""
@@ -90,11 +94,28 @@ class Rates:
                 seen.add(instrument.quote)
                 yield instrument.quote
 
+    def worth(self, owned: Owned) -> Decimal | None:
+        """Return what an account is worth in its reference currency; None while that cannot be told."""
+        total, target = ZERO, owned.reference_currency
+        for currency, amount in owned.totals.items():
+            rate = self.rate(currency, target)
+            if rate is None:
+                return None
+            total += amount * rate
+        for position in owned.positions:
+            gain = self.gain(*position, target)
+            if gain is None:
+                return None
+            total += gain
+        return _short(total)
+
     def _price(self, symbol: str) -> Decimal | None:
-        try:
-            return self._market.quote(symbol).mark
-        except EngineUnavailable:
-            return None
+        if symbol not in self._marks:
+            try:
+                self._marks[symbol] = self._market.quote(symbol).mark
+            except EngineUnavailable:
+                self._marks[symbol] = None
+        return self._marks[symbol]
 
 
 class Equities:

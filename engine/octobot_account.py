@@ -78,8 +78,7 @@ class OctoBotAccount:
 
         :param bot_id: unique per account; OctoBot keys its event trees by it.
         """
-        # An account is opened anew while what was there before is still closing: they must not share their events.
-        bot_id = f"{bot_id}/{next(_openings)}"
+        bot_id = of_opening(bot_id)
         config = bot_config(exchange, symbols, reference_currency, cls.EXCHANGE_TYPE)
         builder = trading_api.create_exchange_builder(config, exchange)
         builder.is_simulated().is_rest_only().disable_trading_mode().enable_storage(False)
@@ -235,6 +234,16 @@ class OctoBotAccount:
 
 
 _openings = count()
+
+
+def of_opening(bot_id: str) -> str:
+    """Return the bot id of one opening of an account.
+
+    It is opened anew while what was there before is still closing: they must not share their events.
+    """
+    return f"{bot_id}/{next(_openings)}"
+
+
 _building: list[list[Any]] = []
 """OctoBot's list of pollers as each of the builds under way found it."""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import and_, delete, func, literal, not_, select, union, union_all
 
+from engine.tournaments.records import Entry
 from models import (
     Account,
     Balance,
@@ -51,6 +52,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     exchange: str
     type: wire.AccountType
+    kind: str
     reference_currency: str
     starting_balance: Decimal
     status: str
@@ -65,6 +67,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[dict[str, Any]] = []
     known_until: datetime | None = None
     """Of a live account that was restored: what is known of its exchange ends here."""
+    entry: Entry | None = None
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,7 @@ class Records:
             mode=row.mode,
             exchange=row.exchange,
             type=row.type,
+            kind=row.kind,
             reference_currency=row.reference_currency,
             starting_balance=row.starting_balance,
             status=row.status,

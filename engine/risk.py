@@ -1,4 +1,4 @@
-"""The gate that every order passes: kill switches, the owner's limits, and the bound on open orders.
+"""The gate that every order passes: kill switches, a tournament's rules, the owner's limits, the bound on open orders.
 
 Values are in the account's reference currency, at mark prices. An order *reduces* when it sells what a spot account
 holds, or is `reduce_only`: the daily loss, the position limit and the list of symbols never stand in its way.
@@ -23,6 +23,7 @@ from engine.kill_switches import KillSwitches
 from engine.market import Market
 from engine.records import AccountRecord, Records
 from engine.rules import Draft
+from engine.tournaments.contests import Contests, Seat
 from engine.unit import Unit
 from models.records import limits_row
 from utils import clock, wire
@@ -55,14 +56,20 @@ class Holder(Protocol):
 class Gates:
     """Make the gates of accounts."""
 
-    def __init__(self, records: Records, switches: KillSwitches, max_open_orders: int) -> None:
+    def __init__(self, records: Records, switches: KillSwitches, contests: Contests, max_open_orders: int) -> None:
         self._records = records
         self._switches = switches
+        self._contests = contests
         self._max_open_orders = max_open_orders
+
+    async def enter(self, record: AccountRecord) -> AccountRecord:
+        """Return the record of an account with what its tournament lets it do, if it has one."""
+        return await self._contests.enter(record)
 
     def of(self, record: AccountRecord, market: Market) -> Gate:
         """Return the gate of an account."""
-        return Gate(record, market, self._records, self._switches, self._max_open_orders)
+        seat = Seat(self._contests, record.entry)
+        return Gate(record, market, self._records, self._switches, seat=seat, max_open_orders=self._max_open_orders)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,9 +85,17 @@ class Gate:
     """The limits of one account. Its methods are called with the account's lock held."""
 
     def __init__(
-        self, record: AccountRecord, market: Market, records: Records, switches: KillSwitches, max_open_orders: int
+        self,
+        record: AccountRecord,
+        market: Market,
+        records: Records,
+        switches: KillSwitches,
+        *,
+        seat: Seat,
+        max_open_orders: int,
     ) -> None:
         self.limits = record.limits
+        self.seat = seat
         self._record = record
         self._market = market
         self._records = records
@@ -121,6 +136,7 @@ class Gate:
 
     def _verdicts(self, draft: Draft, standing: Standing, edited: wire.Order | None) -> Verdicts:
         yield "kill_switch", self._stopped()
+        yield "tournament_symbols", self.seat.symbol(draft)
         yield "allowed_symbols", self._symbol(draft)
         yield "max_order_value", self._order_value(draft, standing)
         yield "max_open_orders", None if edited is not None else self._open_orders(draft, standing)

@@ -16,6 +16,7 @@ from engine.unit import Unit
 from engine.valuation import Valuation
 from utils import wire
 from utils.errors import NotFound, Refused
+from utils.ids import new_id
 from utils.money import ZERO, plain, round_down
 from utils.wire import CONDITIONAL, Instrument, Leverage, OrderTicket, Portfolio, Preview
 
@@ -57,6 +58,20 @@ class SpotAccount(Account):
         if not amount:
             raise NotFound(f"There is nothing to sell on {symbol}.", code="position_not_found")
         return OrderTicket(symbol=symbol, side="sell", type="market", amount=amount)
+
+    def held(self) -> list[str]:
+        """Return the markets in which what is held can be sold for the reference currency."""
+        reference = self.record.reference_currency
+        held = [name for name in self.octobot.currencies() if name != reference and self.octobot.total(name)]
+        return [f"{name}/{reference}" for name in held]
+
+    async def close_out(self, symbol: str, mark: Decimal, unit: Unit) -> None:
+        """Sell all that is held of a market at `mark`, the last digit included; no rule stands in its way."""
+        market, name = self._market.instrument(symbol), f"closing-{new_id()}"
+        amount = self.octobot.total(market.base)
+        ticket = OrderTicket(symbol=symbol, side="sell", type="market", amount=amount, client_order_id=name)
+        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
+        await self._execute(order, mark, unit)
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:  # noqa: ARG002
         """Refuse: a spot account owns what it trades."""

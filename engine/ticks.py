@@ -72,7 +72,7 @@ class Ticks:
         levels, self._levels = self._levels, {}
         for account_id, by_order in levels.items():
             try:
-                await self._desk.store_levels(account_id, by_order)
+                await self._desk.reactions.store_levels(account_id, by_order)
             except TradingError as error:
                 _log.warning("trailing levels of account %s are not stored: %s", account_id, error.detail)
                 self._levels[account_id] = {**by_order, **self._levels.get(account_id, {})}
@@ -81,7 +81,7 @@ class Ticks:
         """Act on what ticks touched, also while this was waiting for the account or the commit."""
         try:
             while touches := self._touches.pop(account_id, None):
-                await self._desk.act(account_id, touches)
+                await self._desk.reactions.act(account_id, touches)
         except TradingError as error:
             # the orders stay in the index: the next tick finds those that it still touches
             self._touches.pop(account_id, None)

@@ -172,10 +172,11 @@ class Unit:
         """Tell the owner the strategy's new state."""
         self._event("strategy", strategy)
 
-    def log(self, strategy_id: str, level: str, message: str) -> None:
-        """Add what a strategy has to say to its log."""
-        row = {"id": new_id(), "strategy_id": strategy_id, "level": level, "created_at": clock.now()}
-        self.strategy_log.append({**row, "message": message[:512]})
+    def log(self, strategy_id: str, name: str, level: str, message: str) -> None:
+        """Add what a strategy has to say to its log, and tell its owner."""
+        entry = {"id": new_id(), "level": level, "message": message[:512], "created_at": clock.now()}
+        self.strategy_log.append({**entry, "strategy_id": strategy_id})
+        self._event("strategy_log", {"strategy": name, "account": self.line.account_id, **entry})
 
     def balance_event(self, currencies: dict[str, dict[str, Decimal]]) -> None:
         """Tell the owner the balances that changed."""

@@ -8,13 +8,14 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY = 1024 * 1024
+"""For routes that do not say otherwise (`max_body` of their view)."""
 MAX_DRAINED = 16 * 1024 * 1024
 PAUSE_SECONDS = 2.0
 _CHUNK = 64 * 1024
@@ -28,10 +29,22 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def refuse() -> None:
-        if (request.content_length or 0) > MAX_BODY:
+        most = allowed()
+        if most != MAX_BODY:
+            request.max_content_length = most + 1
+            if isinstance(body := request.environ["wsgi.input"], _Counted):
+                body.allow(most)
+        if (request.content_length or 0) > most:
             raise RequestEntityTooLarge
         if "\x00" in request.path:
             raise NotFound
+
+
+def allowed() -> int:
+    """Return how many bytes the body of the present request may have."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    most: int = getattr(view, "max_body", MAX_BODY)
+    return most
 
 
 class Drained:
@@ -65,6 +78,10 @@ class _Counted(io.RawIOBase):
         self._stream = stream
         self._left = length
         self._allowed = MAX_BODY
+
+    def allow(self, most: int) -> None:
+        """Let so much be read instead; nothing was yet."""
+        self._allowed = most
 
     def readable(self) -> bool:
         return True

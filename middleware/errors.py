@@ -10,7 +10,7 @@ import werkzeug
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from middleware.body import MAX_BODY
+from middleware.body import allowed
 from middleware.context import request_id
 from utils import json, problems
 from utils.errors import FieldError, TradingError
@@ -25,8 +25,8 @@ HTTP_ERRORS = {
     400: ("malformed_request", "The request could not be read."),
     404: ("not_found", "There is nothing at this path."),
     405: ("method_not_allowed", "This path has no such method."),
-    413: ("body_too_large", f"The body is larger than {MAX_BODY} bytes."),
-    415: ("unsupported_media_type", "Send the body as Content-Type: application/json."),
+    413: ("body_too_large", "The body is larger than {} bytes."),
+    415: ("unsupported_media_type", "Send the body in a Content-Type that this path takes, such as application/json."),
     429: ("rate_limited", "Too many requests; Retry-After says when to try again."),
 }
 """Code and detail of what Flask itself refuses."""
@@ -74,7 +74,7 @@ def _http_error(error: HTTPException) -> Response | werkzeug.Response:
         return error.get_response()  # a redirect of the router
     phrase = HTTPStatus(error.code).phrase
     code, detail = HTTP_ERRORS.get(error.code, (phrase.lower().replace(" ", "_"), f"{phrase}."))
-    answer = problem(error.code, code, detail)
+    answer = problem(error.code, code, detail.format(allowed()) if error.code == 413 else detail)
     for name, value in error.get_headers():
         if name != "Content-Type":
             answer.headers[name] = value

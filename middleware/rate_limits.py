@@ -22,6 +22,7 @@ from utils.errors import TradingError
 ANONYMOUS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 5
 ALERTS_PER_MINUTE = 60
+HEAVY_PER_MINUTE = 20
 MAX_NAME = 254
 UNLIMITED = "unlimited"
 """The `limit` of routes that are never refused (a probe of liveness)."""
@@ -31,6 +32,9 @@ LOGIN = "login"
 
 ALERT = "alert"
 """The `limit` of routes that whoever has a key in the path may call."""
+
+HEAVY = "heavy"
+"""The `limit` of routes that keep a thread busy for long."""
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -83,6 +87,9 @@ def install(app: Flask, settings: Settings) -> None:
         default_limits=[
             Limit(logins, key_function=_address, scope=LOGIN, shared=True, exempt_when=_is_no_login),
             Limit(f"{ALERTS_PER_MINUTE}/minute", key_function=_key, scope=ALERT, shared=True, exempt_when=_is_no_alert),
+            Limit(
+                f"{HEAVY_PER_MINUTE}/minute", key_function=_user, scope=HEAVY, shared=True, exempt_when=_is_not_heavy
+            ),
             Limit(logins, key_function=_login_target, scope=LOGIN, shared=True, exempt_when=_names_nobody),
         ],
     )
@@ -132,6 +139,10 @@ def _is_no_login() -> bool:
 
 def _is_no_alert() -> bool:
     return _limit() != ALERT
+
+
+def _is_not_heavy() -> bool:
+    return _limit() != HEAVY or _is_anonymous()
 
 
 def _key() -> str:

@@ -2,7 +2,7 @@
 
 from models.access import ApiKey, RecoveryCode, SecondFactor
 from models.accounts import Account, Balance, EquitySample, LedgerEntry, Position
-from models.backtests import BacktestRun
+from models.backtests import BacktestRun, BacktestSweep, DataFile, SweepPoint
 from models.base import Base
 from models.bot_config import BotConfigChange
 from models.credentials import Credential
@@ -25,6 +25,7 @@ from models.notifications import (
 from models.orders import IdempotencyKey, Order, Trade
 from models.risk import KillSwitch, RiskLimits
 from models.strategies import SignalKey, Strategy, StrategyLogEntry
+from models.tournaments import Award, LeaderboardEntry, Participant, PastRank, Rank, Team, TeamRank, Tournament
 from models.users import RefreshToken, Session, StreamTicket, User, UserSettings
 
 __all__ = [
@@ -32,11 +33,14 @@ __all__ = [
     "Announcement",
     "ApiKey",
     "AuditEntry",
+    "Award",
     "BacktestRun",
+    "BacktestSweep",
     "Balance",
     "Base",
     "BotConfigChange",
     "Credential",
+    "DataFile",
     "Database",
     "EquitySample",
     "Event",
@@ -45,6 +49,7 @@ __all__ = [
     "Installation",
     "Job",
     "KillSwitch",
+    "LeaderboardEntry",
     "Lease",
     "LedgerEntry",
     "MailAddress",
@@ -53,8 +58,11 @@ __all__ = [
     "NotificationCursor",
     "NotificationSetting",
     "Order",
+    "Participant",
+    "PastRank",
     "Position",
     "PriceAlert",
+    "Rank",
     "RecoveryCode",
     "RefreshToken",
     "RiskLimits",
@@ -64,6 +72,10 @@ __all__ = [
     "Strategy",
     "StrategyLogEntry",
     "StreamTicket",
+    "SweepPoint",
+    "Team",
+    "TeamRank",
+    "Tournament",
     "Trade",
     "User",
     "UserSettings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -62,7 +62,14 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entries"
     __table_args__ = (
         Index("ix_ledger_entries_account_currency", "account_id", "currency", "id"),
-        Index("uq_ledger_entries_exchange_entry", "account_id", "exchange_entry_id", unique=True),
+        Index(
+            "uq_ledger_entries_exchange_entry",
+            "account_id",
+            "exchange_entry_id",
+            unique=True,
+            sqlite_where=text("exchange_entry_id IS NOT NULL"),
+            postgresql_where=text("exchange_entry_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)

@@ -77,7 +77,16 @@ class Trade(Base):
 
     __tablename__ = "trades"
     __table_args__ = (
-        Index("uq_trades_exchange_trade", "account_id", "symbol", "exchange_trade_id", unique=True),
+        # paper trades, of which there are many more, have nothing to keep unique
+        Index(
+            "uq_trades_exchange_trade",
+            "account_id",
+            "symbol",
+            "exchange_trade_id",
+            unique=True,
+            sqlite_where=text("exchange_trade_id IS NOT NULL"),
+            postgresql_where=text("exchange_trade_id IS NOT NULL"),
+        ),
         Index("ix_trades_account_created", "account_id", "created_at", "id"),
         Index("ix_trades_user_created", "user_id", "created_at", "id"),
     )

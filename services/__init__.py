@@ -17,9 +17,13 @@ from services.alerts import Alerts, AlertWatch
 from services.announcements import Announcements
 from services.api_keys import ApiKeys
 from services.audit_log import AuditLog
+from services.awards import Awards
+from services.backtest_plans import Plans
+from services.backtest_progress import BacktestProgress
 from services.backtests import Backtests
 from services.bot import Bot
 from services.bot_records import BotRecords
+from services.candle_files.service import DataFiles
 from services.configuration import Configurations
 from services.confirmation import Confirmation
 from services.credentials import Credentials
@@ -30,7 +34,9 @@ from services.gateway import Gateway
 from services.health import Health
 from services.idempotency import Idempotency
 from services.jobs import Jobs
+from services.leaderboard import Leaderboard
 from services.leases import Leases
+from services.log_readers import LogReaders
 from services.logs import Logs
 from services.mail import Mails
 from services.mail_addresses import MailAddresses
@@ -40,11 +46,14 @@ from services.notifications import EventReader, Notifications
 from services.order_trades import OrderTrades
 from services.orders import Orders
 from services.paper_trading import PaperTrading
+from services.participation import Participation
 from services.passwords import Passwords
 from services.performance import Performances
 from services.personal_data import PersonalData
 from services.portfolio import Portfolios
 from services.positions import Positions
+from services.prizes import Prizes, want_settlement
+from services.rankings import Rankings
 from services.risk import Risk
 from services.second_factors import SecondFactors
 from services.sessions import Sessions
@@ -53,9 +62,15 @@ from services.statistics import Figures
 from services.strategies import Strategies
 from services.strategy_additions import StrategyAdditions
 from services.strategy_holdings import StrategyHoldings
+from services.strategy_owners import StrategyOwners
 from services.streams import Streams
+from services.sweeps import Sweeps
 from services.tickets import Tickets
 from services.tokens import Tokens
+from services.tournament_changes import TournamentChanges
+from services.tournament_end import TournamentEnd
+from services.tournament_moves import TournamentSchedule
+from services.tournaments import Tournaments
 from services.trade_export import TradeExports
 from services.user_settings import UserSettings
 from services.users import Users
@@ -98,6 +113,14 @@ class Services:
     strategy_holdings: StrategyHoldings
     signals: Signals
     backtests: Backtests
+    data_files: DataFiles
+    sweeps: Sweeps
+    tournaments: Tournaments
+    tournament_changes: TournamentChanges
+    rankings: Rankings
+    leaderboard: Leaderboard
+    awards: Awards
+    participation: Participation
     market: Market
     notifications: Notifications
     webhooks: Webhooks
@@ -133,8 +156,12 @@ class StreamServices:
     api_keys: ApiKeys
     tickets: Tickets
     streams: Streams
+    rankings: Rankings
     market: Market
     account_events: AccountEvents
+    backtest_progress: BacktestProgress
+    strategy_owners: StrategyOwners
+    log_readers: LogReaders
     close: Callable[[], None]
 
 
@@ -145,6 +172,8 @@ class WorkerServices:
     jobs: Jobs
     leases: Leases
     backtests: Backtests
+    data_files: DataFiles
+    sweeps: Sweeps
     event_reader: EventReader
     notifications: Notifications
     webhooks: Webhooks
@@ -152,6 +181,9 @@ class WorkerServices:
     mail_addresses: MailAddresses
     announcements: Announcements
     alert_watch: AlertWatch
+    prizes: Prizes
+    tournament_schedule: TournamentSchedule
+    tournament_end: TournamentEnd
     bot_records: BotRecords
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
@@ -160,17 +192,25 @@ class WorkerServices:
 def build_for_worker(settings: Settings) -> WorkerServices:
     """Wire the services of the worker together."""
     database = Database(settings.database_url)
+    bridge, idempotency = OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
-        backtests=Backtests(database, OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)),
+        backtests=Backtests(database, plans, idempotency),
+        data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
         event_reader=EventReader(database),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
+        alert_watch=AlertWatch(database, bridge),
         mails=Mails(database, _mailer(settings)),
         mail_addresses=MailAddresses(database, _mailer(settings)),
-        announcements=Announcements(database, Idempotency(database)),
-        alert_watch=AlertWatch(database, OctoBotBridge(UnixTransport(settings.engine_socket))),
+        announcements=Announcements(database, idempotency),
+        prizes=Prizes(database, bridge),
+        tournament_schedule=TournamentSchedule(database),
+        tournament_end=TournamentEnd(database, bridge, want_settlement),
         bot_records=BotRecords(database, autostart=settings.octobot_autostart),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
@@ -192,13 +232,19 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    progress, owners = BacktestProgress(database), StrategyOwners(database)
+    rankings = Rankings(database, bridge)
     return StreamServices(
         sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
         api_keys=ApiKeys(database),
         tickets=Tickets(database),
-        streams=Streams(bridge, Accounts(database)),
+        streams=Streams(bridge, Accounts(database), rankings, progress, owners),
+        rankings=rankings,
         market=Market(bridge),
         account_events=AccountEvents(database),
+        backtest_progress=progress,
+        strategy_owners=owners,
+        log_readers=LogReaders(database),
         close=database.close,
     )
 
@@ -219,9 +265,13 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
     portfolios = Portfolios(bridge, accounts)
     idempotency = Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
     equity = EquityCurves(database, bridge, accounts)
     performances = Performances(database, bridge, accounts, equity)
     strategies = Strategies(database, bridge, performances)
+    tournaments = Tournaments(database)
+    rankings = Rankings(database, bridge)
     home = Home(settings.octobot_home)
     bot = Bot(
         database,
@@ -260,11 +310,24 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         wealth=Wealth(bridge, accounts),
         strategies=strategies,
         strategy_additions=StrategyAdditions(
-            database, bridge, accounts, idempotency, max_strategies=settings.max_strategies
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            max_strategies=settings.max_strategies,
+            live_trading_enabled=settings.live_trading_enabled,
         ),
         strategy_holdings=StrategyHoldings(database, bridge, strategies),
         signals=Signals(database, bridge, strategies),
-        backtests=Backtests(database, bridge, idempotency),
+        backtests=Backtests(database, plans, idempotency),
+        data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
+        tournaments=tournaments,
+        rankings=rankings,
+        leaderboard=Leaderboard(database),
+        awards=Awards(database, tournaments),
+        tournament_changes=TournamentChanges(database, bridge, idempotency),
+        participation=Participation(database, idempotency),
         market=Market(bridge),
         notifications=Notifications(database),
         webhooks=_webhooks(settings, database),
@@ -272,7 +335,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         mail_addresses=MailAddresses(database, _mailer(settings)),
         announcements=Announcements(database, idempotency),
         alerts=Alerts(database, bridge, idempotency),
-        streams=Streams(bridge, accounts),
+        streams=Streams(bridge, accounts, rankings, BacktestProgress(database), StrategyOwners(database)),
         streamer=streamer,
         bot=bot,
         configurations=Configurations(settings, bridge, home),

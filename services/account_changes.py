@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -199,7 +199,8 @@ class AccountChanges:
     def _check_room(self, session: Session, principal: Principal) -> None:
         # the lock lets one opening of a user through at a time
         session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
-        mine = (_ROW.user_id == principal.user_id, _ROW.status == "active", _ROW.kind.in_(OWN_KINDS))
+        own = or_(_ROW.kind.in_(OWN_KINDS), _ROW.mode == "live")  # also one that a strategy has taken
+        mine = (_ROW.user_id == principal.user_id, _ROW.status == "active", own)
         if session.execute(select(func.count()).select_from(_ROW).where(*mine)).scalar_one() >= self._max_accounts:
             detail = f"You have {self._max_accounts} accounts, as many as this installation allows; archive one."
             raise Conflict(detail, code="too_many_accounts")

@@ -144,6 +144,8 @@ class Accounts:
     def tradable(self, principal: Principal, account_id: str | None = None) -> Account:
         """Return an account as `owned` does, unless a strategy trades on it. :raises Conflict: `account_managed`."""
         account = self.owned(principal, account_id)
+        if account.mode == "live":
+            account = self.get(principal, account.id)  # a strategy may have taken it meanwhile
         if account.kind == "strategy":
             raise Conflict("A strategy trades on this account.", code="account_managed")
         return account

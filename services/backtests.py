@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -14,15 +14,16 @@ import models
 from models import Database
 from services import audit, jobs
 from services.audit import Origin
+from services.backtest_plans import NewRun, Plans
 from services.backtest_reports import Report, report_of
+from services.candle_files.service import hold
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
 from utils import clock, ids
 from utils.backtests import Played
-from utils.errors import Conflict, FieldError, NotFound, Refused
-from utils.octobot_bridge import OctoBotBridge
+from utils.errors import Conflict, NotFound
 from utils.pages import Cursor, Page
-from utils.wire import TIMEFRAMES, CheckStrategy, GetCandles, Message, StrategyDraft
+from utils.wire import TIMEFRAMES, Message
 
 KIND = "backtest"
 START = "POST /api/backtesting/runs"
@@ -31,23 +32,7 @@ OPEN: tuple[State, ...] = ("queued", "running")
 MOST_OPEN = 4
 MOST_KEPT = 100
 """Runs of one user: those that wait or play, and all."""
-MOST_CANDLES = 10_000
-USUAL_CANDLES = 500
 _ROW = models.BacktestRun
-
-
-class NewRun(Message, frozen=True, kw_only=True):
-    """A backtest to play; `begins_at` and `ends_at` are cut to whole candles, and the latest 500 ones for None."""
-
-    strategy_class: str
-    settings: dict[str, Any]
-    symbols: list[str]
-    timeframe: str
-    exchange: str
-    starting_portfolio: dict[str, Decimal]
-    fee: Decimal | None = None
-    begins_at: datetime | None = None
-    ends_at: datetime | None = None
 
 
 class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from", "ends_at": "to"}):
@@ -65,6 +50,7 @@ class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from
     settings: dict[str, Any]
     starting_portfolio: dict[str, Decimal]
     fee: Decimal | None
+    data_file: str | None
     error_code: str | None
     error: str | None
     created_at: datetime
@@ -74,38 +60,28 @@ class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from
 class Backtests:
     """Look after the backtests of users. Methods that take an id raise `NotFound` for one that is not the caller's."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, idempotency: Idempotency) -> None:
+    def __init__(self, database: Database, plans: Plans, idempotency: Idempotency) -> None:
         self._database = database
-        self._bridge = bridge
+        self._plans = plans
         self._idempotency = idempotency
 
     def start(self, principal: Principal, origin: Origin, new: NewRun, key: str | None = None) -> BacktestRun:
         """Let a backtest be played as soon as its turn comes; a repeated `key` gets the first outcome.
 
-        :raises Refused: class, settings, time or portfolio do not fit. :raises NotFound: unknown market.
+        :raises Refused: class, settings, time or portfolio do not fit. :raises NotFound: unknown market or upload.
         :raises Conflict: `too_many_backtests`.
         """
         values: dict[str, Any] = {}
 
         def check() -> None:
-            draft = self._draft(new)
-            begins_at, ends_at = self._time(new, draft)
-            values.update(
-                exchange=new.exchange,
-                strategy_class=draft.strategy_class,
-                symbols=draft.portfolio_name,
-                timeframe=new.timeframe,
-                settings=msgspec.json.encode(draft.settings).decode(),
-                portfolio=msgspec.json.encode(new.starting_portfolio).decode(),
-                fee=new.fee,
-                begins_at=begins_at,
-                ends_at=ends_at,
-            )
+            values.update(self._plans.values(principal, new))
 
         def write(session: Session) -> BacktestRun:
             # the lock lets one asking of a user through at a time
             session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
             _check_room(session, principal)
+            if new.data_file is not None:
+                hold(session, principal, new.data_file)
             run_id, moment = ids.new_id(), clock.now()
             given = {"id": run_id, "user_id": principal.user_id, "state": "queued", "progress": 0, "attempt": 0}
             session.execute(insert(_ROW).values(**given, **values, created_at=moment, updated_at=moment))
@@ -148,7 +124,7 @@ class Backtests:
             if verb == "canceled":
                 changes = {"state": "canceled", "updated_at": clock.now()}
                 session.execute(update(_ROW).where(_ROW.id == run_id).values(**changes))
-                _cancel_job(session, run_id)
+                jobs.cancel_key(session, f"{KIND}:{run_id}")
                 row = session.execute(mine).one()
             else:
                 session.execute(delete(_ROW).where(_ROW.id == run_id))
@@ -178,50 +154,6 @@ class Backtests:
         with self._database.write() as session:
             session.execute(update(_ROW).where(_ROW.id == run_id, _ROW.state.in_(OPEN)).values(**changes))
 
-    def _draft(self, new: NewRun) -> StrategyDraft:
-        currency = new.symbols[0].partition("/")[2]
-        if currency not in new.starting_portfolio:
-            raise _refused("starting_portfolio", "no_quote_currency", f"Say how much {currency} there is at the start.")
-        check = CheckStrategy(
-            exchange=new.exchange,
-            reference_currency=currency,
-            strategy_class=new.strategy_class,
-            portfolio_name=",".join(new.symbols),
-            settings=new.settings,
-        )
-        draft = self._bridge.check_strategy(check)
-        if "timeframe" in draft.settings and "timeframe" not in new.settings:
-            check = msgspec.structs.replace(check, settings={**new.settings, "timeframe": new.timeframe})
-            draft = self._bridge.check_strategy(check)
-        wanted = TIMEFRAMES.get(draft.settings.get("timeframe", new.timeframe), 0)
-        if wanted % TIMEFRAMES[new.timeframe] or not wanted:
-            detail = f"Its candles cannot be made of {new.timeframe} ones."
-            raise _refused("timeframe", "timeframe_too_coarse", detail)
-        bases = {symbol.partition("/")[0] for symbol in draft.portfolio_name.split(",")}
-        others = new.starting_portfolio.keys() - bases - {currency}
-        if others:
-            detail = f"The strategy does not trade {', '.join(sorted(others))}."
-            raise _refused("starting_portfolio", "currency_not_traded", detail)
-        return draft
-
-    def _time(self, new: NewRun, draft: StrategyDraft) -> tuple[datetime, datetime]:
-        """Return when the first candle opens and the last one closes."""
-        seconds = TIMEFRAMES[new.timeframe]
-        frame = timedelta(seconds=seconds)
-        symbol = draft.portfolio_name.split(",")[0]
-        query = GetCandles(exchange=new.exchange, symbol=symbol, timeframe=new.timeframe, limit=2)
-        closed = [each for each in self._bridge.candles(query).candles if each.closed]
-        if not closed:
-            raise _refused("timeframe", "no_candles", f"There are no candles of {symbol}.")
-        latest = clock.from_ms(closed[-1].timestamp) + frame
-        end = latest if new.ends_at is None else min(_floor(new.ends_at, seconds), latest)
-        begin = end - USUAL_CANDLES * frame if new.begins_at is None else _floor(new.begins_at, seconds)
-        if end - begin < 2 * frame:
-            raise _refused("from", "too_few_candles", "Fewer than two candles have closed in that time.")
-        if end - begin > MOST_CANDLES * frame:
-            raise _refused("from", "too_many_candles", f"At most {MOST_CANDLES} candles are played.")
-        return begin, end
-
 
 def _check_room(session: Session, principal: Principal) -> None:
     count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
@@ -229,12 +161,6 @@ def _check_room(session: Session, principal: Principal) -> None:
         raise Conflict(f"{MOST_OPEN} of your backtests are not over yet.", code="too_many_backtests")
     if session.execute(count).scalar_one() >= MOST_KEPT:
         raise Conflict(f"You have {MOST_KEPT} backtests; delete one.", code="too_many_backtests")
-
-
-def _cancel_job(session: Session, run_id: str) -> None:
-    job = session.execute(select(models.Job.id).where(models.Job.key == f"{KIND}:{run_id}")).scalar()
-    if job is not None:
-        jobs.cancel(session, job)
 
 
 def _of(principal: Principal) -> Any:
@@ -256,6 +182,7 @@ def _run(row: Any) -> BacktestRun:
         settings=msgspec.json.decode(row.settings),
         starting_portfolio=msgspec.json.decode(row.portfolio, type=dict[str, Decimal]),
         fee=row.fee,
+        data_file=row.data_file,
         error_code=row.error_code,
         error=row.error,
         created_at=row.created_at,
@@ -263,13 +190,5 @@ def _run(row: Any) -> BacktestRun:
     )
 
 
-def _floor(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)
-
-
 def _not_found() -> NotFound:
     return NotFound("You have no such backtest.", code="backtest_not_found")
-
-
-def _refused(field: str, code: str, detail: str) -> Refused:
-    return Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))

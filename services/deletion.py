@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import api_keys, audit, second_factors
+from services import api_keys, audit, participation, second_factors
 from services.administration import keep_an_admin, lock
 from services.api_keys import ApiKeys
 from services.audit import Origin
@@ -122,6 +122,9 @@ def _forget(session: Session, user_id: str) -> None:
         models.UserSettings,
         models.IdempotencyKey,
         models.BacktestRun,
+        models.DataFile,
+        models.SweepPoint,
+        models.BacktestSweep,
         models.Job,
         models.Webhook,
         models.MailAddress,
@@ -132,6 +135,7 @@ def _forget(session: Session, user_id: str) -> None:
     ):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))
+    participation.leave_all(session, user_id)
     api_keys.end_all(session, user_id)
     second_factors.forget(session, user_id)
     now = clock.now()

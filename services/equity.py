@@ -13,10 +13,10 @@ import models
 from models import Database
 from services.accounts import Account, Accounts
 from services.principals import Principal
-from services.returns import Point
 from utils import clock
 from utils.errors import EngineUnavailable
 from utils.octobot_bridge import OctoBotBridge
+from utils.returns import Point
 from utils.series import downsampled
 from utils.wire import Message, Mode
 

@@ -112,6 +112,13 @@ def cancel(session: Session, job_id: str) -> bool:
     return session.execute(update(Job).where(open_).values(values).returning(Job.id)).first() is not None
 
 
+def cancel_key(session: Session, key: str) -> None:
+    """Cancel the job with a key, if there is one that is not over."""
+    job = session.execute(select(Job.id).where(Job.key == key)).scalar()
+    if job is not None:
+        cancel(session, job)
+
+
 class Jobs:
     """Give jobs out under leases, and take them back."""
 
@@ -129,6 +136,8 @@ class Jobs:
         )
         # looking costs no transaction that writes, and most often there is nothing to do
         with self._database.read() as connection:
+            if connection.execute(select(Job.id).where(due).limit(1)).first() is None:
+                return []
             queries = [_next(kind, due, moment).limit(most) for kind, most in kinds.items() if most > 0]
             wanted = [chosen for query in queries if (chosen := connection.execute(query).scalars().all())]
         if not wanted:

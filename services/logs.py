@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -50,22 +50,30 @@ class Logs:
         return list(islice(self._matching(wanted), wanted.limit))
 
     def _matching(self, wanted: LogWanted) -> Iterator[LogRecord]:
-        least = LEVELS.index(wanted.level) if wanted.level else 0
-        needle = wanted.search.lower() if wanted.search else None
         since = wanted.since.astimezone(UTC) if wanted.since else datetime.min.replace(tzinfo=UTC)
+        matches = matcher(level=wanted.level, logger=wanted.logger, search=wanted.search)
         for line in lines(self._directory, wanted.since.timestamp() if wanted.since else 0.0):
-            record = _read(line)
-            if (
-                record is not None
-                and (not least or (record.level in LEVELS and LEVELS.index(record.level) >= least))
-                and (wanted.logger is None or f"{record.logger}.".startswith(f"{wanted.logger}."))
-                and record.time >= since
-                and (needle is None or _holds(record, needle))
-            ):
+            record = record_of(line)
+            if record is not None and record.time >= since and matches(record):
                 yield record
 
 
-def _read(line: bytes) -> LogRecord | None:
+def matcher(*, level: str | None, logger: str | None, search: str | None) -> Callable[[LogRecord], bool]:
+    """Return what tells whether a record is at least as grave, of the logger or one below it, and holds the text."""
+    least = LEVELS.index(level) if level else 0
+    needle = search.lower() if search else None
+
+    def matches(record: LogRecord) -> bool:
+        return (
+            (not least or (record.level in LEVELS and LEVELS.index(record.level) >= least))
+            and (logger is None or f"{record.logger}.".startswith(f"{logger}."))
+            and (needle is None or _holds(record, needle))
+        )
+
+    return matches
+
+
+def record_of(line: bytes) -> LogRecord | None:
     """Return what a line says, None when it was cut short, as by a full disk."""
     try:
         rest = orjson.loads(line)

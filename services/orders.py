@@ -170,16 +170,24 @@ class Orders:
         symbol: str | None = None,
         side: Side | None = None,
     ) -> list[Order]:
-        """Cancel the caller's open orders that match, of all their accounts for None; repeating completes it."""
+        """Cancel the caller's open orders that match, of all their accounts for None; repeating completes it.
+
+        :raises Conflict: `credential_other_account`: those of one account cannot be canceled through its keys.
+        """
         if account is not None:
             accounts = [self._accounts.owned(principal, account).id]
         else:
             accounts = self._accounts_with_open_orders(principal)
-        return [
-            order
-            for each in accounts
-            for order in self._bridge.cancel_orders(CancelOrders(actor=actor, account=each, symbol=symbol, side=side))
-        ]
+        canceled, refusal = [], None
+        for each in accounts:
+            command = CancelOrders(actor=actor, account=each, symbol=symbol, side=side)
+            try:
+                canceled += self._bridge.cancel_orders(command)
+            except Conflict as error:
+                refusal = error  # the orders of the other accounts are to go all the same
+        if refusal is not None:
+            raise refusal
+        return canceled
 
     def get(self, principal: Principal, order_id: str) -> Order:
         """Return an order of the caller. :raises NotFound: when they have none of this id."""

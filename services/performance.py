@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 import models
 from models import Database
-from services import returns
 from services.accounts import Account, Accounts
 from services.equity import EquityCurves
 from services.principals import Principal
-from utils.money import ZERO
+from utils import returns
+from utils.money import PLACES, ZERO, percent
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Message, Mode
 
@@ -162,7 +162,7 @@ class Performances:
 
 
 def _gain(amount: Decimal, basis: Decimal) -> Gain:
-    return Gain(amount=amount, percent=returns.percent(amount / basis) if basis > 0 else None)
+    return Gain(amount=amount, percent=percent(amount / basis) if basis > 0 else None)
 
 
 def _of_trades(gains: Sequence[Decimal]) -> dict[str, Decimal | None]:
@@ -171,8 +171,8 @@ def _of_trades(gains: Sequence[Decimal]) -> dict[str, Decimal | None]:
         return dict.fromkeys(("win_rate", "profit_factor", "best_trade", "worst_trade"))
     won, lost = sum((g for g in gains if g > 0), ZERO), -sum((g for g in gains if g < 0), ZERO)
     return {
-        "win_rate": returns.percent(Decimal(sum(g > 0 for g in gains)) / len(gains)),
-        "profit_factor": (won / lost).quantize(returns.PLACES) if lost else None,
+        "win_rate": percent(Decimal(sum(g > 0 for g in gains)) / len(gains)),
+        "profit_factor": (won / lost).quantize(PLACES) if lost else None,
         "best_trade": max(gains),
         "worst_trade": min(gains),
     }

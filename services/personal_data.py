@@ -29,12 +29,18 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Event,
     models.Strategy,
     models.BacktestRun,
+    models.DataFile,
+    models.BacktestSweep,
+    models.SweepPoint,
     models.Notification,
     models.NotificationSetting,
     models.MailAddress,
     models.MailDelivery,
     models.Webhook,
     models.PriceAlert,
+    models.Participant,
+    models.Award,
+    models.LeaderboardEntry,
     models.AuditEntry,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
@@ -45,7 +51,15 @@ _OF_ACCOUNT: tuple[type[Base], ...] = (
     models.RiskLimits,
 )
 _OF_STRATEGY: tuple[type[Base], ...] = (models.StrategyLogEntry, models.SignalKey)
-SECTIONS: tuple[type[Base], ...] = (models.User, *_OF_USER, *_OF_ACCOUNT, *_OF_STRATEGY, models.KillSwitch)
+_OF_PARTICIPANT: tuple[type[Base], ...] = (models.Rank, models.PastRank)
+SECTIONS: tuple[type[Base], ...] = (
+    models.User,
+    *_OF_USER,
+    *_OF_ACCOUNT,
+    *_OF_STRATEGY,
+    *_OF_PARTICIPANT,
+    models.KillSwitch,
+)
 """The tables of an export, by their names."""
 
 LEFT_OUT: tuple[type[Base], ...] = (
@@ -61,6 +75,9 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.Announcement,
     models.NotificationCursor,
     models.Installation,
+    models.Tournament,
+    models.Team,
+    models.TeamRank,
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""
 
@@ -120,4 +137,7 @@ def _belongs(table: type[Base], user_id: str) -> ColumnElement[bool]:
     if table in _OF_STRATEGY:
         strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
         return columns.strategy_id.in_(strategies)
+    if table in _OF_PARTICIPANT:
+        entries = select(models.Participant.id).where(models.Participant.user_id == user_id)
+        return columns.participant_id.in_(entries)
     return columns.user_id == user_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+LOGS = "logs:read"
 _USER = frozenset(
     {
         "profile:read",
@@ -22,6 +23,8 @@ _USER = frozenset(
         "strategies:write",
         "backtests:read",
         "backtests:write",
+        "tournaments:read",
+        "tournaments:write",
         "market:read",
         "gateway:read",
         "streams:read",
@@ -36,6 +39,9 @@ ROLES: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER
     | {
+        "all_tournaments:write",
+        "prizes:read",
+        "prizes:write",
         "bot:read",
         "bot:write",
         "config:read",
@@ -43,7 +49,7 @@ ROLES: dict[str, frozenset[str]] = {
         "gateway:write",
         "users:read",
         "users:write",
-        "logs:read",
+        LOGS,
         "metrics:read",
         "audit:read",
         "statistics:read",
@@ -51,6 +57,9 @@ ROLES: dict[str, frozenset[str]] = {
     "scraper": frozenset({"metrics:read"}),
 }
 """What each role may do, as `<resource>:<read|write>`."""
+
+LOG_READERS = frozenset(role for role, held in ROLES.items() if LOGS in held)
+"""The roles that may read the log."""
 
 PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
@@ -68,7 +77,11 @@ def _reads(permissions: frozenset[str]) -> frozenset[str]:
 _SEEN = _reads(_USER) - SESSION_ONLY
 SCOPES: dict[str, frozenset[str]] = {
     "read": _SEEN,
-    "trade": _SEEN | {"accounts:write", "orders:write", "strategies:write", "backtests:write", "notifications:write"},
+    "trade": _SEEN
+    | {
+        *("accounts:write", "orders:write", "strategies:write", "backtests:write", "tournaments:write"),
+        "notifications:write",
+    },
     "admin": ROLES["admin"] - _USER - SESSION_ONLY,
 }
 """What an API key may do for each of its scopes, as far as its owner's role may do it."""

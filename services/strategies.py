@@ -16,7 +16,7 @@ import models
 from models import Database
 from services.performance import Performance, Performances
 from services.principals import Principal
-from utils.errors import NotFound
+from utils.errors import FieldError, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.pages import Cursor, Page
 from utils.wire import (
@@ -107,9 +107,13 @@ class Strategies:
     ) -> Strategy:
         """Change settings, and what the strategy is funded with next time; a running one goes on with them.
 
-        :raises Refused: `invalid_settings`. :raises Conflict: `strategy_removed`.
+        :raises Refused: `invalid_settings`, `whole_account` for funding of a live one.
+        :raises Conflict: `strategy_removed`.
         """
-        account = self._row(principal, name).account_id
+        row = self._row(principal, name)
+        if row.mode == "live" and funding is not None:
+            raise not_funded()
+        account = row.account_id
         command = EditStrategy(actor=actor, account=account, settings=settings, funding=funding)
         return self._bridge.within(MOVE_SECONDS).edit_strategy(command)
 
@@ -170,3 +174,10 @@ def strategy_of(row: Any) -> Strategy:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def not_funded() -> Refused:
+    """Return the refusal of funding for a strategy that has a whole live account."""
+    detail = "A strategy has the whole of a live account; send no funding."
+    error = FieldError(field="funding", code="whole_account", message=detail)
+    return Refused(detail, code="whole_account", errors=(error,))

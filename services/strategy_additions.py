@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,9 +17,9 @@ from services.accounts import Account, Accounts
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
-from services.strategies import of_user, strategy_of
+from services.strategies import not_funded, of_user, strategy_of
 from utils import clock, ids
-from utils.errors import Conflict, FieldError, Refused
+from utils.errors import Conflict, FieldError, Forbidden, Refused
 from utils.money import ZERO
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import CheckStrategy, Message, Strategy, StrategyDraft
@@ -33,12 +33,15 @@ _ROW = models.Strategy
 
 
 class NewStrategy(Message, frozen=True, kw_only=True):
-    """A strategy to add; `account` is its parent, the main one for None, and `funding` in that one's currency."""
+    """A strategy to add; `account` is its parent, the main one for None, and `funding` in that one's currency.
+
+    A live account is taken as a whole: there is no funding then.
+    """
 
     strategy_class: str
     portfolio_name: str
     settings: dict[str, Any]
-    funding: Decimal
+    funding: Decimal | None = None
     name: str | None = None
     account: str | None = None
 
@@ -54,26 +57,31 @@ class StrategyAdditions:
         idempotency: Idempotency,
         *,
         max_strategies: int,
+        live_trading_enabled: bool,
     ) -> None:
         self._database = database
         self._bridge = bridge
         self._accounts = accounts
         self._idempotency = idempotency
         self._max_strategies = max_strategies
+        self._live_trading_enabled = live_trading_enabled
 
     def add(self, principal: Principal, origin: Origin, new: NewStrategy, key: str | None = None) -> Strategy:
-        """Add a strategy, on an account of its own that is empty at first; a repeated `key` gets the first outcome.
+        """Add a strategy; a repeated `key` gets the first outcome.
+
+        On paper it gets an account of its own, which is empty at first; a live account becomes its own as a whole.
 
         :raises NotFound: the parent is not the caller's, or the market does not exist.
-        :raises Refused: the class, the settings or the parent do not fit.
-        :raises Conflict: `name_taken`, `too_many_strategies`, `account_archived`.
+        :raises Refused: the class, the settings, the funding or the parent do not fit.
+        :raises Forbidden: `live_trading_disabled`.
+        :raises Conflict: `name_taken`, `too_many_strategies`, `account_archived`, `account_managed`, `orders_open`.
         """
         draft: StrategyDraft | None = None
         parent: Account | None = None
 
         def check() -> None:
             nonlocal draft, parent
-            parent = self._parent(principal, new.account)
+            parent = self._parent(principal, new)
             draft = self._bridge.check_strategy(
                 CheckStrategy(
                     exchange=parent.exchange,
@@ -93,26 +101,41 @@ class StrategyAdditions:
             name = _name(new, draft)
             if session.execute(of_user(principal).where(_ROW.name == name)).first() is not None:
                 raise _name_taken()
-            _insert(session, principal, parent, draft, name=name, funding=new.funding)
+            if parent.mode == "live":
+                _take(session, parent)
+                _insert(session, principal, parent, parent.id, draft, name=name, funding=ZERO)
+            else:
+                own = _open(session, principal, parent, name)
+                _insert(session, principal, parent, own, draft, name=name, funding=new.funding or ZERO)
             audit.record(session, origin, "strategy.added", user_id=principal.user_id, target=name)
             return strategy_of(session.execute(of_user(principal).where(_ROW.name == name)).one())
 
         try:
-            return self._idempotency.once(Claim.of(principal, key, ADD, new), Strategy, write, check)
+            strategy = self._idempotency.once(Claim.of(principal, key, ADD, new), Strategy, write, check)
+            self._accounts.forget(principal, strategy.account)
+            return strategy
         except IntegrityError:  # somebody took the name between the look and the commit
             raise _name_taken() from None
 
-    def _parent(self, principal: Principal, account_id: str | None) -> Account:
-        parent = self._accounts.owned(principal, account_id)
+    def _parent(self, principal: Principal, new: NewStrategy) -> Account:
+        parent = self._accounts.owned(principal, new.account)
         if parent.kind not in PARENT_KINDS:
             raise Conflict(f"This is the account of a {parent.kind}.", code="account_managed")
         if parent.status != "active":
             raise Conflict("The account is archived.", code="account_archived")
-        if parent.mode == "live":
-            raise _refused("account", "live_strategies_unavailable", "Strategies run on paper alone, for now.")
         if parent.type != "spot":
-            raise _refused("account", "not_a_spot_account", "Strategies are funded from spot accounts.")
+            raise _refused("account", "not_a_spot_account", "Strategies trade on spot accounts.")
+        if parent.mode == "live":
+            self._check_live(new)
+        elif new.funding is None:
+            raise _refused("funding", "required", "Say what the strategy gets from its parent.")
         return parent
+
+    def _check_live(self, new: NewStrategy) -> None:
+        if not self._live_trading_enabled:
+            raise Forbidden("Live trading is turned off on this installation.", code="live_trading_disabled")
+        if new.funding is not None:
+            raise not_funded()
 
     def _check_room(self, session: Session, principal: Principal) -> None:
         count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
@@ -129,9 +152,20 @@ def _name(new: NewStrategy, draft: StrategyDraft) -> str:
     return name[:NAME_LENGTH]
 
 
-def _insert(
-    session: Session, principal: Principal, parent: Account, draft: StrategyDraft, *, name: str, funding: Decimal
-) -> None:
+def _take(session: Session, account: Account) -> None:
+    """Make a live account the strategy's. :raises Conflict: `account_managed`, `orders_open`."""
+    row = models.Account
+    free = update(row).where(row.id == account.id, row.kind.in_(PARENT_KINDS), row.status == "active")
+    if not session.connection().execute(free.values(kind="strategy", updated_at=clock.now())).rowcount:
+        raise Conflict("Another strategy has taken the account.", code="account_managed")
+    order = models.Order
+    waiting = select(order.id).where(order.account_id == account.id, order.closed_at.is_(None)).limit(1)
+    if session.execute(waiting).first() is not None:
+        raise Conflict("The account has open orders; cancel them first.", code="orders_open")
+
+
+def _open(session: Session, principal: Principal, parent: Account, name: str) -> str:
+    """Open the account of a strategy on paper, and return its id."""
     added, account_id = clock.now(), ids.new_id()
     session.execute(
         insert(models.Account).values(
@@ -149,6 +183,20 @@ def _insert(
             updated_at=added,
         )
     )
+    return account_id
+
+
+def _insert(
+    session: Session,
+    principal: Principal,
+    parent: Account,
+    account_id: str,
+    draft: StrategyDraft,
+    *,
+    name: str,
+    funding: Decimal,
+) -> None:
+    added = clock.now()
     session.execute(
         insert(_ROW).values(
             id=ids.new_id(),
@@ -161,7 +209,8 @@ def _insert(
             settings=msgspec.json.encode(draft.settings).decode(),
             funding=funding,
             state="created",
-            run=0,
+            # beyond every run of one that had the account before: the names of orders are used once
+            run=int(added.timestamp()) if parent.mode == "live" else 0,
             created_at=added,
             updated_at=added,
         )

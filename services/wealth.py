@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from services.accounts import Account, Accounts
 from services.principals import Principal
 from utils import clock
-from utils.money import HUNDRED, ZERO
+from utils.money import HUNDRED, ZERO, apportioned
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Equity, Message, Mode
 
@@ -145,19 +145,8 @@ class Wealth:
 
 
 def percentages(values: list[Decimal]) -> list[Decimal]:
-    """Return what percent of their sum each value is, to two places, summing to 100 exactly.
-
-    Largest remainder (A. Hamilton, 1792): all are rounded down, and what is left goes to those that lost most.
-    """
-    total = sum(values, ZERO)
-    if total <= 0:
-        return [ZERO for _ in values]
-    exact = [value * HUNDRED / total for value in values]
-    shares = [each.quantize(CENT, ROUND_DOWN) for each in exact]
-    left = int((HUNDRED - sum(shares, ZERO)) / CENT)
-    for place in sorted(range(len(values)), key=lambda one: shares[one] - exact[one])[:left]:
-        shares[place] += CENT
-    return shares
+    """Return what percent of their sum each value is, to two places, summing to 100 exactly."""
+    return apportioned(HUNDRED, values, CENT)
 
 
 def _allocated(mode: Mode, found: list[Equity]) -> ModeAllocation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Protocol
 
 from streaming import events
@@ -110,11 +111,22 @@ class AccountFollowing:
         self._newest = max(self._newest, event.id)
         if self._is_reading or self.client.is_paused:
             return
-        if self.position is not None and event.id == self.position + 1:
+        if self.position is not None and event.id == self.position + 1 and self.can_tell(event):
             self._write(event, made)
             self.feed.hub.deliveries += 1
         elif self.position is None or event.id > self.position:
             self.catch_up()
+
+    def can_tell(self, event: AccountEvent) -> bool:  # noqa: ARG002
+        """Tell whether `concerns` can be answered; where it cannot, the event is read from SQL."""
+        return True
+
+    async def learn(self, page: Sequence[AccountEvent]) -> None:
+        """Find out what `concerns` has to know of events."""
+
+    def concerns(self, event: AccountEvent) -> bool:
+        """Tell whether the client wants an event; a reset is everybody's: what came before is of a lost past."""
+        return self.account is None or self.account == event.account or event.type == "reset"
 
     def catch_up(self) -> None:
         """Read what is missing, unless that is under way."""
@@ -140,6 +152,8 @@ class AccountFollowing:
             if not self._is_ended:
                 self.client.mark(self.position)
         page = await feed.readers.ask(feed.log.since, user, self.position, limit=PAGE)
+        if page:
+            await self.learn(page)
         if self._is_ended:
             return False
         if page is None:
@@ -155,6 +169,5 @@ class AccountFollowing:
 
     def _write(self, event: AccountEvent, made: Event) -> None:
         self.position = event.id
-        # a reset is everybody's: what came before it belongs to a lost past, whichever account it names
-        if self.account is None or self.account == event.account or event.type == "reset":
+        if self.concerns(event):
             self.client.send((made,))

@@ -7,14 +7,28 @@ from typing import Annotated, Any
 import msgspec
 
 from services.market import DEFAULT_EXCHANGE
-from services.streams import account_wish, candle_wish, price_wish
+from services.streams import account_wish, candle_wish, log_wish, price_wish, strategy_wish
 from streaming import events
 from utils import json
 from utils.errors import FieldError, Malformed, Refused, TradingError
-from utils.follow import FollowAccounts, FollowPrices, Wish
+from utils.follow import (
+    FollowAccounts,
+    FollowCandles,
+    FollowLogs,
+    FollowPrices,
+    FollowRanking,
+    FollowStrategies,
+    SocketKind,
+    Wish,
+)
 
 MAX_ACTION = 16 * 1024
-CHANNELS = {"market": ("prices", "candles"), "account": ("account",)}
+CHANNELS: dict[SocketKind, tuple[str, ...]] = {
+    "market": ("prices", "candles"),
+    "account": ("account",),
+    "strategies": ("strategies",),
+    "logs": ("logs",),
+}
 """The channels of each kind of socket."""
 
 Reference = str | int | None
@@ -31,6 +45,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", forb
     symbol: str | None = None
     timeframe: str | None = None
     account: str | None = None
+    strategy: str | None = None
+    level: str | None = None
+    logger: str | None = None
+    search: str | None = None
     since_id: Id | None = None
 
 
@@ -73,7 +91,7 @@ def reference(body: bytes) -> Reference:
     return found if isinstance(found, int) or (isinstance(found, str) and len(found) <= 64) else None
 
 
-def wishes(action: Action, kind: str) -> list[Wish]:
+def wishes(action: Action, kind: SocketKind) -> list[Wish]:
     """Return what an action names, one wish per thing that can be followed by itself, each once.
 
     :raises Refused: when the socket has no such channel, or something is missing or malformed.
@@ -81,6 +99,10 @@ def wishes(action: Action, kind: str) -> list[Wish]:
     check_channel(action.channel, kind)
     if action.channel == "account":
         return [account_wish(action.account, action.since_id)]
+    if action.channel == "strategies":
+        return [strategy_wish(action.strategy, action.since_id)]
+    if action.channel == "logs":
+        return [log_wish(action.level, action.logger, action.search, action.since_id)]
     if action.channel == "prices":
         symbols = action.symbols if action.symbol is None else [action.symbol, *(action.symbols or [])]
         return [price_wish(action.exchange, symbols, action.since_id)]
@@ -93,7 +115,7 @@ def wishes(action: Action, kind: str) -> list[Wish]:
     return list(dict.fromkeys(named))  # each costs the engine a question
 
 
-def check_channel(channel: str, kind: str) -> None:
+def check_channel(channel: str, kind: SocketKind) -> None:
     """Refuse a channel that this kind of socket does not have. :raises Refused: `unknown_channel`."""
     if channel not in CHANNELS[kind]:
         detail = f"This socket has {' and '.join(CHANNELS[kind])}."
@@ -102,14 +124,22 @@ def check_channel(channel: str, kind: str) -> None:
 
 def content(channel: str, wishes: list[Wish]) -> dict[str, Any]:
     """Return what the answer to a subscription says of it."""
-    first = wishes[0]
-    if isinstance(first, FollowAccounts):
-        return {"channel": channel, "account": first.account}
-    said: dict[str, Any] = {"channel": channel, "exchange": first.exchange}
-    if isinstance(first, FollowPrices):
-        return {**said, "symbols": first.symbols}
-    symbols = [wish.symbol for wish in wishes if not isinstance(wish, FollowPrices | FollowAccounts)]
-    return {**said, "timeframe": first.timeframe, "symbols": symbols}
+    said: dict[str, Any] = {}
+    match wishes[0]:
+        case FollowPrices() as prices:
+            said = {"exchange": prices.exchange, "symbols": prices.symbols}
+        case FollowCandles() as candles:
+            symbols = [wish.symbol for wish in wishes if isinstance(wish, FollowCandles)]
+            said = {"exchange": candles.exchange, "timeframe": candles.timeframe, "symbols": symbols}
+        case FollowAccounts() as accounts:
+            said = {"account": accounts.account}
+        case FollowStrategies() as strategies:
+            said = {"strategy": strategies.strategy}
+        case FollowLogs() as logs:
+            said = {"level": logs.level, "logger": logs.logger, "search": logs.search}
+        case FollowRanking() as ranking:
+            said = {"tournament": ranking.tournament}
+    return {"channel": channel, **said}
 
 
 def answer(type: str, reference: Reference, content: dict[str, Any]) -> bytes:

@@ -35,6 +35,10 @@ class Answer:
             return self.head() + wait
         return self._problem(problems.status_of(error), error)
 
+    def over(self) -> bytes:
+        """Return the whole answer after which an `EventSource` comes back no more."""
+        return self._head(HTTPStatus.NO_CONTENT, {})
+
     def wrong_method(self) -> bytes:
         """Return the whole answer to a request that is no GET."""
         error = Malformed("This path has no such method.", code="method_not_allowed")

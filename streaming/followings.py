@@ -6,11 +6,24 @@ from collections.abc import Sequence
 
 from streaming import candles
 from streaming.accounts import AccountFollowing
+from streaming.backtests import BacktestFollowing
 from streaming.candles import CandleFollowing
 from streaming.client import Client, Following
 from streaming.feeds import Feeds
+from streaming.logs import LogFollowing
 from streaming.prices import PriceFollowing
-from utils.follow import FollowCandles, FollowPrices, Wish
+from streaming.rankings import RankingFollowing
+from streaming.strategies import StrategyFollowing
+from utils.follow import (
+    FollowAccounts,
+    FollowBacktest,
+    FollowCandles,
+    FollowLogs,
+    FollowPrices,
+    FollowRanking,
+    FollowStrategies,
+    Wish,
+)
 
 Key = tuple[str, ...]
 
@@ -24,12 +37,24 @@ def check_share(feeds: Feeds, client: Client, wishes: Sequence[Wish]) -> None:
 
 def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     """Return what `client` follows, as far as it has come."""
-    if isinstance(wish, FollowPrices):
-        return PriceFollowing(feeds.prices_of(wish.exchange), client, markets(wish), wish.since_id)
-    if isinstance(wish, FollowCandles):
-        feeds.prices_of(wish.exchange)  # they tell which candles have moved
-        return CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
-    return AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
+    following: Following
+    match wish:
+        case FollowPrices():
+            following = PriceFollowing(feeds.prices_of(wish.exchange), client, markets(wish), wish.since_id)
+        case FollowCandles():
+            feeds.prices_of(wish.exchange)  # they tell which candles have moved
+            following = CandleFollowing(feeds.candles, client, _candle(wish), wish.since_id)
+        case FollowAccounts():
+            following = AccountFollowing(feeds.accounts, client, wish.account, wish.since_id)
+        case FollowStrategies():
+            following = StrategyFollowing(feeds.accounts, feeds.strategies, client, wish.strategy, wish.since_id)
+        case FollowBacktest():
+            following = BacktestFollowing(feeds.backtests, client, wish.run, wish.since_id)
+        case FollowLogs():
+            following = LogFollowing(feeds.logs, client, wish)
+        case FollowRanking():
+            following = RankingFollowing(feeds.rankings, client, wish.tournament, wish.since_id)
+    return following
 
 
 def key_of(wish: Wish) -> Key:
@@ -38,7 +63,13 @@ def key_of(wish: Wish) -> Key:
         return ("prices", wish.exchange)
     if isinstance(wish, FollowCandles):
         return ("candles", wish.exchange, wish.symbol, wish.timeframe)
-    return ("account",)
+    if isinstance(wish, FollowBacktest):
+        return ("backtests", wish.run)
+    if isinstance(wish, FollowStrategies):
+        return ("strategies",)
+    if isinstance(wish, FollowLogs):
+        return ("logs",)
+    return ("ranking", wish.tournament) if isinstance(wish, FollowRanking) else ("account",)
 
 
 def markets(wish: FollowPrices) -> frozenset[str] | None:

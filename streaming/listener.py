@@ -16,7 +16,7 @@ from streaming.answers import Answer
 from streaming.requests import StreamRequest
 from streaming.tasks import Tasks
 from utils import ids
-from utils.errors import Malformed, TradingError
+from utils.errors import Malformed, Over, TradingError
 from utils.origins import ACCEPTED, MAX_AGE, Origins
 from utils.problems import status_of
 
@@ -213,6 +213,9 @@ class _Front(asyncio.Protocol):
     async def _open(self, request: StreamRequest, answer: Answer, length: int) -> None:
         try:
             client = await self._listener.open_client(request, answer)
+        except Over:
+            self._write(answer.over())
+            return
         except TradingError as error:
             if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.warning("a stream could not be opened (%s): %s", error.code, error.detail)

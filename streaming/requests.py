@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from services.market import DEFAULT_EXCHANGE
-from services.streams import account_wish, candle_wish, price_wish
+from services.streams import account_wish, backtest_wish, candle_wish, price_wish, ranking_wish
 from utils.bearer import bearer_token
 from utils.errors import FieldError, Malformed, NotFound, Refused, Unauthenticated
-from utils.follow import OpenSocket, Wish
+from utils.follow import SOCKETS, OpenSocket, Wish
 
 MAX_FIELDS = 20
 MAX_ID = 2**63 - 1
@@ -18,8 +19,9 @@ _KNOWN = {
     "/api/stream/prices": frozenset({"symbols", "exchange"}),
     "/api/stream/candles": frozenset({"symbol", "timeframe", "exchange"}),
     "/api/stream/account": frozenset({"account"}),
+    "/api/stream/rankings": frozenset({"tournament"}),
 }
-_SOCKETS = {"/ws/market", "/ws/account"}
+_BACKTEST = re.compile(r"/api/backtesting/runs/([^/]+)/events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +55,32 @@ class StreamRequest:
     @property
     def is_socket(self) -> bool:
         """Tell whether a WebSocket is asked for."""
-        return self.path in _SOCKETS
+        return self.path in SOCKETS
 
     def wish(self) -> Wish | OpenSocket:
         """Return what is asked for.
 
         :raises NotFound: there is no such stream. :raises Refused: the query is not valid; `errors` name the fields.
         """
-        if self.path in _SOCKETS:
+        if self.path in SOCKETS:
             if "websocket" not in self.headers.get("upgrade", "").lower():
                 raise Malformed("This path is for WebSockets.", code="websocket_handshake")
             _check_names(self.query, frozenset())
-            kind = self.path.removeprefix("/ws/")
-            return OpenSocket(kind="market" if kind == "market" else "account", handshake=self.raw, early=self.early)
-        if self.path not in _KNOWN:
+            return OpenSocket(kind=SOCKETS[self.path], handshake=self.raw, early=self.early)
+        run = _BACKTEST.fullmatch(self.path)
+        if run is None and self.path not in _KNOWN:
             raise NotFound("There is nothing at this path.")
         query = self.query
-        _check_names(query, _KNOWN[self.path])
+        _check_names(query, _KNOWN.get(self.path, frozenset()))
         since = self._since(query)
+        if run is not None:
+            return backtest_wish(run[1], since)
         if self.path == "/api/stream/account":
             return account_wish(query.get("account"), since)
+        if self.path == "/api/stream/rankings":
+            if "tournament" not in query:
+                raise _refused("tournament", "required", "Missing data for required field.")
+            return ranking_wish(query["tournament"], since)
         exchange = query.get("exchange", DEFAULT_EXCHANGE)
         if self.path == "/api/stream/prices":
             named = query.get("symbols")

@@ -15,13 +15,16 @@ from services.streams import permission_for
 from streaming.accounts import AccountFeed
 from streaming.allowance import Allowance
 from streaming.answers import Answer
+from streaming.backtests import BacktestFeed
 from streaming.candles import CandleFeed
 from streaming.client import Client
 from streaming.feeds import Feeds
 from streaming.handoff import Handoff
 from streaming.hub import Hub
 from streaming.listener import Listener
+from streaming.logs import LogFeed
 from streaming.prices import PriceFeed
+from streaming.rankings import RankingFeed
 from streaming.readers import Readers
 from streaming.requests import StreamRequest
 from streaming.sse import SseClient
@@ -59,7 +62,16 @@ class Streamer:
         self.hub = Hub(most=settings.streams, most_per_user=settings.streams_per_user)
         candles = CandleFeed(self.hub, (), services.market.candle_rows)
         accounts = AccountFeed(self.hub, services.account_events, self._log_readers)
-        self.feeds = Feeds(prices={}, candles=candles, accounts=accounts, follow=self._follow)
+        self.feeds = Feeds(
+            prices={},
+            candles=candles,
+            accounts=accounts,
+            backtests=BacktestFeed(self.hub, services.backtest_progress.steps, self._log_readers),
+            logs=LogFeed(self.hub, settings.log_dir, services.log_readers.among, self._log_readers),
+            strategies=services.strategy_owners.names,
+            rankings=RankingFeed(self.hub, services.rankings.top),
+            follow=self._follow,
+        )
         self._subscriptions: dict[str, Subscription] = {}
         self._handoff = Handoff(settings.streamer_socket, self._handed_over, self.status, self.hub.tasks)
         self._listener = Listener(self._open, self._origins, self.hub.tasks)
@@ -71,9 +83,12 @@ class Streamer:
         for exchange in self._settings.exchanges:
             self._follow(exchange)
         self._subscribe(self.feeds.accounts)
+        self._spawn(self.feeds.rankings.run(), "rankings")
         self._spawn(self.hub.run(), "clients")
         self._spawn(self._follow_sessions(), "sessions")
         self._spawn(self._keep_tickets(), "tickets")
+        self._spawn(self.feeds.backtests.run(), "backtests")
+        self._spawn(self.feeds.logs.run(), "logs")
         if self._settings.stream_port is not None:
             self.port = await self._listener.start(self._settings.host, self._settings.stream_port)
             self._spawn(self._listener.run(), "listener")
@@ -93,6 +108,7 @@ class Streamer:
         self._door_readers.close()
         self._log_readers.close()
         self.feeds.candles.close()
+        self.feeds.rankings.close()
         self._services.close()
 
     def status(self) -> StreamerStatus:

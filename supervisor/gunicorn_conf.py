@@ -71,7 +71,8 @@ def on_starting(_arbiter: Any) -> None:
 
 
 def post_fork(_arbiter: Any, worker: Any) -> None:
-    """Let the workers' counts be added up."""
+    """Let the workers' counts be added up, and the engine and the streamer go first where processors are short."""
+    os.nice(settings.web_nice)
     try:
         shared_metrics.join(METRICS)
     except OSError as error:

@@ -36,6 +36,10 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Over(Exception):
+    """There was something to follow, and the client has all of it: nothing went wrong, and nothing more will come."""
+
+
 class TradingError(Exception):
     """Base of all domain errors.
 

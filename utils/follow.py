@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -35,14 +35,48 @@ class FollowAccounts(Follow, frozen=True, kw_only=True):
     since_id: int | None = None
 
 
-Wish = FollowPrices | FollowCandles | FollowAccounts
+class FollowBacktest(Follow, frozen=True, kw_only=True):
+    """Server-sent events with how far one of the caller's backtests has come, until it is over."""
+
+    run: str
+    since_id: int | None = None
+
+
+class FollowStrategies(Follow, frozen=True, kw_only=True):
+    """What happens to the caller's strategies, or to one of them: states, orders, trades, balances and log."""
+
+    strategy: str | None = None
+    since_id: int | None = None
+
+
+class FollowLogs(Follow, frozen=True, kw_only=True):
+    """What all processes say from now on, at least as grave as `level`, of `logger` and below it, `search` in it."""
+
+    level: str | None = None
+    logger: str | None = None
+    search: str | None = None
+
+
+class FollowRanking(Follow, frozen=True, kw_only=True):
+    """Server-sent events with the first ranks of a tournament; ids are moments, in epoch milliseconds."""
+
+    tournament: str
+    since_id: int | None = None
+
+
+Wish = FollowPrices | FollowCandles | FollowAccounts | FollowBacktest | FollowStrategies | FollowLogs | FollowRanking
 """What may be followed, over server-sent events and over a WebSocket."""
+
+
+SocketKind = Literal["market", "account", "strategies", "logs"]
+SOCKETS: dict[str, SocketKind] = {f"/ws/{kind}": kind for kind in get_args(SocketKind)}
+"""The kind of the WebSocket at each path."""
 
 
 class OpenSocket(Follow, frozen=True, kw_only=True):
     """A WebSocket: `handshake` is the request as it came, `early` what followed it already."""
 
-    kind: Literal["market", "account"]
+    kind: SocketKind
     handshake: bytes
     early: bytes = b""
 

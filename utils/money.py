@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import decimal
+from collections.abc import Sequence
 from decimal import Decimal
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 HUNDRED = Decimal(100)
+PLACES = Decimal("0.0001")
 
 decimal.getcontext().prec = 60
 decimal.DefaultContext.prec = 60
@@ -30,3 +32,27 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of `step` that is not above `value` (for values ≥ 0)."""
     return value - value % step
+
+
+def percent(share: Decimal) -> Decimal:
+    """Return a share in percent, to four places."""
+    return (share * HUNDRED).quantize(PLACES)
+
+
+def apportioned(total: Decimal, weights: Sequence[Decimal], step: Decimal) -> list[Decimal]:
+    """Return `total`, which is a whole number of `step`s, in parts as large as `weights` are, to the step.
+
+    The parts sum to `total` exactly. Largest remainder (A. Hamilton, 1792): all are rounded down, and what is left
+    goes to those that lost most, the first ones where they lost the same. Nobody gets anything for weights of nothing.
+    """
+    # in whole numbers: a quotient that does not end would decide ties by its last digit
+    exponent = min([0, *(int(weight.as_tuple().exponent) for weight in weights)])
+    whole = [int(weight.scaleb(-exponent)) for weight in weights]
+    sum_of_weights, steps = sum(whole), int(total / step)
+    if sum_of_weights <= 0:
+        return [ZERO for _ in weights]
+    parts = [steps * weight // sum_of_weights for weight in whole]
+    lost = [steps * weight % sum_of_weights for weight in whole]
+    for place in sorted(range(len(parts)), key=lambda one: -lost[one])[: steps - sum(parts)]:
+        parts[place] += 1
+    return [part * step for part in parts]

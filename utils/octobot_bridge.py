@@ -17,6 +17,8 @@ from utils.wire import (
     CancelOrders,
     CandleSeries,
     CheckStrategy,
+    ClosedEntry,
+    CloseEntries,
     ClosePosition,
     ConnectExchange,
     CredentialCheck,
@@ -30,6 +32,7 @@ from utils.wire import (
     EngineStatus,
     Equity,
     FeedStatus,
+    FreezeTournament,
     GetBotConfig,
     GetCandles,
     GetEquity,
@@ -40,6 +43,7 @@ from utils.wire import (
     GetOptionChain,
     GetOrderBook,
     GetPortfolio,
+    GetRanking,
     GetStatus,
     GetStrategyClasses,
     GetTickers,
@@ -49,6 +53,7 @@ from utils.wire import (
     Leverage,
     Listing,
     MarketTrades,
+    Marks,
     MoveStrategy,
     OptionChain,
     Order,
@@ -59,12 +64,14 @@ from utils.wire import (
     Portfolio,
     Preview,
     PreviewOrder,
+    Ranking,
     ReleaseKillSwitch,
     ResetAccount,
     RiskLimits,
     SendAlert,
     SetLeverage,
     SetRiskLimits,
+    StoreRanking,
     Strategy,
     StrategyClass,
     StrategyDraft,
@@ -121,17 +128,11 @@ class OctoBotBridge:
         return OctoBotBridge(self._transport, self._timeout, observe)
 
     def place_order(self, command: PlaceOrder) -> Order:
-        """Place an order; answers after it is committed.
-
-        :raises Refused: with the rule it breaks as code. :raises Conflict: key or client id is taken.
-        """
+        """Place an order. :raises Refused: with the rule it breaks as code. :raises Conflict: key or id is taken."""
         return self._call(command)
 
     def preview_order(self, query: PreviewOrder) -> Preview:
-        """Return what an order would cost and every check's result, changing nothing.
-
-        :raises Conflict: `account_archived`.
-        """
+        """Return what an order would cost and every check's result. :raises Conflict: `account_archived`."""
         return self._call(query)
 
     def edit_order(self, command: EditOrder) -> Order:
@@ -185,6 +186,14 @@ class OctoBotBridge:
         """Let an account trade no more. :raises Conflict: an order could not be canceled."""
         return self._call(command)
 
+    def freeze_tournament(self, query: FreezeTournament) -> Marks:
+        """Let nothing of a tournament trade any more; tells the prices. :raises Conflict: `tournament_not_over`."""
+        return self._call(query)
+
+    def close_entries(self, command: CloseEntries) -> list[ClosedEntry]:
+        """Close accounts of a tournament, each with an outcome of its own. :raises Conflict: `tournament_not_over`."""
+        return self._call(command)
+
     def strategy_classes(self) -> list[StrategyClass]:
         """Return what strategies can be."""
         return self._call(GetStrategyClasses())
@@ -208,6 +217,14 @@ class OctoBotBridge:
     def equity(self, accounts: list[str], currency: str | None = None) -> list[Equity]:
         """Return what accounts are worth, in their order; one whose exchange is away says so."""
         return self._call(GetEquity(accounts=accounts, currency=currency))
+
+    def ranking(self, query: GetRanking) -> Ranking:
+        """Return a part of a running tournament's ranking. :raises NotFound: `not_ranked` when it is not followed."""
+        return self._call(query)
+
+    def store_ranking(self, tournament: str) -> None:
+        """Store how a tournament's participants stand, if it is followed."""
+        self._call(StoreRanking(tournament=tournament))
 
     def portfolio(self, account: str) -> Portfolio:
         """Return the account's holdings valued at mark prices."""

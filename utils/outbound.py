@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
 
 from utils.errors import FieldError, Refused
@@ -37,8 +38,12 @@ class Outbound:
 
     def __init__(self, *, allow_private: bool = False) -> None:
         self._allow_private = allow_private
-        self._tls = ssl.create_default_context()
         self._look_ups = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="look-up")
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Whom to trust; read when it is needed, for those who only check addresses never send."""
+        return ssl.create_default_context()
 
     def check(self, url: str) -> None:
         """Make sure that `url` is one, and no address that may not be sent to; a name is looked up when it is sent to.

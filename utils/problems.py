@@ -30,7 +30,7 @@ STATUSES: dict[type[TradingError], int] = {
     errors.StreamerUnavailable: 503,
     errors.EngineUnavailable: 503,
     errors.EngineTimeout: 504,
-    errors.ExchangeUnavailable: 503,
+    errors.ExchangeUnavailable: 502,
     errors.BridgeError: 502,
     TradingError: 500,
 }

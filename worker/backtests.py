@@ -8,12 +8,16 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from typing import Protocol
 
 from services.backtests import Backtests
 from services.jobs import MOST_STARTS, Handler, Run
+from services.sweeps import Sweeps
 
 PLAY_SECONDS = 1_800.0
 """How long a run may take, with what it waits for the engine and the database."""
+SWEEP_SECONDS = 7_200.0
+"""The same for a sweep."""
 SPARE_SECONDS = 60.0
 """What a job has beyond that to end its run by itself: one that is interrupted may not."""
 ATTEMPTS = 3
@@ -28,32 +32,50 @@ class Ended(Exception):
     """The process ended before the run was over."""
 
 
+class Played(Protocol):
+    """What a process plays: runs or sweeps."""
+
+    def is_open(self, row_id: str) -> bool:
+        """Tell whether it waits or plays."""
+
+    def fail(self, row_id: str, detail: str) -> None:
+        """Give it up."""
+
+
 def handler(backtests: Backtests) -> Handler:
     """Return what plays backtests, one at a time: each takes a whole core."""
+    return _handler("run", backtests, PLAY_SECONDS)
 
+
+def sweep_handler(sweeps: Sweeps) -> Handler:
+    """Return what plays sweeps, one at a time, beside a backtest: those need not wait for a long sweep."""
+    return _handler("sweep", sweeps, SWEEP_SECONDS)
+
+
+def _handler(kind: str, played: Played, seconds: float) -> Handler:
     def play(run: Run) -> None:
-        run_id = str(run.payload["run"])
-        if not backtests.is_open(run_id):
+        row_id = str(run.payload[kind])
+        if not played.is_open(row_id):
             return
-        until = time.monotonic() + PLAY_SECONDS
-        while (code := _play(run, run_id, until)) == AGAIN and time.monotonic() < until:
+        until = time.monotonic() + seconds
+        while (code := _play(run, kind, row_id, until)) == AGAIN and time.monotonic() < until:
             run.ended.wait(AGAIN_SECONDS)
             run.check()
         if code and run.attempt >= ATTEMPTS:
-            backtests.fail(run_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
+            played.fail(row_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
         elif code:
             raise Ended(f"exit code {code}")
 
     # the job goes on until its run is over: here it is counted how often that is tried
-    return Handler(call=play, seconds=PLAY_SECONDS + SPARE_SECONDS, at_once=1, attempts=MOST_STARTS, first_delay=2.0)
+    return Handler(call=play, seconds=seconds + SPARE_SECONDS, at_once=1, attempts=MOST_STARTS, first_delay=2.0)
 
 
-def _play(run: Run, run_id: str, until: float) -> int:
+def _play(run: Run, kind: str, row_id: str, until: float) -> int:
     """Return the exit code of the process, which is ended at `until`.
 
     :raises Interrupted: the job may not go on; the process has ended.
     """
-    command = (sys.executable, "-m", "engine.backtests", run_id)
+    command = (sys.executable, "-m", "engine.backtests", row_id, kind)
     # the pipe closes with this process, also when it is killed: the other one ends then
     with (
         # here and not there, for a process that is killed leaves its files behind

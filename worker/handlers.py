@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services import WorkerServices, announcements, mail, mail_addresses, webhooks
+from services import (
+    WorkerServices,
+    announcements,
+    mail,
+    mail_addresses,
+    participation,
+    prizes,
+    sweeps,
+    tournament_moves,
+    webhooks,
+)
 from services.backtests import KIND
 from services.jobs import Handler
 from worker import backtests
+
+MANY = 90
+"""Of what must be done in the end, however long the engine is away; those of a tournament are wanted anew after it."""
 
 
 def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
     return {
         KIND: backtests.handler(services.backtests),
+        sweeps.KIND: backtests.sweep_handler(services.sweeps),
+        tournament_moves.CLOSE: Handler(
+            call=services.tournament_end.close, seconds=3_600.0, attempts=MANY, longest_delay=30.0
+        ),
+        participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
+        prizes.JOB: services.prizes.handler(),
         mail.JOB: Handler(call=services.mails.deliver, attempts=mail.ATTEMPTS, first_delay=30.0),
         mail_addresses.JOB: Handler(call=services.mail_addresses.send_code, attempts=3, first_delay=5.0),
         announcements.JOB: Handler(call=services.announcements.deliver, seconds=600.0, at_once=1),

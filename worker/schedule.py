@@ -32,9 +32,11 @@ def schedule(services: WorkerServices) -> Sequence[Every]:
     return [
         Every(name="account events", seconds=1.0, call=services.event_reader.run),
         Every(name="price alerts", seconds=1.0, call=services.alert_watch.run),
+        Every(name="tournaments", seconds=0.5, call=services.tournament_schedule.run),
         Every(name="mail", seconds=1.0, call=services.mails.gather),
         Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
         Every(name="old deliveries", seconds=3600.0, call=services.webhooks.forget),
+        Every(name="forgotten uploads", seconds=3600.0, call=services.data_files.forget),
         Every(name="old mail", seconds=3600.0, call=services.mails.forget),
         Every(name="old notifications", seconds=3600.0, call=services.notifications.forget),
     ]

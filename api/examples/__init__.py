@@ -11,8 +11,10 @@ from api.examples.bot import BOT
 from api.examples.config import CONFIG
 from api.examples.market import MARKET
 from api.examples.notifications import NOTIFICATIONS
+from api.examples.rankings import RANKINGS
 from api.examples.story import BALANCE, ORDER, POSITION
 from api.examples.strategies import STRATEGIES
+from api.examples.tournaments import TOURNAMENTS
 from api.examples.trading import TRADING
 
 __all__ = ["EXAMPLES", "ORDER"]
@@ -34,6 +36,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     **_PAPER,
     **STRATEGIES,
     **BACKTESTS,
+    **TOURNAMENTS,
+    **RANKINGS,
     **BOT,
     **MARKET,
     **NOTIFICATIONS,

@@ -6,6 +6,8 @@ from typing import Any
 
 from api.examples.story import BOUGHT, NOON
 
+SWEEP = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c22"
+FILE = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c21"
 RUN = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c20"
 _RUN = {
     "id": RUN,
@@ -20,6 +22,7 @@ _RUN = {
     "settings": {"timeframe": "1h", "average": "ema", "fast": 3, "slow": 10, "spend_percent": "95"},
     "starting_portfolio": {"USDT": "5000"},
     "fee": None,
+    "data_file": None,
     "error_code": None,
     "error": None,
     "created_at": NOON,
@@ -73,7 +76,67 @@ BACKTESTS: dict[str, dict[str, Any]] = {
             "fee": "0.002",
         },
     },
+    "NewSweep": {
+        "averages": {
+            "strategy_class": "crossover",
+            "symbols": ["BTC/USDT"],
+            "timeframe": "1h",
+            "settings": {"average": "ema"},
+            "grid": {"fast": [3, 5, 8], "slow": [10, 20]},
+            "starting_portfolio": {"USDT": "5000"},
+        },
+    },
+    "Sweep": {
+        "averages": {
+            **{name: value for name, value in _RUN.items() if name not in {"settings", "progress"}},
+            "id": SWEEP,
+            "done": 6,
+            "count": 6,
+            "grid": {"fast": [3, 5, 8], "slow": [10, 20]},
+        }
+    },
+    "SweepResult": {
+        "best": {
+            "rank": 1,
+            "number": 1,
+            "varied": {"fast": 3, "slow": 10},
+            "settings": _RUN["settings"],
+            "figures": {
+                "starting_value": "5000",
+                "strategy": _OUTCOME,
+                "buy_and_hold": _HELD,
+                "realized_pnl": "-4.72",
+                "fees": "4.72",
+                "trades": 1,
+                "closed_trades": 0,
+                "win_rate": None,
+                "ratio_interval_seconds": 3600,
+            },
+            "error_code": None,
+            "error": None,
+        }
+    },
     "BacktestRun": {"crossover": _RUN},
+    "DataFile": {
+        "bitcoin": {
+            "id": FILE,
+            "name": "btc-1h.csv",
+            "format": "csv",
+            "series": [
+                {
+                    "symbol": "BTC/USDT",
+                    "timeframe": "1h",
+                    "candles": 8760,
+                    "missing": 2,
+                    "from": "2025-11-13T12:00:00Z",
+                    "to": "2026-11-13T14:00:00Z",
+                }
+            ],
+            "left_out": [],
+            "size": 512_000,
+            "created_at": NOON,
+        }
+    },
     "Report": {
         "crossover": {
             "run": _RUN,

@@ -49,7 +49,6 @@ _TENTACLE = {
     "package": "OctoBot-Default-Tentacles",
     "is_active": True,
     "has_own_settings": True,
-    "has_schema": False,
 }
 CONFIG: dict[str, dict[str, Any]] = {
     "Configuration": {
@@ -95,7 +94,23 @@ CONFIG: dict[str, dict[str, Any]] = {
             "description": "Places a grid of orders and moves it with the price.",
             "settings": {"pair_settings": [{"pair": "BTC/USDT", "flat_spread": 2000, "flat_increment": 1000}]},
             "defaults": {"pair_settings": []},
-            "schema": None,
+            "schema": {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "type": "object",
+                "properties": {
+                    "pair_settings": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "pair": {"type": "string", "title": "Name of the traded pair."},
+                                "flat_spread": {"type": "number", "minimum": 0},
+                            },
+                        },
+                    }
+                },
+            },
+            "schema_source": "code",
         }
     },
     "TentacleEdit": {

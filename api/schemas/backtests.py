@@ -12,7 +12,8 @@ from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString, invalid
 from api.schemas.market import Moment, Symbol, Timeframe, Word
 from api.schemas.strategies import EXCHANGE, settings_field
-from services.backtests import NewRun
+from api.schemas.trades import ACCOUNT
+from services.backtest_plans import NewRun
 from services.market import DEFAULT_EXCHANGE
 from utils.wire import SIDES
 
@@ -31,8 +32,8 @@ class Fee(DecimalString):
         return share
 
 
-class NewBacktestSchema(Schema):
-    """A backtest to play. Without `from` and `to` the latest 500 candles are."""
+class PlayedSchema(Schema):
+    """What is to be played."""
 
     strategy_class = fields.String(required=True, validate=validate.Length(min=1, max=64))
     settings = settings_field(load_default=dict)
@@ -55,6 +56,16 @@ class NewBacktestSchema(Schema):
     )
     begins_at = Moment(data_key="from", load_default=None, allow_none=True)
     ends_at = Moment(data_key="to", load_default=None, allow_none=True)
+    data_file = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=ACCOUNT,
+        metadata={"description": "The id of an upload whose candles are played; the exchange's own when absent."},
+    )
+
+
+class NewBacktestSchema(PlayedSchema):
+    """A backtest to play. Without `from` and `to` the latest 500 candles are."""
 
     @post_load
     def run(self, values: dict[str, Any], **_: Any) -> NewRun:
@@ -77,6 +88,7 @@ class BacktestRunSchema(Schema):
     settings = fields.Dict(required=True)
     starting_portfolio = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
     fee = DecimalString(required=True, allow_none=True)
+    data_file = fields.String(required=True, allow_none=True)
     error_code = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True, metadata={"description": "Why it failed, in words."})
     created_at = fields.DateTime(required=True)

@@ -188,7 +188,6 @@ class TentacleSchema(Schema):
     package = fields.String(required=True)
     is_active = fields.Boolean(required=True)
     has_own_settings = fields.Boolean(required=True)
-    has_schema = fields.Boolean(required=True)
 
 
 class TentacleDetailSchema(TentacleSchema):
@@ -201,7 +200,13 @@ class TentacleDetailSchema(TentacleSchema):
         keys=fields.String(),
         required=True,
         allow_none=True,
-        metadata={"description": "The JSON Schema of its settings; null when its module brings none."},
+        metadata={"description": "The JSON Schema of its settings; null when nobody tells one."},
+    )
+    schema_source = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf(["module", "code"]),
+        metadata={"description": "`module`: a file of its module; `code`: the inputs that its code declares."},
     )
 
 

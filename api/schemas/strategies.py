@@ -63,7 +63,14 @@ class NewStrategySchema(_WithSettings):
         metadata={"description": "What it trades: a market, or several, separated by commas."},
     )
     settings = settings_field(load_default=dict)
-    funding = Funds(required=True, metadata={"description": "What it gets from its parent, in that one's currency."})
+    funding = Funds(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "What it gets from its parent, in that one's currency. A live account it has as a whole: "
+            "send none then."
+        },
+    )
     name = fields.String(
         load_default=None,
         allow_none=True,
@@ -74,7 +81,10 @@ class NewStrategySchema(_WithSettings):
         load_default=None,
         allow_none=True,
         validate=ACCOUNT,
-        metadata={"description": "The account that funds it; the main one when absent."},
+        metadata={
+            "description": "The account that funds it, the main one when absent. A live one is taken as a whole: "
+            "nobody trades on it beside the strategy until that is deleted."
+        },
     )
 
     @post_load
@@ -110,7 +120,9 @@ class StrategySchema(Schema):
     name = fields.String(required=True)
     strategy_class = fields.String(required=True)
     account = fields.String(required=True, metadata={"description": "Its own account; orders and trades are there."})
-    parent = fields.String(required=True, metadata={"description": "The account that funds it."})
+    parent = fields.String(
+        required=True, metadata={"description": "The account that funds it; its own when that is live."}
+    )
     mode = fields.String(required=True, validate=validate.OneOf(MODES))
     exchange = fields.String(required=True)
     portfolio_name = fields.String(required=True)

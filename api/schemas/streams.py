@@ -11,7 +11,7 @@ from api.schemas.fields import Count
 from api.schemas.market import Symbol, Symbols, TickerQuery, Timeframe
 from api.schemas.trades import ACCOUNT
 from utils import timeframes
-from utils.follow import FollowAccounts, FollowCandles, FollowPrices
+from utils.follow import FollowAccounts, FollowBacktest, FollowCandles, FollowPrices, FollowRanking
 
 _ID = validate.Range(max=2**63 - 1)
 
@@ -64,6 +64,24 @@ class AccountsQuery(TicketQuery):
         return FollowAccounts(**_without_ticket(values))
 
 
+class ProgressQuery(TicketQuery):
+    """After which event a backtest's progress is streamed."""
+
+    since_id = Count(validate=_ID)
+
+
+class RankingQuery(TicketQuery):
+    """Which ranking is streamed, and which one the client has."""
+
+    tournament = fields.String(required=True, validate=ACCOUNT, metadata={"example": "01a1f8c8-ff81-7a10"})
+    since_id = Count(validate=_ID)
+
+    @post_load
+    def wish(self, values: dict[str, Any], **_: Any) -> FollowRanking:
+        """Return what is to be followed."""
+        return FollowRanking(**_without_ticket(values))
+
+
 class ResumeHeaders(Schema):
     """The header with which a browser resumes."""
 
@@ -75,7 +93,9 @@ class ResumeHeaders(Schema):
     last_event_id = Count(data_key="Last-Event-ID", validate=_ID)
 
 
-def resumed[Wished: (FollowPrices, FollowCandles, FollowAccounts)](wish: Wished, headers: dict[str, int]) -> Wished:
+def resumed[Wished: (FollowPrices, FollowCandles, FollowAccounts, FollowBacktest, FollowRanking)](
+    wish: Wished, headers: dict[str, int]
+) -> Wished:
     """Return `wish` from after the event that a browser names, which is newer than the one its URL names."""
     return replace(wish, since_id=headers.get("last_event_id", wish.since_id))
 

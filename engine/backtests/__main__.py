@@ -1,4 +1,4 @@
-"""Play one run: `python -m engine.backtests <run id>`, a process of its own, for its clock is the candles'."""
+"""Play one run: `python -m engine.backtests <id>`, or with `sweep` a sweep. The process's clock is the candles'."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvloop
 
@@ -15,6 +17,7 @@ from engine import octobot_log
 from engine.backtests.candles import read
 from engine.backtests.claim import Claim, Lost
 from engine.backtests.play import play
+from engine.backtests.sweep import SweepClaim, play_all
 from engine.demo.recording import RecordingError
 from models import Database
 from utils import logs
@@ -28,8 +31,8 @@ AGAIN = 75
 """EX_TEMPFAIL of `sysexits.h`."""
 
 
-def main(run_id: str) -> int:
-    """Play the run, and return 0 when it is over, however it ended."""
+def main(row_id: str, kind: str = "run") -> int:
+    """Play the run or the sweep, and return 0 when it is over, however it ended."""
     try:
         settings = Settings.from_env()
     except SettingsError as error:
@@ -40,11 +43,11 @@ def main(run_id: str) -> int:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     database = Database(settings.database_url, pool_size=1)
     try:
-        _play(settings, database, run_id)
+        (play_sweep if kind == "sweep" else play_run)(settings, database, row_id)
     except Lost:
-        _log.info("backtest %s is not to be played any more", run_id)
+        _log.info("backtest %s is not to be played any more", row_id)
     except PASSING as error:
-        _log.warning("backtest %s has to wait: %s", run_id, error.detail)
+        _log.warning("backtest %s has to wait: %s", row_id, error.detail)
         return AGAIN
     finally:
         database.close()
@@ -58,21 +61,39 @@ def _end_with_parent() -> None:
     os._exit(AGAIN)
 
 
-def _play(settings: Settings, database: Database, run_id: str) -> None:
+def play_run(settings: Settings, database: Database, run_id: str) -> None:
+    """Play a run. :raises Lost: it is not to be played any more. :raises TradingError: one of `PASSING`."""
     claim = Claim(database, run_id)
-    try:
-        backtest, recordings = read(OctoBotBridge(UnixTransport(settings.engine_socket)), claim.wanted)
+    with _failures(claim):
+        backtest, recordings = read(_bridge(settings), claim.wanted, settings.candle_dir)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            played = runner.run(play(backtest, recordings, claim.progress))
+            claim.succeed(runner.run(play(backtest, recordings, claim.progress)))
+
+
+def play_sweep(settings: Settings, database: Database, sweep_id: str) -> None:
+    """Play what is left of a sweep; raises as `play_run` does."""
+    claim = SweepClaim(database, sweep_id)
+    with _failures(claim):
+        bridge = _bridge(settings)
+        play_all(claim, lambda wanted: read(bridge, wanted, settings.candle_dir), PASSING)
+
+
+def _bridge(settings: Settings) -> OctoBotBridge:
+    return OctoBotBridge(UnixTransport(settings.engine_socket))
+
+
+@contextmanager
+def _failures(claim: Claim | SweepClaim) -> Iterator[None]:
+    """Store why nothing came of it, unless it is to be tried again."""
+    try:
+        yield
     except PASSING:
         raise
     except TradingError as error:
         claim.fail(error)
     except RecordingError as error:
         claim.fail(Refused(str(error), code="no_candles"))
-    else:
-        claim.succeed(played)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

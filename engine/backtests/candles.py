@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from engine.backtests.claim import Wanted
+from functools import lru_cache
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from engine.backtests.claim import DataFile, Wanted
 from engine.backtests.history import recording_of
 from engine.backtests.run import Backtest
-from engine.demo.recording import Recording, RecordingError
+from engine.demo.recording import Recording, RecordingError, load
 from engine.strategies import registry
+from engine.strategies.registry import MOST_SYMBOLS
+from utils.errors import NotFound
 from utils.octobot_bridge import OctoBotBridge
+from utils.recorded_candles import path_of
 from utils.wire import TIMEFRAMES, Candle, GetCandles
 
 AT_ONCE = 1_000
 
 
-def read(bridge: OctoBotBridge, wanted: Wanted) -> tuple[Backtest, list[Recording]]:
+def read(bridge: OctoBotBridge, wanted: Wanted, folder: Path) -> tuple[Backtest, list[Recording]]:
     """Return the backtest and its candles, with as many before as its class wants to see at the start.
 
+    :param folder: where uploads are kept.
     :raises RecordingError: there are none. :raises TradingError: the engine does not answer, or refuses.
     """
     frame = TIMEFRAMES[wanted.timeframe]
@@ -23,8 +32,11 @@ def read(bridge: OctoBotBridge, wanted: Wanted) -> tuple[Backtest, list[Recordin
     first = begin - _warm_up(wanted) * frame
     recordings = []
     for symbol in wanted.symbols:
-        candles = _candles(bridge, wanted, symbol, first * 1000, end * 1000)
-        recordings.append(recording_of(symbol, wanted.timeframe, candles))
+        if wanted.data_file is not None:
+            recordings.append(_between(_uploaded(wanted.data_file, symbol, wanted.timeframe, folder), first, end))
+        else:
+            candles = _candles(bridge, wanted, symbol, first * 1000, end * 1000)
+            recordings.append(recording_of(symbol, wanted.timeframe, candles))
     start = max(recording.first for recording in recordings)
     rules = [each for each in bridge.instruments(wanted.exchange) if each.symbol in wanted.symbols]
     backtest = Backtest(
@@ -37,6 +49,29 @@ def read(bridge: OctoBotBridge, wanted: Wanted) -> tuple[Backtest, list[Recordin
         rules=rules,
     )
     return backtest, recordings
+
+
+def _uploaded(file: DataFile, symbol: str, timeframe: str, folder: Path) -> Recording:
+    """Return the candles of an upload. :raises NotFound: it was deleted."""
+    try:
+        number = (file.series or []).index((symbol, timeframe))
+        return _loaded(path_of(folder, file.id, number), symbol)
+    except ValueError as error:  # a `RecordingError` is one, and tells of our folders
+        raise NotFound("The uploaded candles are not there any more.", code="data_file_not_found") from error
+
+
+@lru_cache(maxsize=MOST_SYMBOLS)
+def _loaded(path: Path, symbol: str) -> Recording:
+    """Return the candles of a file, which never changes: a sweep plays it again and again."""
+    return load(path, symbol)
+
+
+def _between(recording: Recording, first: int, end: int) -> Recording:
+    """Return the candles that open from `first` on and before `end`, in Unix seconds."""
+    skipped = max(first - recording.first, 0) // recording.seconds
+    stop = max(end - recording.first, 0) // recording.seconds
+    columns = recording.columns[:, skipped:stop]
+    return replace(recording, first=recording.first + skipped * recording.seconds, columns=columns)
 
 
 def _warm_up(wanted: Wanted) -> int:

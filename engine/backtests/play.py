@@ -51,6 +51,7 @@ class _Player:
         self._backtest = backtest
         self._market = market
         self._settings = stage.settings(directory)
+        stage.prepare(directory)
         self._database = Database(self._settings.database_url)
         self._at: float = market.begins
         self._currency = market.instruments()[0].quote

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -30,15 +32,33 @@ def settings(directory: Path) -> Settings:
     """Return the settings of an engine that lives in `directory` alone."""
     return Settings(
         data_dir=directory,
-        database_url=f"sqlite:///{directory / 'backtest.db'}",
+        database_url=f"sqlite:///{_file(directory)}",
         max_open_orders=1_000,
         accounts_in_memory=10,
     )
 
 
+@cache
+def _empty() -> bytes:
+    """Return a database without rows; migrating takes longer than most sweeps' candles."""
+    with tempfile.TemporaryDirectory(prefix="backtest-") as directory:
+        database = Database(settings(Path(directory)).database_url)
+        migrations.upgrade(database)
+        database.close()
+        return _file(Path(directory)).read_bytes()
+
+
+def _file(directory: Path) -> Path:
+    return directory / "backtest.db"
+
+
+def prepare(directory: Path) -> None:
+    """Put a database without rows into `directory`, before anybody opens it."""
+    _file(directory).write_bytes(_empty())
+
+
 def set_up(database: Database, backtest: Backtest, currency: str) -> Stage:
     """Write the strategy, ready to be funded with what the portfolio has of `currency`."""
-    migrations.upgrade(database)
     user, parent, account, now = ids.new_id(), ids.new_id(), ids.new_id(), clock.now()
     funding = backtest.portfolio[currency]
     with database.write() as session:

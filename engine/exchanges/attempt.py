@@ -17,9 +17,10 @@ class Attempt:
     """One request that changes something (`sent`: its bytes may have left this machine), or the reads around it.
 
     `status` is the HTTP status of its answer, None without one; `readable` tells whether that was JSON, and
-    `retry_after` how many seconds it asked to wait.
+    `retry_after` how many seconds it asked to wait. One that is `urgent` does not queue behind what is read.
     """
 
+    urgent: bool = False
     sent: bool = False
     status: int | None = None
     readable: bool = False
@@ -30,9 +31,9 @@ _current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 @contextmanager
-def noting() -> Iterator[Attempt]:
+def noting(*, urgent: bool = False) -> Iterator[Attempt]:
     """Collect what happens to the requests made inside, by this task."""
-    attempt = Attempt()
+    attempt = Attempt(urgent=urgent)
     token = _current.set(attempt)
     try:
         yield attempt

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import ccxt
 import ccxt.async_support as ccxt_async
+from ccxt.async_support.base.throttler import Throttler
 
 from config import Settings, SettingsError
 from engine.exchanges import attempt
@@ -98,6 +99,20 @@ def client_class(name: str) -> type[Any]:
 
 class _Observed(ccxt_async.Exchange):  # type: ignore[misc]
     number = Decimal
+
+    def init_throttler(self, cost: Any = None) -> None:
+        """Keep a limiter for orders and cancels apart from the one for all else."""
+        super().init_throttler(cost)
+        self._express = Throttler(self.tokenBucket)
+
+    async def throttle(self, cost: Any = None) -> None:
+        """Wait until a request of this weight may leave: orders wait for orders alone, and what is read makes room."""
+        noted = attempt.current()
+        if noted is None or not noted.urgent:
+            await super().throttle(cost)
+            return
+        await self._express(cost)
+        self.throttler.config["tokens"] -= cost or 0
 
     def describe(self) -> Any:
         """Return what ccxt wants to know; currencies are not asked for: their networks do not matter here."""

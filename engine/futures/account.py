@@ -121,6 +121,7 @@ class FuturesAccount(Account):
         """
         position, market = self._position(symbol), self._markets[symbol]
         changed = position.leveraged(leverage, clock.now())
+        overview.check_entry(self.record, leverage)
         overview.check_leverage(changed, market, self._market.quote(symbol).mark)
         others = {**self.positions, symbol: changed}
         funds = FuturesFunds(self._wallet, others, self.orders.values(), self._markets)
@@ -136,10 +137,12 @@ class FuturesAccount(Account):
 
     def is_behind(self, now: datetime) -> bool:
         """Tell whether funding is due or a position has reached its liquidation price."""
+        now = self.gate.seat.until(now)
         return any(self._due(position, now) or self._is_lost(position) for position in self._open_positions())
 
     async def catch_up(self, now: datetime, unit: Unit) -> None:
         """Book the funding that is due, and liquidate what the mark has reached."""
+        now = self.gate.seat.until(now)
         # all of it is known before anything is changed
         due = {
             position.symbol: await self._market.fundings(position.symbol, position.funded_at, now)
@@ -159,7 +162,9 @@ class FuturesAccount(Account):
             return
         position = self.positions[order_id.removeprefix(GUARD).split(" ")[0]]
         held_earlier = position.updated_at is not None and position.updated_at > touch.at
-        if not held_earlier and position.is_lost(self._markets[position.symbol], touch.mark):
+        if held_earlier or self.gate.seat.is_over:
+            return
+        if position.is_lost(self._markets[position.symbol], touch.mark):
             await self._liquidate(position.symbol, touch.mark, unit)
 
     def _due(self, position: Position, now: datetime) -> list[datetime]:
@@ -182,15 +187,23 @@ class FuturesAccount(Account):
         # an entry that closed something on its way opened less than it filled
         await self._shrink(self.positions[entry.symbol], unit)
 
+    def held(self) -> list[str]:
+        """Return the markets in which there is a position."""
+        return [position.symbol for position in self._open_positions()]
+
     async def _liquidate(self, symbol: str, mark: Decimal, unit: Unit) -> None:
-        """Cancel the market's orders and close the position at `mark`; more than its margin cannot be lost."""
-        position, market = self.positions[symbol], self._markets[symbol]
-        ticket = replace(overview.closing(position), client_order_id=f"liquidation-{new_id()}")
-        # at the mark that was seen, whatever has become of the market since: nothing refuses it half way
-        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
+        """Cancel the market's orders and close the position at `mark`."""
         for other in [other for other in self.orders.values() if other.symbol == symbol]:
             if other.id in self.orders:
                 await self._close(other, "canceled", unit, reject_code="liquidation")
+        await self.close_out(symbol, mark, unit, "liquidation")
+
+    async def close_out(self, symbol: str, mark: Decimal, unit: Unit, why: str = "closing") -> None:
+        """Close the position at `mark`, in a market without orders; more than its margin cannot be lost."""
+        position, market = self.positions[symbol], self._markets[symbol]
+        ticket = replace(overview.closing(position), client_order_id=f"{why}-{new_id()}")
+        # at the mark that was seen, whatever has become of the market since: nothing refuses it half way
+        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
         loss = -position.gain(ticket.side, abs(position.amount), mark)
         loss += abs(position.amount) * mark * market.taker_fee
         if loss > position.margin:
@@ -198,7 +211,8 @@ class FuturesAccount(Account):
         await self._execute(order, mark, unit)
 
     def _is_lost(self, position: Position) -> bool:
-        return position.is_lost(self._markets[position.symbol], self._market.quote(position.symbol).mark)
+        mark = self._market.quote(position.symbol).mark
+        return not self.gate.seat.is_over and position.is_lost(self._markets[position.symbol], mark)
 
     # -------------------------------------------------------------------------------------------- the hooks
 

@@ -63,7 +63,7 @@ class FundingClock:
             return False
         for account_id in sorted(accounts):
             try:
-                await self._desk.act(account_id, {})
+                await self._desk.reactions.act(account_id, {})
             except TradingError as error:
                 complete = False
                 _log.warning("funding of account %s has to wait: %s", account_id, error.detail)

@@ -22,4 +22,6 @@ def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, P
     known = {
         row["symbol"]: Position(**{name: row[name] for name in Position.__struct_fields__}) for row in record.positions
     }
-    return {symbol: known.get(symbol) or Position(symbol=symbol, leverage=DEFAULT_LEVERAGE) for symbol in markets}
+    most = DEFAULT_LEVERAGE if record.entry is None else record.entry.max_leverage or DEFAULT_LEVERAGE
+    leverage = min(most, DEFAULT_LEVERAGE)
+    return {symbol: known.get(symbol) or Position(symbol=symbol, leverage=leverage) for symbol in markets}

@@ -91,6 +91,14 @@ def leverage(position: Position, market: Instrument, account: str) -> Leverage:
     )
 
 
+def check_entry(record: AccountRecord, leverage: Decimal) -> None:
+    """Hold a leverage against the account's tournament. :raises Refused: it allows less."""
+    most = None if record.entry is None else record.entry.max_leverage
+    if most is not None and leverage > most:
+        detail = f"The tournament allows a leverage of {plain(most)} at most."
+        raise rules.refuse("tournament_max_leverage", "leverage", detail)
+
+
 def check_leverage(position: Position, market: Instrument, mark: Decimal) -> None:
     """Hold a leverage against the market's limits. :raises Refused: it is beyond them, or would liquidate at once."""
     most = market.max_leverage or ONE

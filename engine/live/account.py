@@ -47,6 +47,8 @@ class LiveAccount(HoldingAccount):
         self.opened_at = time.monotonic()
         self.unread: list[Page] | None = None
         """What is left to read of the exchange's orders then; None before that begins."""
+        self.changes = 0
+        """How often one of its orders has changed: balances that were seen before do not show it."""
         self._booked = set(record.exchange_trades)
         self._absences = Absences(self.timing)
         self._differences = Differences(self.timing.lag)
@@ -116,6 +118,14 @@ class LiveAccount(HoldingAccount):
         self.edits[order.id] = changed
         self.in_flight.add(order.id)
         return order
+
+    def check_cancel(self, order: wire.Order | None) -> None:
+        """Refuse to cancel what is at another account of the exchange than the keys'; what is held here may end.
+
+        :raises Conflict: `credential_other_account`.
+        """
+        if order is not None and not all(map(kinds.is_held, (order, *self._siblings(order)))):
+            self.keys.check_own()
 
     # -------------------------------------------------------------------------------- what the exchange says
 
@@ -265,6 +275,7 @@ class LiveAccount(HoldingAccount):
         return self._keep(replace(order, status="pending_new", sent_at=clock.now(), updated_at=clock.now()), unit)
 
     def _keep(self, order: wire.Order, unit: Unit) -> wire.Order:
+        self.changes += 1
         if order.status in FINAL_STATUSES:
             self.orders.pop(order.id, None)
             self._absences.forget(order.id)

@@ -14,7 +14,7 @@ from engine.account import Account
 from engine.accounts import Accounts
 from engine.live import kinds
 from engine.live.account import LiveAccount
-from engine.live.follower import Change, Follower, News
+from engine.live.follower import Change, Follower, News, recalled
 from engine.live.futures.account import LiveFuturesAccount
 from engine.live.futures.desk import FuturesDesk
 from engine.live.outcomes import ExchangeOrder, Refusal, Unknown
@@ -66,6 +66,11 @@ class LiveDesk:
         except Unreachable as error:
             detail = f"{account.record.exchange} does not tell whose the keys are; nothing was done."
             raise EngineUnavailable(detail, code="exchange_unavailable", retry_after=2) from error
+
+    async def recognise(self, account: Account) -> None:
+        """Find out whose the keys are as far as that can be: a cancel is taken also while the exchange is away."""
+        with suppress(TradingError):
+            await self.identify(account)
 
     async def choose_leverage(self, account: Account, symbol: str, leverage: Decimal) -> None:
         """Have the exchange take a leverage; see `FuturesDesk.choose_leverage`."""
@@ -143,9 +148,8 @@ class LiveDesk:
         if order.status != "pending_cancel":
             return order  # it is over, or being sent and cancelled as soon as it has arrived
         account = await self._account(order)
-        with suppress(TradingError):  # the intent is committed: when new keys cannot be read, the old ones have to do
-            await account.keys.renew(account.trader.client)
-        await account.trader.recall(order)
+        await self.recognise(account)  # the intent is committed: when new keys cannot be read, the old ones have to do
+        await recalled(account, order)
         return await self._followed(order, FOLLOW_UP_SECONDS)
 
     async def recall_all(self, orders: list[wire.Order]) -> list[wire.Order]:
@@ -168,7 +172,7 @@ class LiveDesk:
             return order  # it was changed here
         account = await self._account(order)
         try:
-            outcome = await account.trader.recall(order)
+            outcome = await recalled(account, order)
             if isinstance(outcome, Refusal) and outcome.again:
                 detail = f"{order.exchange} did not take the change; nothing was done."
                 raise EngineUnavailable(detail, code=outcome.code, retry_after=math.ceil(outcome.retry_after or 1))

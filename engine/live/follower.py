@@ -17,13 +17,13 @@ import ccxt
 from engine.accounts import Accounts
 from engine.live import kinds
 from engine.live.account import LiveAccount
-from engine.live.outcomes import ExchangeFill, ExchangeOrder
+from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.reconciliation import Reconciler
 from engine.live.states import is_complete
 from engine.live.trader import Unreachable, client_id
 from engine.unit import Unit
 from utils import wire
-from utils.errors import TradingError
+from utils.errors import EngineFault, TradingError
 
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -125,27 +125,28 @@ class Follower:
             seen = None
             await self._missed(account, error)
 
-        async def book(account: LiveAccount, unit: Unit) -> bool:
-            for order, state, fills in news:
-                if order.id in account.in_flight:
-                    continue
-                if state is None:
-                    account.not_found(order.id, unit)
-                else:
-                    account.follow(order.id, state, fills, unit)
-            return seen is not None and account.settle(seen, unit)
-
         try:
-            settled = await self._change(account, book)
+            settled = await self._change(account, _booking(news, seen))
             if settled and caught_up and account.behind is not None:
                 await self._reconciler.finish(account)
+        except EngineFault:
+            await self._book_apart(account, news)
+            return
         except TradingError as error:
             _log.warning("what became of account %s is not stored: %s", account.record.id, error.detail)
             return
         for order in list(account.orders.values()):
             if order.status == "pending_cancel" and order.id not in account.in_flight:
-                await trader.recall(order)  # a cancel may be repeated; the next look tells what came of it
+                await recalled(account, order)  # a cancel may be repeated; the next look tells what came of it
                 account.due = min(account.due, time.monotonic() + timing.again)
+
+    async def _book_apart(self, account: LiveAccount, news: list[News]) -> None:
+        """Book what was said of each order by itself: one that fails must not hold up the fills of the others."""
+        for each in news if len(news) > 1 else ():
+            try:
+                await self._change(await self._accounts.get(account.record.id), _booking([each], None))
+            except TradingError as error:
+                _log.error("what became of order %s is not stored: %s", each[0].id, error.detail)
 
     async def ask(self, account: LiveAccount, order: wire.Order) -> News:
         """Ask for one order and, when it has new ones, its fills. :raises Unreachable: no answer."""
@@ -179,3 +180,26 @@ class Follower:
             await account.venue.follow_clock(now=True)
         account.due = max(account.due, time.monotonic() + min(account.trader.breaker.wait, account.timing.poll))
         _log.info("account %s: %s", account.record.id, error)
+
+
+def _booking(news: list[News], seen: Any) -> Callable[[LiveAccount, Unit], Awaitable[bool]]:
+    """Return the change that books what an exchange said of orders and, when it was `seen`, of the account."""
+
+    async def book(account: LiveAccount, unit: Unit) -> bool:
+        for order, state, fills in news:
+            if order.id in account.in_flight:
+                continue
+            if state is None:
+                account.not_found(order.id, unit)
+            else:
+                account.follow(order.id, state, fills, unit)
+        return seen is not None and account.settle(seen, unit)
+
+    return book
+
+
+async def recalled(account: LiveAccount, order: wire.Order) -> Refusal | Unknown | None:
+    """Ask for a cancel whose intent is committed, unless the keys are not known to be the account's."""
+    if not account.keys.are_own:
+        return Refusal(code="credential_not_identified", again=True)
+    return await account.trader.recall(order)

@@ -17,7 +17,7 @@ from engine.exchanges.venue import Venue
 from engine.live.breaker import Breaker
 from engine.live.timing import Timing
 from engine.live.trader import LiveTrader
-from engine.octobot_account import OctoBotAccount, bot_config, without_pollers
+from engine.octobot_account import OctoBotAccount, bot_config, of_opening, without_pollers
 from engine.records import AccountRecord
 from utils import wire
 from utils.money import ZERO
@@ -40,7 +40,7 @@ class LiveOctoBot(OctoBotAccount):
         builder = trading_api.create_exchange_builder(config, venue.exchange)
         builder.is_real().is_rest_only().disable_trading_mode().enable_storage(False)
         builder.is_using_exchange_type(cls.EXCHANGE_TYPE)
-        builder.set_bot_id(record.id)
+        builder.set_bot_id(of_opening(record.id))
         trader = cls.TRADER(config, builder.exchange_manager)
         trader.timing = timing
         trader.breaker = Breaker(venue.exchange, timing.breaker_failures, timing.breaker_open)

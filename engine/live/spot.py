@@ -33,6 +33,7 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
     ) -> None:
         super().__init__(record, market, octobot, venue, enabled=enabled)
         self._foreign: dict[str, Decimal] = {}
+        self._seen_after = 0
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
         self._reckon()
 
@@ -61,15 +62,17 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
 
     async def observe(self) -> Held:
         """Ask for the balances. :raises Unreachable: no answer."""
+        self._seen_after = self.changes
         return await self.trader.balances()
 
     def settle(self, seen: Held, unit: Unit) -> bool:
         """Book what moved without an order of ours, and lock what others locked."""
-        known = [order for order in self.orders.values() if order.exchange_order_id is not None]
-        own = locks(known, self._marks, self._market)
-        self._foreign = {
-            currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in seen.items()
-        }
+        if self.changes == self._seen_after:  # else what an order of ours held a moment ago would count as others'
+            known = [order for order in self.orders.values() if order.exchange_order_id is not None]
+            own = locks(known, self._marks, self._market)
+            self._foreign = {
+                currency: max(locked - own.get(currency, ZERO), ZERO) for currency, (_, locked) in seen.items()
+            }
         if self.is_moving():
             self._differences.forget()
             self._reckon()

@@ -15,7 +15,7 @@ import ccxt
 from octobot_trading import errors, exchanges
 
 from engine.exchanges.attempt import Attempt, noting
-from engine.live import kinds
+from engine.live import fills, kinds
 from engine.live.breaker import Breaker
 from engine.live.difference import Held
 from engine.live.outcomes import (
@@ -31,6 +31,7 @@ from engine.live.outcomes import (
     order_of,
 )
 from engine.live.timing import Timing
+from engine.paper_trader import Gate
 from utils import wire
 from utils.errors import EngineUnavailable
 from utils.money import plain
@@ -39,8 +40,6 @@ _log = logging.getLogger(__name__)
 PAGE = 100
 """Orders in one answer when all of them are listed: what every exchange has room for."""
 MOST_LISTED = 500
-MOST_FILLS = 1000
-"""Fills in one answer of Binance, which goes on from an id; it gives 500 when nothing is said."""
 LOOK_BACK_MS = 60_000
 """How long before an order was sent the search for it begins: clocks differ."""
 
@@ -66,25 +65,34 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     breaker: Breaker
     timing: Timing
+    gate: Gate | None = None
+    """Where the orders of a trading mode go: to the desk, which has them sent when they are committed."""
 
     @property
     def client(self) -> Any:
         """Return the ccxt client."""
         return self.exchange_manager.exchange.connector.client
 
-    # --------------------------------------------------------------------------------- closed ways of OctoBot
+    # ---------------------------------------------------------------------------------------- ways of OctoBot
 
     async def create_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse: an order that the desk has not committed must not be sent."""
-        raise errors.TraderDisabledError("orders of a live account go through the desk")
+        """Let the gate decide about an order of a trading mode; what the desk has not committed must not be sent."""
+        await self._gate().create(order)
+        return order
 
     async def edit_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse, for the same reason."""
+        """Refuse: no trading mode of ours does, and nobody else may."""
         raise errors.TraderDisabledError("orders of a live account go through the desk")
 
-    async def cancel_order(self, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Refuse, for the same reason."""
-        raise errors.TraderDisabledError("orders of a live account go through the desk")
+    async def cancel_order(self, order: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        """Let the gate cancel an order for a trading mode."""
+        await self._gate().cancel(order)
+        return True
+
+    def _gate(self) -> Gate:
+        if self.gate is None:
+            raise errors.TraderDisabledError("orders of a live account go through the desk")
+        return self.gate
 
     async def on_invalid_credentials(self) -> None:
         """Do nothing: OctoBot would stop every strategy of the account's owner."""
@@ -124,7 +132,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return Refusal(code="exchange_unavailable", again=True, retry_after=self.breaker.wait)
         if seconds <= 0:
             return Refusal(code="exchange_unavailable", again=True)
-        with noting() as attempt:
+        with noting(urgent=True) as attempt:
             try:
                 answer = await asyncio.wait_for(self._call(method, request), seconds)
             except FAILURES as error:
@@ -196,31 +204,22 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
 
     async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
         """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
-        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
-        if self.client.id == "binance":
-            raw = await self._all_fills(order.symbol, exchange_order_id)
-        elif self.client.has.get("fetchOrderTrades"):
-            raw = await self._ask("fetch_order_trades", exchange_order_id, order.symbol)
-        else:
-            raw = await self._ask("fetch_my_trades", order.symbol, since)
         try:
+            raw = await self._fills(order, exchange_order_id)
             return [fill_of(each) for each in raw if str(each.get("order")) == exchange_order_id]
         except FAILURES as error:
             raise Unreachable(str(error)) from error
 
-    async def _all_fills(self, symbol: str, exchange_order_id: str) -> list[Any]:
-        """Return ccxt's fills of an order at Binance: the latest ones, and when there are more, all from the first on.
-
-        :raises Unreachable: no answer.
-        """
-        params = {"orderId": exchange_order_id}
-        page = await self._listed("fetch_my_trades", symbol, None, MOST_FILLS, params)
-        found, start = {each["id"]: each for each in page}, 0
-        while len(page) >= MOST_FILLS:
-            page = await self._listed("fetch_my_trades", symbol, None, MOST_FILLS, {**params, "fromId": start})
-            found.update((each["id"], each) for each in page)
-            start = max((int(each["id"]) for each in page), default=start) + 1
-        return list(found.values())
+    async def _fills(self, order: wire.Order, exchange_order_id: str) -> list[Any]:
+        if self.client.id == "binance":
+            return await fills.at_binance(self._listed, order.symbol, exchange_order_id)
+        if self.client.id == "kucoin":
+            known = self.client.options["hf"] is True  # since the order was looked up
+            return await fills.at_kucoin(self._listed, order.symbol, exchange_order_id, high_frequency=known)
+        if self.client.has.get("fetchOrderTrades"):
+            return await self._listed("fetch_order_trades", exchange_order_id, order.symbol)
+        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
+        return await self._listed("fetch_my_trades", order.symbol, since)
 
     async def identity(self) -> str | None:
         """Return the exchange's name for whose keys these are; None where it has none that is known here.

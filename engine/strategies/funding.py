@@ -1,4 +1,7 @@
-"""What a strategy's account gets from its parent, and gives back: in the books of both, or of neither."""
+"""What a strategy's account gets from its parent, and gives back: in the books of both, or of neither.
+
+A live account is a strategy's as a whole, its own parent: nothing moves.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from utils.errors import Conflict, EngineFault, FieldError, Refused, StorageUnav
 from utils.money import ZERO, plain
 
 _log = logging.getLogger(__name__)
-Finish = Callable[[SpotAccount, Unit], None]
+Finish = Callable[[Account, Unit], None]
 """Adds to the unit of the strategy's account what is to be stored with the transfer."""
 
 
@@ -33,8 +36,11 @@ class Funding:
     async def fund(self, record: StrategyRecord, finish: Finish) -> None:
         """Give the strategy its funding; what `finish` adds to its unit is stored with it.
 
-        :raises Conflict: the parent is archived. :raises Refused: `insufficient_funds`.
+        :raises Conflict: the parent is archived, or what `check` says. :raises Refused: `insufficient_funds`.
         """
+        if record.mode == "live":
+            await self._as_it_is(record, finish)
+            return
 
         async def move(own: SpotAccount, parent: SpotAccount, mine: Unit, its: Unit) -> None:
             parent.check_active()
@@ -50,8 +56,13 @@ class Funding:
     async def give_back(self, record: StrategyRecord, finish: Finish) -> None:
         """Give all that the strategy holds back to its parent, as it is: nothing is sold.
 
+        A live account keeps what it has; an order that its exchange has not cancelled yet goes on being cancelled.
+
         :raises Conflict: `orders_open`.
         """
+        if record.mode == "live":
+            await self._as_it_is(record, finish)
+            return
 
         async def move(own: SpotAccount, parent: SpotAccount, mine: Unit, its: Unit) -> None:
             if own.orders:
@@ -60,6 +71,26 @@ class Funding:
             await _move(own, parent, mine, its, {name: amount for name, amount in held.items() if amount})
 
         await self._between(record, move, finish)
+
+    async def check(self, record: StrategyRecord) -> None:
+        """Make sure that a live account is the strategy's alone before it starts.
+
+        :raises Conflict: `orders_open`, `account_archived`. :raises EngineUnavailable: its exchange does not answer.
+        """
+        if record.mode == "live":
+            async with self._accounts.held(record.account_id) as account:
+                account.check_active()
+                if account.orders:
+                    detail = "The account has open orders, or some of which it is not certain yet that they have ended."
+                    raise Conflict(detail, code="orders_open")
+
+    async def _as_it_is(self, record: StrategyRecord, finish: Finish) -> None:
+        """Store what `finish` adds: a live account is a strategy's as a whole, and nothing moves."""
+        async with self._accounts.changing(await self._accounts.get(record.account_id)) as account:
+            unit = account.unit()
+            finish(account, unit)
+            committed = self._journal.submit(unit)
+        await committed
 
     async def _between(
         self,

@@ -47,6 +47,9 @@ class Hand(Protocol):
     async def refused(self, step: Place, error: TradingError) -> None:
         """Take note that an order was refused. :raises TradingError: that ends the strategy."""
 
+    async def withdraw(self, step: Cancel) -> None:
+        """Cancel an open order. :raises EngineUnavailable: `order_pending`: it is not certain yet that it has ended."""
+
     async def remember(self, step: Remember) -> None:
         """Store what the strategy asks to be kept."""
 
@@ -65,6 +68,11 @@ class Turn:
         self.is_over = False
         """Whether no further step may be begun; the one under way ends."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_alerted(self) -> bool:
+        """Tell whether somebody waits to hear what comes of an alert."""
+        return self.view.alert is not None
 
     def end(self, error: BaseException | None = None) -> None:
         """Tell whoever waits that all steps are done, or why they are not."""
@@ -127,9 +135,7 @@ class StrategyConsumer(modes.AbstractTradingModeConsumer):  # type: ignore[misc]
                 except TradingError as error:
                     await turn.hand.refused(step, error)
             case Cancel():
-                order = self.exchange_manager.exchange_personal_data.orders_manager.orders.get(step.order_id)
-                if order is not None:
-                    await self.trading_mode.cancel_order(order)
+                await turn.hand.withdraw(step)  # OctoBot does not know the orders of a live account
             case Remember():
                 await turn.hand.remember(step)
             case Say():

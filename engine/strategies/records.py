@@ -89,9 +89,14 @@ class StrategyRecords:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(query)]
 
-    def orders(self, account_id: str) -> list[wire.Order]:
-        """Read the open orders of an account and those that closed last, in the order in which they were made."""
-        mine = select(Order.__table__).where(Order.account_id == account_id)
+    def orders(self, record: StrategyRecord) -> list[wire.Order]:
+        """Read a strategy's open orders and those that closed last, in the order in which they were made.
+
+        A live account had others before.
+        """
+        mine = select(Order.__table__).where(
+            Order.account_id == record.account_id, Order.created_at >= record.created_at
+        )
         closed = mine.where(Order.closed_at.is_not(None)).order_by(Order.closed_at.desc()).limit(RECENT)
         with self._database.read() as connection:
             found = orders_of(connection.execute(mine.where(Order.closed_at.is_(None))))

@@ -55,31 +55,39 @@ def read(kind: type[StrategyMode], given: dict[str, Any], symbols: list[str]) ->
     return settings
 
 
-def draft(market: Market, currency: str, *, name: str, portfolio_name: str, given: dict[str, Any]) -> StrategyDraft:
+def draft(
+    market: Market, currency: str, *, name: str, portfolio_name: str, given: dict[str, Any], is_listed: bool = True
+) -> StrategyDraft:
     """Hold a strategy that is to be added against its class and its market.
 
     :raises Refused: the class, a symbol or a setting does not fit. :raises NotFound: unknown symbol.
     """
     kind = kind_of(name)
-    symbols = _symbols(kind, portfolio_name, market, currency)
+    symbols = _symbols(kind, portfolio_name)
+    for symbol in symbols:
+        _check_market(symbol, market if is_listed else None, currency)
     settings = read(kind, given, symbols)
     return StrategyDraft(strategy_class=kind.NAME, portfolio_name=",".join(symbols), settings=options.stored(settings))
 
 
-def _symbols(kind: type[StrategyMode], portfolio_name: str, market: Market, currency: str) -> list[str]:
+def _symbols(kind: type[StrategyMode], portfolio_name: str) -> list[str]:
     names = [_symbol(name) for name in portfolio_name.split(",")]
     symbols = list(dict.fromkeys(name for name in names if name))
     if not symbols or len(symbols) > (MOST_SYMBOLS if kind.BASKET else 1):
         wanted = f"from one to {MOST_SYMBOLS} markets" if kind.BASKET else "one market"
         raise _refused("portfolio_name", "invalid_portfolio_name", f"{kind.NAME} trades {wanted}.")
-    for symbol in symbols:
-        instrument = market.instrument(symbol)
-        if instrument.type != "spot":
-            raise _refused("portfolio_name", "not_a_spot_market", "Strategies trade spot markets.")
-        if instrument.quote != currency:
-            detail = f"{symbol} is paid in {instrument.quote}; the account is funded in {currency}."
-            raise _refused("portfolio_name", "wrong_quote_currency", detail)
     return symbols
+
+
+def _check_market(symbol: str, market: Market | None, currency: str) -> None:
+    """Refuse a market that strategies cannot trade; None for one that need not be listed."""
+    instrument = None if market is None else market.instrument(symbol)
+    if instrument is not None and instrument.type != "spot":
+        raise _refused("portfolio_name", "not_a_spot_market", "Strategies trade spot markets.")
+    quote = symbol.partition("/")[2] if instrument is None else instrument.quote
+    if quote != currency:
+        detail = f"{symbol} is paid in {quote}; the account is funded in {currency}."
+        raise _refused("portfolio_name", "wrong_quote_currency", detail)
 
 
 def _symbol(name: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,19 +21,19 @@ from engine.journal import Journal
 from engine.market import Market
 from engine.octobot_account import OctoBotAccount
 from engine.strategies.book import OrderBook
-from engine.strategies.candles import closed_candles
+from engine.strategies.looking import check_certain, look
 from engine.strategies.mode import StrategyMode, Turn, ticket_of
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.settings import Settings
 from engine.strategies.store import Store
 from engine.strategies.thinking import PASSING, StrategyFault
-from engine.strategies.view import ALERTS, Place, Remember, Say, View, alert_generation, order_name
+from engine.strategies.view import ALERTS, Cancel, Place, Remember, Say, alert_generation, order_name
 from utils import wire
 from utils.errors import Conflict, EngineTimeout, NotFound, Refused, TradingError
 from utils.wire import Alert, Order
 
 _log = logging.getLogger(__name__)
-ENDING = frozenset({"kill_switch", "account_archived"})
+ENDING = frozenset({"kill_switch", "account_archived", "credential_other_account"})
 """Refusals of an order after which every other one would be refused, too."""
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TURN_SECONDS = 60.0
@@ -79,7 +78,7 @@ class Runner:
         self._octobot: OctoBotAccount | None = None
         self._book = OrderBook(())
         self._heard: list[Order] | None = None
-        self._failures = 0
+        self._failures = self._refusals = 0
         self._said: str | None = None
         self._placed: list[Order] = []
         self._is_over = False
@@ -162,16 +161,20 @@ class Runner:
     # ------------------------------------------------------------------------------------------ its trading mode's gate
 
     async def create(self, order: Any) -> None:
-        """Place an order that the trading mode has created."""
+        """Place an order that the trading mode has created.
+
+        :raises EngineUnavailable: `order_pending`: what comes next is decided when its outcome is known.
+        """
         command = wire.PlaceOrder(actor=self._actor, account=self.record.account_id, ticket=ticket_of(order))
         # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
-        self._placed.append(await asyncio.shield(asyncio.ensure_future(self._desk.place(command))))
+        placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
+        self._placed.append(placed)
+        if self._turn is None or not self._turn.is_alerted:
+            check_certain([placed])
 
     async def cancel(self, order: Any) -> None:
         """Cancel an order of the account; one that has ended meanwhile is fine."""
-        command = wire.CancelOrder(actor=self._actor, account=self.record.account_id, order_id=order.order_id)
-        with suppress(Conflict, NotFound):
-            await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
+        await self.withdraw(Cancel(order.order_id))
 
     # ------------------------------------------------------------------------------------------ its trading mode's hand
 
@@ -188,9 +191,23 @@ class Runner:
         detail = f"{step.side} {step.symbol} ({step.level}) was refused: {error.detail}"
         if step.vital:
             raise StrategyFault(detail, code=error.code)
-        if self._turn is not None and self._turn.view.alert is not None:
+        if self._turn is not None and self._turn.is_alerted:
             raise error  # whoever sent the alert hears it
         await self.say(Say(detail, "warning"))
+
+    async def withdraw(self, step: Cancel) -> None:
+        """Cancel an open order; what comes next waits until it has ended: it needs what that one locks.
+
+        :raises EngineUnavailable: `order_pending` when its exchange has not told yet; to be asked again.
+        """
+        command = wire.CancelOrder(actor=self._actor, account=self.record.account_id, order_id=step.order_id)
+        try:
+            order = await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
+        except (Conflict, NotFound) as error:
+            if error.code in ENDING:
+                raise
+        else:
+            check_certain([order])
 
     async def remember(self, step: Remember) -> None:
         """Store what the strategy asks to be kept."""
@@ -210,8 +227,12 @@ class Runner:
         if self._heard is not None:
             self._heard += orders
         self._book.update(orders)
-        if any(order.status in wire.FINAL_STATUSES for order in orders):
+        ended = {order.status for order in orders if order.status in wire.FINAL_STATUSES}
+        if "filled" in ended or (ended and self.record.mode == "paper"):
+            self._refusals = 0
             self.wake()
+        elif ended:
+            self._refusals = self._wake_later(self._refusals)  # not as fast as an exchange may refuse
 
     async def _run(self) -> None:
         while True:
@@ -241,15 +262,19 @@ class Runner:
     def _try_again(self, error: TradingError) -> None:
         if self._failures == 0:
             _log.warning("strategy %s has to wait: %s", self.record.name, error.detail)
-        delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
-        self._failures += 1
-        asyncio.get_running_loop().call_later(delay, self.wake)
+        self._failures = self._wake_later(self._failures)
+
+    def _wake_later(self, times: int) -> int:
+        asyncio.get_running_loop().call_later(RETRY_SECONDS[min(times, len(RETRY_SECONDS) - 1)], self.wake)
+        return times + 1
 
     async def _look(self, alert: Alert | None) -> None:
         """Let the strategy take one turn; `turning` is held."""
         account = await self._accounts.get(self.record.account_id)
         mode = await self._attach(account)
-        turn = self._turn = Turn(self._settings, await self._view(alert), self)
+        window = self._kind.window(self._settings)
+        view = await look(self.record, window, self._book, accounts=self._accounts, market=self._market, alert=alert)
+        turn = self._turn = Turn(self._settings, view, self)
         turn.is_over = self._is_over
         mode.turn = turn
         try:
@@ -268,27 +293,8 @@ class Runner:
         if self._mode is None or self._octobot is not octobot:
             # what is stored from now on may be missing in what is read, and is heard of here
             heard = self._heard = []
-            orders = await asyncio.to_thread(self._records.orders, self.record.account_id)
+            orders = await asyncio.to_thread(self._records.orders, self.record)
             self._book, self._heard = OrderBook([*orders, *heard]), None
             self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self)
             self._octobot = octobot
         return self._mode
-
-    async def _view(self, alert: Alert | None) -> View:
-        markets = {symbol: self._market.instrument(symbol) for symbol in self.record.symbols}
-        prices = {symbol: self._market.fresh_quote(symbol).price for symbol in markets}
-        window = self._kind.window(self._settings)
-        candles = {symbol: await closed_candles(self._market, symbol, window) for symbol in markets}
-        currencies = {each for market in markets.values() for each in (market.base, market.quote)}
-        async with self._accounts.held(self.record.account_id) as account:
-            return View(
-                run=self.record.run,
-                memory=self.record.memory,
-                markets=markets,
-                prices=prices,
-                candles=candles,
-                free={currency: account.octobot.free(currency) for currency in currencies},
-                totals={currency: account.octobot.total(currency) for currency in currencies},
-                own=self._book.orders(),
-                alert=alert,
-            )

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from engine.account import Account
 from engine.journal import Journal
-from engine.spot import SpotAccount
 from engine.strategies.records import StrategyRecord
 from engine.unit import Line, Unit
 from utils import clock
@@ -35,7 +35,7 @@ class Store:
     async def log(self, record: StrategyRecord, level: str, message: str) -> None:
         """Add to a strategy's log."""
         unit = _unit(record)
-        unit.log(record.id, level, message)
+        unit.log(record.id, record.name, level, message)
         await self._journal.submit(unit)
 
 
@@ -80,9 +80,15 @@ def put_sealed(record: StrategyRecord, seal: Seal, unit: Unit) -> None:
     seal(record, unit)
 
 
-def forget(record: StrategyRecord, seal: Seal, account: SpotAccount, unit: Unit) -> None:
-    """Let `unit` end the strategy; its account stays to be looked at, with all that it did."""
-    account.record = replace(account.record, status="archived")
-    unit.settle(status="archived")
+def forget(record: StrategyRecord, seal: Seal, account: Account, unit: Unit) -> None:
+    """Let `unit` end the strategy.
+
+    Its account stays to be looked at, with all that it did; a live one is its owner's again.
+    """
+    if record.mode == "live":
+        unit.settle(kind="extra")
+    else:
+        account.record = replace(account.record, status="archived")
+        unit.settle(status="archived")
     unit.strategy = {"id": record.id, "state": None}
     seal(record, unit)

@@ -73,6 +73,7 @@ class Strategies:
         return registry.draft(
             self._markets.get(query.exchange),
             query.reference_currency,
+            is_listed=query.is_listed,
             name=query.strategy_class,
             portfolio_name=query.portfolio_name,
             given=query.settings,
@@ -262,6 +263,7 @@ class Strategies:
         changed = moved(record, target or record.state)
         if target == "running":
             self._markets.get(record.exchange)  # before anything is stored
+            await self._funding.check(record)
             # what it ran as before has ended: another run places orders of its own
             changed = replace(changed, run=record.run + 1, memory={})
             registry.read(registry.kind_of(record.strategy_class), record.settings, record.symbols)

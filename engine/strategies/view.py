@@ -14,7 +14,7 @@ import msgspec
 
 from utils.ids import new_id
 from utils.money import ZERO, round_down
-from utils.wire import FINAL_STATUSES, Alert, Candle, Instrument, Order, OrderType, Side
+from utils.wire import FINAL_STATUSES, Alert, Candle, Instrument, Mode, Order, OrderType, Side
 
 NAME_LENGTH = 48
 """Of a client order id."""
@@ -39,7 +39,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The present of one strategy: `run` counts its starts, `memory` is what it asked to be kept of this run.
 
     `candles` are closed ones, by symbol, ascending, as many as the class asks for. `own` has all open orders, and of
-    each level the newest one. `alert` is what it was just told.
+    each level the newest one. `alert` is what it was just told. A `live` account may hold what it
+    has not bought.
     """
 
     run: int
@@ -51,6 +52,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, Decimal]
     own: list[Own]
     alert: Alert | None = None
+    mode: Mode = "paper"
 
     @property
     def symbol(self) -> str:

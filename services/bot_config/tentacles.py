@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from services.bot_config.changes import Applied, Changes, Request
 from services.bot_config.merge_patch import merged
 from services.bot_config.rules import check_settings
+from services.bot_config.schemas import Schemas, Source
 from services.bot_config.secrets import redact, without_placeholders
 from services.bot_config.state import State, plain
 from utils.errors import NotFound
@@ -30,16 +31,16 @@ class TentacleEntry(Message, frozen=True, kw_only=True):
     package: str
     is_active: bool
     has_own_settings: bool
-    has_schema: bool
 
 
 class TentacleDetail(TentacleEntry, frozen=True, kw_only=True):
-    """A class with its settings, secrets redacted, and with the JSON Schema that its module brings, if any."""
+    """A class with its settings, secrets redacted, and with their JSON Schema, if its module or code tells one."""
 
     description: str
     settings: dict[str, Any]
     defaults: dict[str, Any]
     schema: dict[str, Any] | None
+    schema_source: Source | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ class Tentacles:
     def __init__(self, home: Home, changes: Changes) -> None:
         self._home = home
         self._changes = changes
+        self._schemas = Schemas(home)
 
     def list(self, *, type: str | None = None, is_active: bool | None = None) -> builtins.list[TentacleEntry]:
         """Return the installed classes, by name.
@@ -75,7 +77,9 @@ class Tentacles:
         """Return a class with its settings. :raises NotFound: `tentacle_not_found`."""
         with self._home.locked():
             tentacle = self._get(name)
-            return _detail(tentacle, State.read(self._home))
+            state = State.read(self._home)
+        schema, source = self._schemas.of(tentacle)
+        return _detail(tentacle, state, schema, source)
 
     def edit(self, request: Request, name: str, edit: TentacleEdit) -> Applied:
         """Switch a class on or off, and change its settings. Raises what `Changes` does.
@@ -84,6 +88,7 @@ class Tentacles:
 
         :raises NotFound: `tentacle_not_found`. :raises Refused: the settings are not what its schema wants.
         """
+        schema = self._schemas.of(self._get(name))[0] if edit.settings else None
 
         def change(_session: Session, before: State) -> State:
             tentacles = installed(self._home.tentacles_folder)
@@ -93,7 +98,7 @@ class Tentacles:
             if not isinstance(edit.is_active, msgspec.UnsetType):
                 after = _switched(after, tentacles, tentacles[name], edit.is_active)
             if not isinstance(edit.settings, msgspec.UnsetType):
-                after = _with_settings(after, tentacles[name], edit.settings)
+                after = _with_settings(after, tentacles[name], edit.settings, schema)
             return after
 
         return self._changes.apply(request, "tentacle_edited", change, target=name)
@@ -113,13 +118,14 @@ def _switched(state: State, tentacles: dict[str, Tentacle], tentacle: Tentacle, 
     return replace(state, active={**state.active, tentacle.root_type: {**classes, tentacle.name: is_active}})
 
 
-def _with_settings(state: State, tentacle: Tentacle, patch: dict[str, Any] | None) -> State:
+def _with_settings(
+    state: State, tentacle: Tentacle, patch: dict[str, Any] | None, schema: dict[str, Any] | None
+) -> State:
     if patch is None:
         others = {name: value for name, value in state.settings.items() if name != tentacle.name}
         return replace(state, settings=others)
     current = state.settings.get(tentacle.name, tentacle.defaults())
     wanted = merged(current, without_placeholders(plain(patch, "settings"), current, "settings"))
-    schema = tentacle.schema()
     if schema is not None:
         check_settings(schema, wanted)
     return replace(state, settings={**state.settings, tentacle.name: wanted})
@@ -134,18 +140,18 @@ def _entry(tentacle: Tentacle, state: State) -> TentacleEntry:
         package=tentacle.package,
         is_active=state.active.get(tentacle.root_type, {}).get(tentacle.name) is True,
         has_own_settings=tentacle.name in state.settings,
-        has_schema=tentacle.schema() is not None,
     )
 
 
-def _detail(tentacle: Tentacle, state: State) -> TentacleDetail:
+def _detail(tentacle: Tentacle, state: State, schema: dict[str, Any] | None, source: Source | None) -> TentacleDetail:
     defaults = tentacle.defaults()
     return TentacleDetail(
         **msgspec.structs.asdict(_entry(tentacle, state)),
         description=tentacle.description(),
         settings=redact(state.settings.get(tentacle.name, defaults)),
         defaults=redact(defaults),
-        schema=tentacle.schema(),
+        schema=schema,
+        schema_source=source,
     )
 
 

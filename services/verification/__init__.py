@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 
 from models import Database
-from services.verification import audit, events, money, orders, strategies
+from services.verification import audit, events, money, orders, strategies, tournaments
 from services.verification.difference import Difference
 from services.verification.memory import compare
 from utils.octobot_bridge import OctoBotBridge
@@ -38,6 +38,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Difference]], ...] = (
     audit.chain,
     strategies.transfers,
     strategies.leftovers,
+    tournaments.ranks,
+    tournaments.prizes,
 )
 
 

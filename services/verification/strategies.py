@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from models import Account, Balance, LedgerEntry, Order, Strategy
 from services.verification.difference import Difference
@@ -28,16 +28,17 @@ def transfers(connection: Connection) -> Iterator[Difference]:
 
 
 def leftovers(connection: Connection) -> Iterator[Difference]:
-    """A strategy that is not funded holds nothing and waits for nothing."""
-    idle = Strategy.state.not_in(FUNDED_STATES)
+    """A strategy on paper that is not funded holds nothing and waits for nothing."""
+    idle = and_(Strategy.state.not_in(FUNDED_STATES), Account.mode == "paper")
     held = select(Strategy.account_id, Strategy.name, Strategy.state, Balance.currency, Balance.total)
+    held = held.join(Account, Account.id == Strategy.account_id)
     held = held.join(Balance, Balance.account_id == Strategy.account_id).where(idle, Balance.total != Decimal(0))
     for account, name, state, currency, total in connection.execute(held):
         told = f"{state}, but holds {plain(total)} {currency}"
         yield Difference(check="strategy_money", account=account, subject=f"strategy {name}", detail=told)
     waiting = select(Strategy.account_id, Strategy.name, Strategy.state, func.count())
     waiting = waiting.join(Order, Order.account_id == Strategy.account_id).where(
-        Strategy.state != "running", Order.closed_at.is_(None)
+        Strategy.state != "running", Order.closed_at.is_(None), Order.status != "pending_cancel"
     )
     for account, name, state, count in connection.execute(
         waiting.group_by(Strategy.account_id, Strategy.name, Strategy.state)

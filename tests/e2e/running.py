@@ -30,7 +30,8 @@ class Server:
         self.output_file = directory / f"output-{self._mark}.txt"
         environment = {name: os.environ[name] for name in PASSED if name in os.environ}
         environment |= {"HOME": str(directory), "DATA_DIR": str(directory / "var"), "PORT": "0", "WEB_WORKERS": "2"}
-        environment |= {"PYTHONPATH": str(ROOT), "SERVER_MARK": self._mark, **settings}
+        # on a machine that tests beside it, the web server would wait for the other tests
+        environment |= {"PYTHONPATH": str(ROOT), "SERVER_MARK": self._mark, "WEB_NICE": "0", **settings}
         with self.output_file.open("wb") as output:
             self.process = subprocess.Popen(
                 command or [sys.executable, str(ROOT / "app.py")],

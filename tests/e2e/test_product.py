@@ -170,7 +170,7 @@ def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
 
 
 def test_whichever_process_is_scraped_tells_of_all_also_of_one_that_was_killed(start: Start) -> None:
-    server = start(WEB_WORKERS="2")
+    server = start(WEB_WORKERS="2", WEB_NICE="3")
     token = (server.directory / "var" / "metrics_token").read_text()
 
     def scrape() -> str:
@@ -193,6 +193,9 @@ def test_whichever_process_is_scraped_tells_of_all_also_of_one_that_was_killed(s
     assert all(f'trading_up{{part="{part}"}} 1.0' in page for page in pages for part in ("engine", "streamer"))
     killed = workers()
     assert len(killed) == 2
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    nice = {pid: os.getpriority(os.PRIO_PROCESS, pid) - ours for pid in server.pids()}
+    assert {pid for pid in nice if nice[pid] == 3} == set(killed)  # and the engine and the streamer go first
     os.kill(killed[0], signal.SIGKILL)
     wait_for(lambda: len(workers()) == 2 and killed[0] not in workers(), 60, server)
     for _ in range(10):

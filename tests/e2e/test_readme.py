@@ -133,10 +133,11 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
             server.wait_ready(60)
             # the first request finds out what is traded most; when the third one comes, the second one was understood
             wait_for(lambda: sum("ticker" in seen.path for seen in list(exchange.seen)) >= 3, 60, server)
-            _, verified, balance, placed, canceled = answers(paste(server.address, live=True).stdout)
+            told = answers(paste(server.address, live=True).stdout)
+            _, verified, balance, placed, canceled, *strategy = told
         finally:
             server.end()
-        [order] = exchange.book.orders()
+        [order, *bought] = exchange.book.orders()
 
     assert (verified["data"]["status"], verified["data"]["permissions"]) == ("verified", ["read", "trade"])
     assert balance["data"]["mode"] == "live"
@@ -145,6 +146,10 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
     assert canceled["data"]["id"] == placed["data"]["id"]
     assert canceled["data"]["status"] == "canceled"
     assert (order.status, order.filled) == ("cancelled", 0)
+    added, funded, started, _trades, stopped, _deleted = strategy
+    assert (added["data"]["mode"], added["data"]["account"]) == ("live", balance["data"]["account"])
+    assert [each["data"]["state"] for each in (funded, started, stopped)] == ["initialized", "running", "stopped"]
+    assert len(bought) <= 1, "a purchase was made twice"
     assert "a-secret-of-adas" not in server.output
 
 

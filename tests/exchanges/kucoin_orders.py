@@ -114,7 +114,8 @@ def fills(exchange: LoopbackKucoin, call: Call, key: Key) -> Any:
         and since <= trade.time <= until
     ]
     if "/hf/" in call.path:
-        rows = rows[: min(int(call.params.get("limit", 20)), 100)]
+        before = int(call.params.get("lastId", 1 << 62))
+        rows = [row for row in rows if row["id"] < before][: min(int(call.params.get("limit", 20)), 100)]
         return {"items": rows, "lastId": rows[-1]["id"] if rows else 0}
     return _page(call, rows)
 

@@ -26,10 +26,10 @@ CHANGES_NOTHING = {"/api/trading/orders/preview", "/api/orders/preview", "/api/n
 """Nothing but what the caller has read counts as nothing."""
 
 LOOKED_AT_ELSEWHERE = {
-    *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway"),
+    *("/api/credentials", "/api/strategies", "/api/webhooks", "/api/backtesting", "/api/gateway", "/api/tournaments"),
     *("/api/notifications/email", "/api/config", "/api/bot"),
 }
-"""Routes that need an exchange, a strategy, a worker or a bot; their own tests look at their rows."""
+"""Routes that need an exchange, a strategy, a worker, a bot or a tournament; their own tests look at their rows."""
 
 LIMIT = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}
 MARKET = {"symbol": SYMBOL, "side": "buy", "amount": "0.001"}
@@ -144,6 +144,7 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
 """What to do before, whose outcome goes into the path; the path; the body."""
 
 OWN_TESTS = {
+    ("PATCH", "/api/admin/prizes/<prize_id>"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/totp/confirm"),

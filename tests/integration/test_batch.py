@@ -21,6 +21,7 @@ from tests.factories import SignedIn
 from tests.failures import Failures
 from tests.manual_market import ManualMarket
 from tests.problems import MEMBERS, assert_problem, fields
+from tests.streamer_host import until
 from utils import wire
 from utils.octobot_bridge import OctoBotBridge
 
@@ -120,8 +121,9 @@ def test_a_batch_killed_half_way_is_completed_and_nothing_doubled(
 
     with monkeypatch.context() as patched:
         patched.setattr(Desk, "place", dying)
+        patched.setattr("services.orders.BATCH_SECONDS", 3.0)
         assert post(client, user, *batch, key="k").status_code in {503, 504}
-    assert len(rows(database, models.Order)) == 3
+        until(lambda: len(rows(database, models.Order)) == 3)
     host.stop()
     host.start()
     assert_problem(post(client, user, *batch[:5], key="k"), 422, "idempotency_key_reused")

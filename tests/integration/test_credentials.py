@@ -299,8 +299,11 @@ class TestVerifying:
         assert audit_rows(database)[-1] == ("credential.verified", outcome, check.error_code)
 
     @pytest.mark.parametrize(
-        "failure",
-        [ExchangeUnavailable("binance does not answer.", retry_after=5), EngineUnavailable("away", retry_after=2)],
+        ("failure", "status"),
+        [
+            (ExchangeUnavailable("binance does not answer.", retry_after=5), 502),
+            (EngineUnavailable("away", retry_after=2), 503),
+        ],
     )
     def test_an_unreachable_exchange_does_not_fail_keys(
         self,
@@ -309,6 +312,7 @@ class TestVerifying:
         engine: FakeEngine,
         user: SignedIn,
         failure: EngineUnavailable | ExchangeUnavailable,
+        status: int,
     ) -> None:
         made = created(client, user)
         client.post(f"{PATH}/{made}/verify", headers=user.headers)
@@ -317,7 +321,7 @@ class TestVerifying:
 
         answer = client.post(f"{PATH}/{made}/verify", headers=user.headers)
 
-        assert_problem(answer, 503, failure.code)
+        assert_problem(answer, status, failure.code)
         assert answer.headers["Retry-After"] == str(failure.retry_after)
         assert row(database, made) == before
         assert before.status == "verified"

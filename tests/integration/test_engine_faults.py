@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 import models
 from engine.account import Account
+from engine.spot import SpotAccount
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
@@ -234,24 +235,44 @@ def test_a_trailing_level_never_goes_back(trading: Trading) -> None:
 
     async def late() -> None:
         # the level of an earlier tick, which waited for the database
-        await trading.host.engine.desk.store_levels(trading.account, {order.id: Decimal(55_000)})
+        await trading.host.engine.desk.reactions.store_levels(trading.account, {order.id: Decimal(55_000)})
 
     trading.host.run(late())
     assert [each.trailing_level for each in trading.bridge.open_orders(trading.account)] == [60_000]
+
+
+def test_an_order_that_cannot_be_booked_holds_up_none_that_is_touched_with_it(
+    trading: Trading, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, whole = trading.place(price="48000"), trading.place(price="48500")
+    settle = SpotAccount._settle
+
+    async def fail_for_first(account: SpotAccount, order: Order, *given: Any, **named: Any) -> Order:
+        if order.id == broken.id:
+            raise RuntimeError("a defect")
+        return await settle(account, order, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpotAccount, "_settle", fail_for_first)
+        trading.put(47_000)
+        assert [trading.row(database, order).status for order in (broken, whole)] == ["accepted", "filled"]
+    trading.put(47_000)
+    assert trading.row(database, broken).status == "filled"
+    assert differences(database, trading.bridge) == []
 
 
 def test_one_order_that_cannot_expire_does_not_keep_the_others(
     trading: Trading, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (trading.place(price=price, time_in_force="day") for price in ("48000", "47000"))
-    engine, expire = trading.host.engine, trading.host.engine.desk.expire
+    engine, expire = trading.host.engine, trading.host.engine.desk.reactions.expire
 
     async def fail_for_first(order: Order, moment: Any) -> None:
         if order.id == first.id:
             raise EngineFault("not this one")
         await expire(order, moment)
 
-    monkeypatch.setattr(engine.desk, "expire", fail_for_first)
+    monkeypatch.setattr(engine.desk.reactions, "expire", fail_for_first)
     trading.host.run(engine._do_chores_once(clock.now() + timedelta(days=1)))
     assert [trading.row(database, order).status for order in (first, second)] == ["accepted", "expired"]
 

@@ -9,6 +9,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import ccxt.async_support as ccxt_async
@@ -16,7 +17,11 @@ import pytest
 from flask import Flask
 from octobot_commons.logging import BotLogger, get_logger
 from octobot_commons.tree import EventProvider
+from octobot_trading.enums import StatesMessages
 from octobot_trading.exchanges import ExchangeManager, Exchanges
+from octobot_trading.personal_data.orders.order_state import OrderState
+from octobot_trading.personal_data.orders.states import open_order_state
+from octobot_trading.personal_data.portfolios.portfolio import Portfolio
 
 import models
 from engine import accounts, octobot_log
@@ -178,8 +183,14 @@ def test_orders_leave_no_loggers_behind(host: EngineHost, engine_bridge: OctoBot
 
 
 def test_octobot_warns_but_does_not_chat(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("debug", "info"):
-        monkeypatch.setattr(BotLogger, name, getattr(BotLogger, name))  # so that it is put back
+    for owner, name in (
+        (BotLogger, "debug"),
+        (BotLogger, "info"),
+        (OrderState, "log_event_message"),
+        (Portfolio, "log_portfolio_update_from_order"),
+        (open_order_state, "portfolio_util"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # so that it is put back
     octobot_log.only_warnings()
     with caplog.at_level(logging.DEBUG):
         logger = get_logger("an order")
@@ -187,3 +198,10 @@ def test_octobot_warns_but_does_not_chat(monkeypatch: pytest.MonkeyPatch, caplog
         logger.info("opened")
         logger.warning("lost")
     assert [record.message for record in caplog.records] == ["lost"]
+    caplog.clear()
+    state: Any = SimpleNamespace(get_logger=lambda: logger, order="an order", exchange_manager=None)
+    with caplog.at_level(logging.DEBUG):
+        OrderState.log_event_message(state, StatesMessages.OPEN)
+        OrderState.log_event_message(state, StatesMessages.SYNCHRONIZING_ERROR, error=ValueError("away"))
+    assert [record.message for record in caplog.records if "an order" in record.message]
+    assert all(record.levelno >= logging.ERROR for record in caplog.records)

@@ -46,6 +46,7 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("DEMO_TICK_SECONDS", "nan"),
         ("DEMO_REPLAY", "no-such-file.csv"),
         ("WEB_THREADS", "many"),
+        ("WEB_NICE", "20"),
         ("SIGNUP_ENABLED", "perhaps"),
         ("LOG_LEVEL", "LOUD"),
         ("ADMIN_PASSWORD", "a-long-lovely-day"),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import returns
-from services.returns import Point, growth
 from services.wealth import percentages
+from utils import returns
+from utils.returns import Point, growth
 from utils.series import downsampled
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

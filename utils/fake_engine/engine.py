@@ -14,7 +14,7 @@ import msgspec
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
 from utils.fake_engine import account_changes as changes
-from utils.fake_engine import gateway, positions, rules
+from utils.fake_engine import gateway, positions, rankings, rules
 from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
 from utils.fake_engine.keys import Keys
 from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
@@ -101,6 +101,7 @@ class FakeEngine:
             GetOrderBook: self._market.order_book,
             GetMarketTrades: self._market.trades,
             GetOptionChain: self._market.option_chain,
+            **rankings.ANSWERS,
             GetStatus: self._status,
             GetMetrics: lambda _query: "",
             GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),

@@ -24,18 +24,28 @@ _PAUSE = 0.01
 
 @contextmanager
 def locked(root: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-    """Be alone among the threads and processes that use this lock, and finish what a killed one had begun.
+    """Be alone among those who change a home, and finish what a killed one had begun.
+
+    :raises Overloaded: `home_busy` when others hold it for `timeout` seconds.
+    """
+    with held(root / LOCK, timeout):
+        _finish(root)
+        yield
+
+
+@contextmanager
+def held(path: Path, timeout: float) -> Iterator[None]:
+    """Be alone among the threads and processes that use a lock.
 
     :raises Overloaded: `home_busy` when others hold it for `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    with (root / LOCK).open("a", encoding="ascii") as file:
+    with path.open("a", encoding="ascii") as file:
         while not _try(file.fileno()):
             if time.monotonic() > deadline:
                 detail = "The configuration of the bot is being changed by somebody else."
                 raise Overloaded(detail, code="home_busy", retry_after=1)
             time.sleep(_PAUSE)
-        _finish(root)
         yield
 
 

@@ -12,8 +12,10 @@ from utils.wire.events import *  # noqa: F403
 from utils.wire.frames import *  # noqa: F403
 from utils.wire.market import *  # noqa: F403
 from utils.wire.market_requests import *  # noqa: F403
+from utils.wire.rankings import *  # noqa: F403
 from utils.wire.requests import *  # noqa: F403
 from utils.wire.risk import *  # noqa: F403
 from utils.wire.status import *  # noqa: F403
 from utils.wire.strategies import *  # noqa: F403
+from utils.wire.tournaments import *  # noqa: F403
 from utils.wire.trading import *  # noqa: F403

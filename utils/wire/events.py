@@ -7,7 +7,7 @@ from typing import Literal
 
 from utils.wire.base import Message
 
-AccountEventType = Literal["order", "trade", "balance", "position", "strategy", "reset"]
+AccountEventType = Literal["order", "trade", "balance", "position", "strategy", "strategy_log", "reset"]
 
 
 class AccountEvent(Message, frozen=True, kw_only=True, array_like=True):

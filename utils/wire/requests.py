@@ -12,6 +12,7 @@ from utils.wire.bot import BOT_ANSWERS, BotRequest
 from utils.wire.credentials import CredentialCheck, VerifyCredential
 from utils.wire.market import FeedStatus
 from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
+from utils.wire.rankings import GetRanking, Ranking, StoreRanking
 from utils.wire.risk import EngageKillSwitch, KillSwitchState, ReleaseKillSwitch, RiskLimits, SetRiskLimits
 from utils.wire.status import (
     BotConfig,
@@ -33,6 +34,7 @@ from utils.wire.strategies import (
     StrategyClass,
     StrategyDraft,
 )
+from utils.wire.tournaments import ClosedEntry, CloseEntries, FreezeTournament, Marks
 from utils.wire.trading import ExitLeg, Leverage, Order, OrderType, Portfolio, Preview, Side, TimeInForce, Trade
 
 
@@ -221,6 +223,8 @@ AnyRequest = (
     | DepositFunds
     | ResetAccount
     | ArchiveAccount
+    | FreezeTournament
+    | CloseEntries
     | GetStrategyClasses
     | CheckStrategy
     | MoveStrategy
@@ -230,6 +234,8 @@ AnyRequest = (
     | GetPortfolio
     | GetOpenOrders
     | GetTrades
+    | GetRanking
+    | StoreRanking
     | MarketRequest
     | GetStatus
     | GetMetrics
@@ -257,6 +263,8 @@ ANSWERS: dict[type[Request], Any] = {
     DepositFunds: Deposit,
     ResetAccount: AccountState,
     ArchiveAccount: AccountState,
+    FreezeTournament: Marks,
+    CloseEntries: list[ClosedEntry],
     GetStrategyClasses: list[StrategyClass],
     CheckStrategy: StrategyDraft,
     MoveStrategy: Strategy,
@@ -266,6 +274,8 @@ ANSWERS: dict[type[Request], Any] = {
     GetPortfolio: Portfolio,
     GetOpenOrders: list[Order],
     GetTrades: list[Trade],
+    GetRanking: Ranking,
+    StoreRanking: None,
     **MARKET_ANSWERS,
     GetStatus: EngineStatus,
     GetMetrics: str,

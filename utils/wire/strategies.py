@@ -94,13 +94,17 @@ class GetStrategyClasses(Request, frozen=True, kw_only=True):
 
 
 class CheckStrategy(Request, frozen=True, kw_only=True):
-    """Hold a strategy that is to be added against its class and the markets of its exchange."""
+    """Hold a strategy that is to be added against its class and the markets of its exchange.
+
+    Without `is_listed` the exchange need not have them: their candles come from elsewhere.
+    """
 
     exchange: str
     reference_currency: str
     strategy_class: str
     portfolio_name: str
     settings: dict[str, Any]
+    is_listed: bool = True
 
 
 class MoveStrategy(Command, frozen=True, kw_only=True):

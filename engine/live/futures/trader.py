@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 from engine.live.futures import told
-from engine.live.outcomes import FAILURES, ExchangeFill, Refusal, Unknown, fill_of
+from engine.live.outcomes import FAILURES, Refusal, Unknown
 from engine.live.trader import LiveTrader, Unreachable
-from utils import wire
 
 INCOME_PAGE = 1000
 MOST_PAGES = 20
@@ -20,14 +19,6 @@ NO_WAIT = {"cost": 1}
 
 class FuturesTrader(LiveTrader):
     """Send, cancel and look up orders in perpetuals, each request once."""
-
-    async def fills(self, order: wire.Order, exchange_order_id: str) -> list[ExchangeFill]:
-        """Return the fills of an order, as far as the exchange shows them. :raises Unreachable: no answer."""
-        rows = await self._all_fills(order.symbol, exchange_order_id)
-        try:
-            return [fill_of(each) for each in rows if str(each.get("order")) == exchange_order_id]
-        except FAILURES as error:
-            raise Unreachable(str(error)) from error
 
     async def wallets(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Return wallet balances and what is free of them, by currency. :raises Unreachable: no answer."""

@@ -42,38 +42,27 @@ def bot(call: Caller, home: Home) -> FakeBot:
     return made
 
 
-def test_a_bot_that_runs_has_to_start_anew(call: Caller, bot: FakeBot) -> None:
-    applied = call("PATCH", "/api/config", {"trading": {"risk": 0.2}})
-    assert (applied["restart_required"], applied["restarted"]) == (True, False)
-    same = call("PATCH", "/api/config", {"trading": {"risk": 0.2}})
-    assert (same["restart_required"], same["restarted"]) == (False, False)
+def patch(call: Caller, risk: float, query: str = "") -> tuple[bool, bool]:
+    applied = call("PATCH", f"/api/config{query}", {"trading": {"risk": risk}})
+    return applied["restart_required"], applied["restarted"]
+
+
+def test_a_bot_that_runs_starts_anew_with_the_change_when_that_is_wanted(call: Caller, bot: FakeBot) -> None:
+    assert patch(call, 0.2) == (True, False)
+    assert patch(call, 0.2) == (False, False)  # all is so already
     assert bot.risks == []
+    assert patch(call, 0.3, "?restart=true") == (False, True)
+    assert patch(call, 0.3, "?restart=true") == (False, True)
+    assert bot.risks == [0.3, 0.3]
+    refused = call.raw("PATCH", "/api/config?restart=true", {"trading": {"risk": 2}})
+    assert_problem(refused, 422, "validation_failed")
+    assert len(bot.risks) == 2
 
 
-def test_it_starts_anew_with_the_change_when_that_is_wanted(call: Caller, bot: FakeBot) -> None:
-    for path, body in (
-        ("/api/config?restart=true", {"trading": {"risk": 0.2}}),
-        ("/api/config?restart=true", {"trading": {"risk": 0.2}}),
-    ):
-        applied = call("PATCH", path, body)
-        assert (applied["restart_required"], applied["restarted"]) == (False, True)
-    assert bot.risks == [0.2, 0.2]
-
-
-def test_nothing_restarts_when_a_change_is_refused(call: Caller, bot: FakeBot) -> None:
-    assert_problem(call.raw("PATCH", "/api/config?restart=true", {"trading": {"risk": 2}}), 422, "validation_failed")
-    assert bot.risks == []
-
-
-def test_a_bot_that_is_stopped_starts_with_it_some_time(call: Caller, bot: FakeBot) -> None:
+def test_a_bot_that_is_stopped_or_does_not_want_to_leaves_the_change_as_it_is(call: Caller, bot: FakeBot) -> None:
     bot.wanted = "stopped"
-    applied = call("PATCH", "/api/config?restart=true", {"trading": {"risk": 0.2}})
-    assert (applied["restart_required"], applied["restarted"]) == (False, False)
+    assert patch(call, 0.2, "?restart=true") == (False, False)
+    bot.wanted, bot.refuses = "running", True
+    assert patch(call, 0.3, "?restart=true") == (True, False)
+    assert call("GET", "/api/config")["bot"]["config"]["trading"]["risk"] == 0.3
     assert bot.risks == []
-
-
-def test_a_bot_that_does_not_want_to_leaves_the_change_as_it_is(call: Caller, bot: FakeBot) -> None:
-    bot.refuses = True
-    applied = call("PATCH", "/api/config?restart=true", {"trading": {"risk": 0.2}})
-    assert (applied["restart_required"], applied["restarted"]) == (True, False)
-    assert call("GET", "/api/config")["bot"]["config"]["trading"]["risk"] == 0.2

@@ -43,7 +43,6 @@ def test_tentacles_are_listed_by_type_and_activity(call: Caller) -> None:
         "package": "our-own",
         "is_active": False,
         "has_own_settings": False,
-        "has_schema": True,
     }
     assert call("GET", f"{TENTACLES}?type=Trad") == []
     call("PATCH", f"{TENTACLES}/TrendEvaluator", {"is_active": True})
@@ -54,6 +53,7 @@ def test_a_tentacle_is_shown_with_its_settings(call: Caller) -> None:
     shown = call("GET", DIP)
     assert (shown["settings"], shown["defaults"], shown["schema"]) == (DIP_DEFAULTS, DIP_DEFAULTS, DIP_SCHEMA)
     assert shown["description"] == "Buys the dip."
+    assert shown["schema_source"] == "module"
     assert call("GET", f"{TENTACLES}/TrendEvaluator")["schema"] is None
 
 
@@ -112,27 +112,22 @@ def test_secrets_in_settings_are_kept_and_not_shown(call: Caller, home: Home) ->
     assert not [told for told in call.texts if CANARY in told]
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
+def test_a_schema_that_cannot_be_used_is_said_to_be(call: Caller, home: Home) -> None:
+    unusable: list[dict[str, Any]] = [
         {"type": "nonsense"},
         {"$ref": "http://127.0.0.1:9/schema.json"},
         {"$ref": "#/definitions/none"},
         {"$ref": "#"},
-    ],
-)
-def test_a_schema_that_cannot_be_used_is_said_to_be(call: Caller, home: Home, schema: Any) -> None:
-    put(home.tentacles_folder / "Trading/Mode/dip_mode/config/DipTradingMode_schema.json", schema)
-    assert_problem(call.raw("PATCH", DIP, {"settings": {"fall_percent": 4}}), 409, "schema_unusable")
+    ]
+    for schema in unusable:
+        put(home.tentacles_folder / "Trading/Mode/dip_mode/config/DipTradingMode_schema.json", schema)
+        assert_problem(call.raw("PATCH", DIP, {"settings": {"fall_percent": 4}}), 409, "schema_unusable")
 
 
-def test_modules_that_cannot_be_read_do_not_count(call: Caller, home: Home) -> None:
+def test_unknown_tentacles_and_modules_that_cannot_be_read(call: Caller, home: Home) -> None:
     put(home.tentacles_folder / "Trading/Mode/broken/metadata.json", [])
     put(home.tentacles_folder / "Trading/Mode/odd/metadata.json", {"tentacles": ["../x", 5]})
     assert len(call("GET", TENTACLES)) == 4
-
-
-def test_unknown_tentacles(call: Caller) -> None:
     for method in ("GET", "PATCH"):
         answer = call.raw(method, f"{TENTACLES}/NoSuchMode", None if method == "GET" else {"is_active": True})
         assert_problem(answer, 404, "tentacle_not_found")

@@ -181,7 +181,7 @@ def test_funding_that_is_not_told_yet_is_waited_for(
     assert not host.run(host.engine.funding_clock.wake())
     assert_problem(place(holds, "sell"), 503, "funding_not_known")
     exchange.faults.add(Fault("error", on="market"))
-    assert_problem(place(holds, "sell"), 503, "exchange_unreachable")
+    assert_problem(place(holds, "sell"), 502, "exchange_unreachable")
     exchange.faults.clear()
     # the exchange has changed its times: nothing comes any more
     monkeypatch.setattr(market, "_clock", lambda: due + 120)

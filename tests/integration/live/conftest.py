@@ -11,7 +11,9 @@ from tests import databases
 from tests.databases import Factory
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.kucoin import LoopbackKucoin
+from tests.exchanges.perpetual import default_perpetuals
 from tests.exchanges.server import Loopback
+from tests.integration.live.futures_house import FuturesHouse
 from tests.integration.live.house import House
 from tests.settings import settings_for
 
@@ -53,6 +55,15 @@ def house(settings: Settings, database: Database, exchange: Loopback) -> Iterato
     house.until(house.is_open)
     yield house
     house.close()
+
+
+@pytest.fixture
+def futures(settings: Settings, database: Database) -> Iterator[FuturesHouse]:
+    with LoopbackBinance(perpetuals=default_perpetuals()) as exchange:
+        house = FuturesHouse(settings, database, exchange)
+        house.until(house.is_open)
+        yield house
+        house.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.exchanges.binance import LoopbackBinance
+from tests.exchanges.kucoin import LoopbackKucoin
 from tests.integration.live.house import OWNER, House
 from utils.errors import Conflict, Refused
 
@@ -31,11 +32,22 @@ def test_an_order_is_accepted_fills_in_parts_and_is_booked_fill_by_fill(house: H
     assert house.disagreements() == []
 
 
-@pytest.mark.parametrize("exchange", [LoopbackBinance], ids=["binance"], indirect=True)
-def test_an_order_of_more_fills_than_an_answer_has_room_for_ends(house: House) -> None:
-    order = house.place(amount="0.00501")
+class ClassicKucoin(LoopbackKucoin):
+    """KuCoin for an account that is no high-frequency one."""
+
+    high_frequency = False
+
+
+@pytest.mark.parametrize(
+    ("exchange", "count"),
+    [(LoopbackBinance, 501), (LoopbackKucoin, 201), (ClassicKucoin, 151)],
+    ids=["binance", "kucoin", "classic kucoin"],
+    indirect=["exchange"],
+)
+def test_an_order_of_more_fills_than_an_answer_has_room_for_ends(house: House, count: int) -> None:
+    order = house.place(amount=str(count * Decimal("0.00001")))
     (there,) = house.there(order)
-    for _ in range(501):
+    for _ in range(count):
         house.exchange.book.fill(there.id, "0.00001")
     house.until(lambda: house.order(order).status == "filled")
     assert house.disagreements() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,27 +11,20 @@ from typing import Any
 import pytest
 
 from config import Settings
-from models import Database
 from services import backups
-from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
-from tests.exchanges.perpetual import default_perpetuals
 from tests.integration.live.conftest import Restore
 from tests.integration.live.futures_house import PERPETUAL, FuturesHouse
 from tests.integration.live.house import OWNER
 from utils import wire
-from utils.errors import Conflict, NotFound, Refused
+from utils.errors import NotFound, Refused
 
 D = Decimal
 
 
 @pytest.fixture
-def house(settings: Settings, database: Database) -> Iterator[FuturesHouse]:
-    with LoopbackBinance(perpetuals=default_perpetuals()) as exchange:
-        house = FuturesHouse(settings, database, exchange)
-        house.until(house.is_open)
-        yield house
-        house.close()
+def house(futures: FuturesHouse) -> FuturesHouse:
+    return futures
 
 
 def test_a_position_is_opened_valued_and_closed(house: FuturesHouse) -> None:
@@ -75,7 +67,7 @@ def test_a_limit_rests_fills_in_parts_and_is_cancelled(house: FuturesHouse) -> N
 
 @pytest.mark.parametrize("most", [1000, 250])
 def test_an_order_of_many_fills_ends(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr("engine.live.trader.MOST_FILLS", most, raising=False)
+    monkeypatch.setattr("engine.live.fills.BINANCE_PAGE", most)
     house.leverage("10")
     resting = house.place("buy", amount="0.501", price="49000")
     (there,) = house.there(resting)
@@ -209,51 +201,6 @@ def test_a_liquidation_is_booked_when_it_is_seen(house: FuturesHouse) -> None:
     assert house.order(stop).status == "canceled"
     assert house.final(resting).status == "canceled"
     assert sum(amount for kind, amount in house.ledger() if kind == "pnl") < 0
-
-
-def test_the_leverage_is_the_exchanges(house: FuturesHouse) -> None:
-    for wrong in ("0.5", "126", "2.5"):
-        with pytest.raises(Refused) as refused:
-            house.leverage(wrong)
-        assert refused.value.code == "invalid_leverage"
-    assert house.leverage("50").leverage == 50
-    assert house.book.leverage(OWNER, PERPETUAL) == 50
-    house.market("buy", "0.1")
-    with pytest.raises(Refused) as refused:
-        house.leverage("10")
-    assert refused.value.code == "leverage_not_reducible"
-    assert house.leverage("100").leverage == 100
-    house.agrees()
-
-
-def test_cross_margin_and_hedge_mode_are_refused(house: FuturesHouse) -> None:
-    house.book.trade(OWNER, PERPETUAL, "buy", "0.1")  # in cross margin, as it is at first
-    house.agrees()
-    with pytest.raises(Refused) as refused:
-        house.market("buy", "0.1")
-    assert refused.value.code == "margin_mode_not_isolated"
-    assert house.orders() == []
-    assert house.close_position().status == "filled"
-    house.agrees()
-    house.book.hedged.add(OWNER)
-    with pytest.raises(Refused) as refused:
-        house.market("buy", "0.1")
-    assert refused.value.code == "hedge_mode_not_supported"
-    house.agrees()
-
-
-def test_an_account_in_hedge_mode_does_not_open(settings: Settings, database: Database) -> None:
-    with LoopbackBinance(perpetuals=default_perpetuals()) as exchange:
-        exchange.usdm.book.hedged.add(OWNER)
-        house = FuturesHouse(settings, database, exchange)
-        with pytest.raises(Conflict) as conflict:
-            house.is_open()
-        assert conflict.value.code == "hedge_mode_not_supported"
-        assert house.ledger() == []
-        exchange.usdm.book.hedged.clear()
-        house.until(house.is_open)
-        house.agrees()
-        house.close()
 
 
 def test_a_restore_catches_up_with_orders_positions_and_incomes(

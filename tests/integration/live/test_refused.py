@@ -8,15 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 
-import models
 from tests.exchanges.faults import Fault
 from tests.integration.live.house import KEYS, OWNER, PASSPHRASE, QUICK, House
-from utils import clock, wire
-from utils.credentials import ApiKeys, seal
+from tests.integration.live.keys import foreign_keys, replace_keys
+from utils import wire
+from utils.credentials import ApiKeys
 from utils.errors import Conflict, EngineUnavailable, Refused, TradingError
-from utils.vault import Vault
 
 
 def _refuse_cancels(house: House, count: int | None) -> None:
@@ -84,36 +82,19 @@ def test_an_edit_whose_cancel_is_refused_doubles_nothing(opened: House) -> None:
     assert opened.disagreements() == []
 
 
-def _replace_keys(house: House, keys: ApiKeys, *, status: str) -> None:
-    with house.database.write() as session:
-        row = session.execute(select(models.Credential.__table__)).one()
-        sealed = seal(Vault.of(house.settings.encryption_keys), keys, row.user_id, row.exchange, row.id)
-        values = {"sealed": sealed.blob, "key_id": sealed.key_id, "status": status, "updated_at": clock.now()}
-        session.execute(update(models.Credential).values(**values))
-
-
 def test_keys_that_were_replaced_are_used_at_once(house: House) -> None:
     order = house.place()
     fresh = ApiKeys("another-api-key-of-the-owner", "another-secret-of-the-owner", PASSPHRASE)
     house.exchange.add_key(key=fresh.api_key, secret=fresh.api_secret, passphrase=PASSPHRASE, account=OWNER)
     house.exchange.keys.pop("the-api-key-of-the-owner")
-    _replace_keys(house, fresh, status="unverified")
+    replace_keys(house, fresh, status="unverified")
     with pytest.raises(Conflict) as error:
         house.place(key="k", price="40001")
     assert error.value.code == "credential_not_verified"
     assert house.cancel(order).status == "canceled"  # what is open is looked after with them all the same
-    _replace_keys(house, fresh, status="verified")
+    replace_keys(house, fresh, status="verified")
     assert house.place(price="40001").status == "accepted"
     assert house.disagreements() == []
-
-
-def _foreign_keys(house: House) -> ApiKeys:
-    """Return keys of somebody else at the exchange, who could pay for our orders."""
-    foreign = ApiKeys("the-api-key-of-somebody", "the-secret-of-somebody", PASSPHRASE)
-    house.exchange.add_key(key=foreign.api_key, secret=foreign.api_secret, passphrase=PASSPHRASE, account="somebody")
-    house.exchange.book.deposit("somebody", "USDT", "5000")
-    house.exchange.book.deposit("somebody", "BTC", "1")
-    return foreign
 
 
 def _are_in_use(house: House, keys: ApiKeys) -> bool:
@@ -129,9 +110,9 @@ def _ticked(house: House, price: str) -> None:
 
 def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> None:
     order = house.place()
-    foreign = _foreign_keys(house)
+    foreign = foreign_keys(house)
     house.until(lambda: order.id not in house.uncertain())
-    _replace_keys(house, foreign, status="verified")
+    replace_keys(house, foreign, status="verified")
     with pytest.raises(Conflict) as error:
         house.place(price="40001")
     assert error.value.code == "credential_other_account"
@@ -139,8 +120,40 @@ def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> No
     time.sleep(QUICK.send + (QUICK.window or 0) + 2 * QUICK.lag)  # long enough for an order to count as absent
     assert house.order(order).status == "accepted"
     assert house.kinds().count("external") == 0
-    _replace_keys(house, KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     house.until(lambda: house.cancel(order).status == "canceled")
+    assert house.disagreements() == []
+
+
+def test_a_cancel_does_not_go_to_another_account_at_the_exchange(house: House) -> None:
+    order, stop = house.place(), house.place("sell", type="stop", price=None, stop_price="45000")
+    replace_keys(house, foreign_keys(house), status="verified")
+    everything = wire.CancelOrders(actor=wire.Actor(user_id=house.user), account=house.account)
+    asked = _cancels(house)
+    for cancel in (lambda: house.cancel(order), lambda: house.bridge.cancel_orders(everything)):
+        with pytest.raises(Conflict) as error:
+            cancel()
+        assert error.value.code == "credential_other_account"
+    assert house.order(order).status == "accepted"
+    assert house.cancel(stop).status == "canceled"  # the exchange never knew of it
+    assert _cancels(house) == asked
+    replace_keys(house, KEYS, status="verified")
+    assert house.cancel(order).status == "canceled"
+    assert house.disagreements() == []
+
+
+def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house: House) -> None:
+    order = house.place()
+    replace_keys(house, foreign_keys(house), status="verified")
+    asked = _cancels(house)
+    actor = wire.Actor(user_id=house.user)
+    state = house.bridge.engage_kill_switch(
+        wire.EngageKillSwitch(actor=actor, scope="account", target=house.account, account=house.account)
+    )
+    assert (state.canceled, state.open) == ([], [order.id])
+    assert (house.order(order).status, _cancels(house)) == ("pending_cancel", asked)
+    replace_keys(house, KEYS, status="verified")
+    assert house.final(order).status == "canceled"
     assert house.disagreements() == []
 
 
@@ -148,8 +161,8 @@ def test_keys_of_another_account_at_the_exchange_end_nothing(house: House) -> No
 def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reopened: bool) -> None:
     house.quote("50000")
     stop = house.place("sell", type="stop", price=None, stop_price="45000")
-    foreign = _foreign_keys(house)
-    _replace_keys(house, foreign, status="verified")
+    foreign = foreign_keys(house)
+    replace_keys(house, foreign, status="verified")
     if reopened:
         house.restart()
         assert house.account not in house.host.engine._accounts.in_memory()
@@ -158,7 +171,7 @@ def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reo
     _ticked(house, "45000")
     assert house.exchange.book.orders("somebody") == []
     assert (house.order(stop).status, house.order(stop).triggered_at) == ("accepted", None)
-    _replace_keys(house, KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     _ticked(house, "45000")
     house.until(lambda: house.order(stop).status == "filled")
     assert house.exchange.book.orders("somebody") == []
@@ -168,10 +181,10 @@ def test_a_stop_does_not_go_to_another_account_at_the_exchange(house: House, reo
 def test_a_stop_waits_until_new_keys_are_verified(house: House) -> None:
     house.quote("50000")
     stop = house.place("sell", type="stop", price=None, stop_price="45000")
-    _replace_keys(house, KEYS, status="unverified")
+    replace_keys(house, KEYS, status="unverified")
     _ticked(house, "45000")
     assert (house.there(stop), house.order(stop).triggered_at) == ([], None)
-    _replace_keys(house, KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     _ticked(house, "45000")
     house.until(lambda: house.order(stop).status == "filled")
 
@@ -185,12 +198,12 @@ def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) ->
     house.exchange.faults.add(Fault("limit", on="place", count=1, seconds=1.0))
     house.exchange.book.fill(house.there(entry)[0].id, "0.01")
     house.until(lambda: len([order for order in house.orders() if order.parent_id == entry.id]) == 2)
-    foreign = _foreign_keys(house)
-    _replace_keys(house, foreign, status="verified")
+    foreign = foreign_keys(house)
+    replace_keys(house, foreign, status="verified")
     house.until(lambda: _are_in_use(house, foreign))
     time.sleep(2.0)  # past the exchange's patience: the exit that waits would be sent again
     assert house.exchange.book.orders("somebody") == []
-    _replace_keys(house, KEYS, status="verified")
+    replace_keys(house, KEYS, status="verified")
     take = next(order for order in house.orders() if order.parent_id == entry.id and order.type == "limit")
     house.until(lambda: len(house.there(take)) == 1)
     assert house.exchange.book.orders("somebody") == []
@@ -199,11 +212,11 @@ def test_an_exit_does_not_go_to_another_account_at_the_exchange(house: House) ->
 def test_an_order_whose_keys_are_replaced_before_it_is_sent_may_be_tried_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    foreign, desk = _foreign_keys(house), house.host.engine.desk.live
+    foreign, desk = foreign_keys(house), house.host.engine.desk.live
     send = desk.send
 
     async def replaced_first(order: wire.Order) -> wire.Order:
-        _replace_keys(house, foreign, status="verified")
+        replace_keys(house, foreign, status="verified")
         (account,) = house.host.engine._accounts.live()
         await account.keys.renew(account.trader.client)
         return await send(order)

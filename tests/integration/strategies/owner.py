@@ -81,6 +81,10 @@ class Owner:
         """Return the client order ids of the open orders, sorted."""
         return sorted(order["client_order_id"] for order in self.orders(name, "open"))
 
+    def story(self, name: str = "mine") -> str:
+        """Tell what became of a strategy, for whoever wonders why something did not happen."""
+        return f"{self.get(name)}\n{self.ok('GET', f'{name}/log')}\n{self.orders(name)}"
+
     def price(self, price: Decimal | int, symbol: str = "BTC/USDT") -> None:
         """Move the market."""
         self.market.set_price(symbol, Decimal(price))
@@ -112,12 +116,12 @@ class Owner:
         return books.differences(self.database, bridge)
 
 
-def eventually[Found](condition: Callable[[], Found], what: str = "") -> Found:
-    """Return the first truthy value of `condition`: strategies act on their own time."""
+def eventually[Found](condition: Callable[[], Found], what: str | Callable[[], object] = "") -> Found:
+    """Return the first truthy value of `condition`, or tell `what` did not happen: strategies act on their own time."""
     end = time.monotonic() + PATIENCE
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, what or "it did not happen"
+        assert time.monotonic() < end, (what() if callable(what) else what) or "it did not happen"
         time.sleep(0.02)

@@ -17,7 +17,7 @@ def test_a_running_grid_takes_other_settings_without_doubling_an_order(ada: Owne
     assert changed["settings"] == {**GRID, "levels": 2}
     assert changed["state"] == "running"
     wanted = [f"mine:{side}{line}:2-0" for side in ("down", "up") for line in (1, 2)]
-    eventually(lambda: ada.open_names() == wanted, str(ada.open_names()))
+    eventually(lambda: ada.open_names() == wanted, ada.story)
     # the coins of the third line were sold
     assert [order["side"] for order in ada.orders() if order["client_order_id"] == "mine:coins:2-0"] == ["sell"]
     assert not ada.differences()
@@ -28,7 +28,7 @@ def test_many_edits_in_a_row_leave_one_grid(ada: Owner) -> None:
     for levels in (3, 9, 5):
         ada.ok("PATCH", "mine", settings={"levels": levels})
     wanted = sorted(f"mine:{side}{line}:4-0" for side in ("down", "up") for line in range(1, 6))
-    eventually(lambda: ada.open_names() == wanted, str(ada.open_names()))
+    eventually(lambda: ada.open_names() == wanted, ada.story)
     assert not ada.differences()
 
 

@@ -31,7 +31,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
 def fail(ada: Owner, fault: str, name: str = "bad") -> None:
     """Let a strategy fail after its first turn."""
     ada.running(name, strategy_class="faulty", settings={"fault": fault}, funding="1000")
-    eventually(lambda: ada.get(name)["state"] == "error", f"it does not fail: {ada.get(name)}")
+    eventually(lambda: ada.get(name)["state"] == "error", lambda: ada.story(name))
 
 
 def test_one_that_raises_ends_with_its_orders_canceled_and_its_money_kept(ada: Owner) -> None:
@@ -110,7 +110,7 @@ def test_commits_that_fail_delay_it_alone(ada: Owner, kind: str, caplog: pytest.
         eventually(lambda: failures.left == 0)
         failures.left = 1
     eventually(lambda: failures.left == 0)
-    eventually(lambda: len(ada.open_names()) == 20, str(ada.get()))
+    eventually(lambda: len(ada.open_names()) == 20, ada.story)
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     names = [order["client_order_id"] for order in ada.orders()]

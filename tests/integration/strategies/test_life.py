@@ -216,7 +216,7 @@ def test_names_are_unique(ada: Owner) -> None:
 @pytest.mark.parametrize(
     ("columns", "status", "code"),
     [
-        ({"mode": "live"}, 422, "live_strategies_unavailable"),
+        ({"mode": "live"}, 403, "live_trading_disabled"),
         ({"type": "futures"}, 422, "not_a_spot_account"),
         ({"status": "archived"}, 409, "account_archived"),
         ({"kind": "tournament"}, 409, "account_managed"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import jsonschema
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+import models
 from tests.factories import SignedIn
 from tests.integration.strategies.owner import Owner, eventually
 
@@ -116,6 +119,10 @@ def test_logs_are_pages_by_level(ada: Owner) -> None:
     assert (entry["level"], "was refused" in entry["message"]) == ("warning", True)
     assert ada.ok("GET", "mine/log?level=error") == []
     assert ada.get()["state"] == "running"
+    with ada.database.read() as connection:
+        told = connection.execute(select(models.Event).where(models.Event.type == "strategy_log")).one()
+    named = {"strategy": "mine", "account": ada.get()["account"]}
+    assert (told.user_id, json.loads(told.payload)) == (ada.user.id, {**named, **entry})
 
 
 def test_a_grid_too_dense_to_earn_its_fees_says_so(ada: Owner) -> None:

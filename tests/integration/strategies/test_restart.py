@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 import models
 from config import Settings
-from engine.strategies.records import StrategyRecords
+from engine.strategies.records import StrategyRecord, StrategyRecords
 from models import Database
 from tests import books
 from tests.factories import SignedIn
@@ -53,7 +53,7 @@ def test_what_filled_while_nobody_looked_is_followed(ada: Owner) -> None:
     ada.host.start()
     ada.host.tick()
     wanted = {"mine:down1:1-1", "mine:down2:1-1", "mine:down3:1-0", "mine:up1:1-0", "mine:up2:1-0", "mine:up3:1-0"}
-    eventually(lambda: set(ada.open_names()) == wanted, str(ada.open_names()))
+    eventually(lambda: set(ada.open_names()) == wanted, ada.story)
     assert not ada.differences()
 
 
@@ -62,8 +62,8 @@ def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatc
     eventually(lambda: len(ada.open_names()) == 6)
     read, started = StrategyRecords.orders, threading.Event()
 
-    def stale(records: StrategyRecords, account_id: str) -> list[Order]:
-        found = read(records, account_id)
+    def stale(records: StrategyRecords, record: StrategyRecord) -> list[Order]:
+        found = read(records, record)
         assert started.wait(10)
         ada.price(49_400)
         return found
@@ -72,7 +72,7 @@ def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatc
     ada.host.stop()
     ada.host.start()
     started.set()
-    eventually(lambda: "mine:down1:1-1" in ada.open_names(), str(ada.open_names()))
+    eventually(lambda: "mine:down1:1-1" in ada.open_names(), ada.story)
 
 
 def test_one_whose_exchange_is_not_connected_waits_for_it(ada: Owner, database: Database) -> None:

@@ -103,6 +103,33 @@ def test_readers_that_overlap_or_end_anywhere_tell_nothing_twice_and_leave_nothi
     assert calls[0] > 40, "nothing was ended"
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 500])
+def test_users_are_told_alike_however_little_is_looked_at_in_one_turn(
+    client: FlaskClient,
+    database: Database,
+    user: SignedIn,
+    other: SignedIn,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    monkeypatch.setattr(notifications, "EVENTS", most)
+    silent = [("balance", {}), ("order", {"status": "open"})]
+    reader = EventReader(database)
+    for _ in range(2):
+        happen(database, user, *silent, ("trade", TRADE), *silent, ("order", REJECTED), ("trade", TRADE))
+        happen(database, other, *silent)
+        reader.run()
+        happen(database, other, ("strategy", FAILED), *silent)
+        happen(database, user, *silent)
+        reader.run()
+    assert len(titles(client, user)) == 6
+    assert titles(client, other) == ["The strategy grid failed: No funds."] * 2
+    with database.read() as connection:
+        reached = select(models.NotificationCursor.user_id, models.NotificationCursor.event_id)
+        last = select(models.EventCounter.user_id, models.EventCounter.last_id)
+        assert set(connection.execute(reached)) == set(connection.execute(last))
+
+
 def test_what_was_forgotten_is_passed_over(client: FlaskClient, database: Database, user: SignedIn) -> None:
     happen(database, user, ("trade", TRADE), ("trade", TRADE))
     with database.writing() as connection:

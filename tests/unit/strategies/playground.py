@@ -28,7 +28,12 @@ def recorded(symbol: str, timeframe: str, limit: int) -> list[Candle]:
 
 
 class Playground:
-    """Fill market orders at the price, limits when the price is there; fees in the quote currency."""
+    """Fill market orders at the price, limits when the price is there; fees in the quote currency.
+
+    When it is `live`, fees of purchases are taken from the coins, as some exchanges do.
+    """
+
+    live = False
 
     def __init__(self, kind: type[StrategyMode], money: str, *symbols: str, **settings: Any) -> None:
         self.kind = kind
@@ -98,6 +103,7 @@ class Playground:
             totals=dict(self.totals),
             own=OrderBook(self.orders.values()).orders(),
             alert=alert,
+            mode="live" if self.live else "paper",
         )
         done = False
         for step in list(self.kind.decide(self.settings, view)):
@@ -163,12 +169,16 @@ class Playground:
         return True
 
     def _fill(self, order: Order, price: Decimal) -> None:
-        cost, sign = order.amount * price, 1 if order.side == "buy" else -1
-        self.totals[self.markets[order.symbol].base] += sign * order.amount
-        self.totals["USDT"] -= sign * cost + cost * FEE
-        assert min(self.totals.values()) >= 0, f"{order.client_order_id} was not paid for"
+        cost, sign = order.remaining * price, 1 if order.side == "buy" else -1
+        base = self.markets[order.symbol].base
         fee = Fee(currency="USDT", cost=cost * FEE)
-        self._put(order, status="filled", filled=order.amount, average=price, cost=cost, fee=fee)
+        if self.live and order.side == "buy":
+            fee = Fee(currency=base, cost=order.remaining * FEE)
+        self.totals[base] += sign * order.remaining
+        self.totals["USDT"] -= sign * cost
+        self.totals[fee.currency] -= fee.cost
+        assert min(self.totals.values()) >= 0, f"{order.client_order_id} was not paid for"
+        self._put(order, status="filled", filled=order.amount, remaining=ZERO, average=price, cost=cost, fee=fee)
 
     def _put(self, order: Order, **changes: Any) -> None:
         self.orders[order.id] = replace(order, **changes)

@@ -150,15 +150,52 @@ class TestGrid:
         earned = 5 * amount * (500 - (49_500 + 50_000) * FEE)
         assert played.worth() - before == earned
 
-    def test_every_line_has_one_order_wherever_the_price_goes(self) -> None:
+    @pytest.mark.parametrize("live", [False, True], ids=["paper", "fees in coins"])
+    def test_every_line_has_one_order_wherever_the_price_goes(self, live: bool) -> None:
         chance = random.Random(3)
         played = Playground(Grid, "10000", levels=8, spacing_percent=Decimal("0.5"))
+        played.live = live
         played.price(50_000)
         for _ in range(300):
             played.price(round(50_000 * Decimal(1 + chance.gauss(0, 0.015)), 2))
             levels = [order.client_order_id.split(":")[1] for order in played.open_orders]
             assert sorted(levels) == sorted({f"{side}{line}" for side in ("up", "down") for line in range(1, 9)})
         assert len(played.fills) > 100
+
+    def test_coins_that_were_on_a_live_account_stay(self) -> None:
+        played = Playground(Grid, "10000", levels=2, spacing_percent=Decimal(1), order_value=Decimal(1_000))
+        played.live, played.totals["BTC"] = True, Decimal(1)
+        played.price(50_000)
+        assert (len(played.open_orders), played.fills) == (4, [])
+        assert sum(order.amount for order in played.open_orders if order.side == "sell") < Decimal("0.04")
+
+    def test_what_an_exchange_filled_before_it_cancelled_is_not_bought_again(self) -> None:
+        played = Playground(Grid, "10000", levels=1, spacing_percent=Decimal(1), order_value=Decimal(1_000))
+        played.price(50_000)
+        line = next(order for order in played.open_orders if order.side == "buy")
+        rest = line.amount - Decimal("0.01")
+        played.totals["BTC"] += Decimal("0.01")
+        played._put(line, status="canceled", filled=Decimal("0.01"), remaining=rest)
+        played.settle()
+        again = next(order for order in played.open_orders if order.side == "buy")
+        assert (again.client_order_id, again.amount, again.price) == ("mine:down1:1-1", rest, line.price)
+        played.price(49_500)
+        assert [order.amount for order in played.open_orders if order.price == 50_000] == [line.amount]
+
+    def test_coins_that_an_exchange_did_not_sell_whole_are_bought_by_another_order(self) -> None:
+        played = Playground(Grid, "10000", levels=1, spacing_percent=Decimal(1), order_value=Decimal(1_000))
+        played.prices["BTC/USDT"] = Decimal(50_000)
+        played._turn(None)
+        (coins,) = played.orders.values()
+        part = Decimal("0.004")
+        played.totals["BTC"] -= coins.amount - part
+        played._put(coins, status="expired", filled=part, remaining=coins.amount - part)
+        played.settle()
+        assert [(name, amount) for name, _, amount in played.fills] == [
+            ("mine:coins:1-0", coins.amount),
+            ("mine:coins:1-1", coins.amount - part),
+        ]
+        assert len(played.open_orders) == 2
 
     def test_another_run_starts_from_where_the_price_is(self) -> None:
         played = Playground(Grid, "10000", levels=2, spacing_percent=Decimal(1))

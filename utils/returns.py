@@ -24,13 +24,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from utils.money import HUNDRED, ONE, ZERO
+from utils.money import ONE, PLACES, ZERO, percent
 
 YEAR = timedelta(days=365)
 FEWEST = 2
 """Returns from which a deviation can be told."""
-
-PLACES = Decimal("0.0001")
 
 
 @dataclass(frozen=True)
@@ -107,11 +105,6 @@ def ratios(returns: Sequence[float], step: timedelta) -> Ratios:
         sortino=_rounded(mean / downside * a_year) if downside > 0 else None,
         volatility_percent=_rounded(deviation * a_year * 100),
     )
-
-
-def percent(share: Decimal) -> Decimal:
-    """Return a share in percent, to four places."""
-    return (share * HUNDRED).quantize(PLACES)
 
 
 def _rounded(value: float) -> Decimal | None:

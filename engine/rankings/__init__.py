@@ -1,0 +1,1 @@
+"""Rankings of running tournaments, kept up in memory."""

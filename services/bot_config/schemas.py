@@ -1,0 +1,62 @@
+"""Which JSON Schema the settings of a tentacle have: its module's own, or the one that its code tells."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from utils.errors import Overloaded
+from utils.home import Home, files
+from utils.home.schemas import fingerprint, keep, kept
+from utils.home.tentacles import Tentacle
+
+SECONDS = 45.0
+"""How long tentacles may take to be imported and asked; a few seconds for the official ones."""
+
+LOCK = ".schemas.lock"
+ROOT = Path(__file__).resolve().parents[2]
+Source = Literal["module", "code"]
+_logger = logging.getLogger(__name__)
+
+
+class Schemas:
+    """Find schemas. What the code tells is asked once, in a process of its own, and kept until it changes."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def of(self, tentacle: Tentacle) -> tuple[dict[str, Any] | None, Source | None]:
+        """Return the schema of a tentacle's settings and where it is from, None for one that has none."""
+        own = tentacle.schema()
+        if own is not None:
+            return own, "module"
+        told = self._told().get(tentacle.name)
+        return told, None if told is None else "code"
+
+    def _told(self) -> dict[str, Any]:
+        code = fingerprint(self._home)
+        if code is None:
+            return {}
+        found = kept(self._home, code)
+        if found is not None:
+            return found
+        try:
+            with files.held(self._home.root / LOCK, SECONDS):
+                found = kept(self._home, code)
+                return self._asked(code) if found is None else found
+        except Overloaded:
+            return {}
+
+    def _asked(self, code: str) -> dict[str, Any]:
+        """Ask the code; what fails once is not tried again until it is another one."""
+        command = [sys.executable, "-m", "engine.tentacles", str(self._home.root), code]
+        quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        try:
+            subprocess.run(command, cwd=ROOT, check=True, timeout=SECONDS, **quiet)
+        except (subprocess.SubprocessError, OSError) as error:
+            _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
+            keep(self._home, code, {})
+        return kept(self._home, code) or {}

@@ -1,0 +1,1 @@
+"""Candles that users upload: read with suspicion, and kept in files of our own."""

@@ -1,0 +1,237 @@
+"""Play a tournament over HTTP: everybody joins, it starts and ends by the clock, and its worker is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from models import Database, Job, Tournament
+from tests.cup.recomputation import Played
+from tests.e2e.client import PASSWORD, Client
+from tests.e2e.running import Server, wait_for
+from utils import clock
+
+ADMIN = "admin"
+SYMBOLS = ["BTC/USDT", "ETH/USDT"]
+POOL = Decimal("1000.01")
+TRADERS = 8
+"""Clients that trade side by side, each for some of the participants in turn."""
+
+START_IN = 2.0
+PATIENCE = 180.0
+"""How long the worst part may take on a machine that is busy with other things."""
+
+JOBS = ("tournament.close", "settle")
+_SETTINGS = {
+    "DEMO_TICK_SECONDS": "0.2",
+    "RATE_LIMIT_ENABLED": "false",
+    "ADMIN_USERNAME": ADMIN,
+    "ADMIN_PASSWORD": PASSWORD,
+    "MAX_ACCOUNTS": "10",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many take part, how long it runs, and how often its worker, or the engine, is killed after the end."""
+
+    participants: int
+    seconds: float
+    kills: int
+    seed: int = 1
+
+
+@dataclass
+class Player:
+    """A participant, with the account they play with."""
+
+    client: Client
+    account: str = ""
+    orders: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+
+
+def play(plan: Plan, database: Database, directory: Path) -> Played:
+    """Play a tournament, and return what came of it."""
+    server = Server(
+        directory, command=None, DATABASE_URL=database.engine.url.render_as_string(hide_password=False), **_SETTINGS
+    )
+    try:
+        return _Cup(plan, database, server.wait_ready(PATIENCE)).play()
+    finally:
+        server.end()
+
+
+class _Cup:
+    def __init__(self, plan: Plan, database: Database, server: Server) -> None:
+        self._plan, self._database, self._server = plan, database, server
+        self._chance = random.Random(plan.seed)
+        self._admin = Client(server.address)
+        self._admin.name = ADMIN
+        self._admin.log_in()
+        self._killed: list[str] = []
+        self._seconds: dict[str, float] = {}
+
+    def play(self) -> Played:
+        with ThreadPoolExecutor(TRADERS) as pool:
+            began = time.monotonic()
+            players = list(
+                pool.map(lambda _: Player(Client(self._server.address).sign_up()), range(self._plan.participants))
+            )
+            self._lap("sign up", began)
+            tournament = self._create()
+            began = time.monotonic()
+            list(pool.map(lambda player: self._join(player, tournament), players))
+            self._lap("join", began)
+            self._schedule(tournament)
+            began = time.monotonic()
+            parts = [players[number::TRADERS] for number in range(TRADERS)]
+            list(pool.map(lambda part: self._trade(part, tournament), filter(None, parts)))
+            self._lap("trade", began)
+            began = time.monotonic()
+            self._kill_until_settled()
+            self._lap("close and settle", began)
+            return Played(
+                tournament=self._admin.call("GET", f"/api/tournaments/{tournament}"),
+                rankings=_pages(self._admin, f"/api/tournaments/{tournament}/rankings"),
+                prizes=self._admin.call("GET", f"/api/tournaments/{tournament}/prizes"),
+                own=dict(pool.map(lambda player: self._own(player, tournament), players)),
+                trades=dict(pool.map(self._trades, players)),
+                orders=sum(player.orders for player in players),
+                refusals=sum((player.refusals for player in players), Counter()),
+                killed=self._killed,
+                seconds=self._seconds,
+                isolated=self._is_isolated(players),
+            )
+
+    def _create(self) -> str:
+        later = clock.now() + timedelta(hours=1)
+        body = {"name": "Cup", "symbols": SYMBOLS, "prize_pool": str(POOL), "max_participants": self._plan.participants}
+        times = {"starts_at": later.isoformat(), "ends_at": (later + timedelta(hours=1)).isoformat()}
+        made = self._admin.call("POST", "/api/tournaments/", json={**body, **times})
+        return str(made["id"])
+
+    def _join(self, player: Player, tournament: str) -> None:
+        player.account = player.client.call("POST", f"/api/tournaments/{tournament}/join")["account"]
+        assert self._order(player, "buy", 0) == "tournament_not_started"
+
+    def _schedule(self, tournament: str) -> None:
+        starts = clock.now() + timedelta(seconds=START_IN)
+        times = {
+            "starts_at": starts.isoformat(),
+            "ends_at": (starts + timedelta(seconds=self._plan.seconds)).isoformat(),
+        }
+        self._admin.call("PATCH", f"/api/tournaments/{tournament}", json=times)
+        wait_for(lambda: self._status(tournament) == "running", PATIENCE, self._server)
+
+    def _trade(self, players: list[Player], tournament: str) -> None:
+        """Trade with each player in turn until the tournament is over for one of them."""
+        chance = random.Random(f"{self._plan.seed} {players[0].client.name}")
+        until = time.monotonic() + self._plan.seconds + PATIENCE
+        while time.monotonic() < until:
+            for player in players:
+                side = "buy" if chance.random() < 0.65 else "sell"
+                refused = self._order(player, side, chance.uniform(50, 1_500), chance)
+                if refused == "tournament_over":
+                    return
+                player.refusals.update([refused] if refused else [])
+                player.orders += not refused
+        raise AssertionError(f"{tournament} did not end")
+
+    def _order(self, player: Player, side: str, worth: float, chance: random.Random | None = None) -> str | None:
+        """Place an order and return the code with which it was refused."""
+        chance = chance or self._chance
+        symbol = chance.choice(SYMBOLS)
+        amount = round(max(worth, 20) / (60_000 if symbol == SYMBOLS[0] else 3_000), 4)
+        order: dict[str, Any] = {"symbol": symbol, "side": side, "amount": str(amount), "account": player.account}
+        if side == "buy" and chance.random() < 0.2:
+            order["price"] = "20000" if symbol == SYMBOLS[0] else "1000"  # rests until the end
+        answer = player.client.http.post("/api/trading/orders", json=order)
+        return None if answer.is_success else str(answer.json()["error_code"])
+
+    def _kill_until_settled(self) -> None:
+        """Kill whoever closes or settles, so often as planned, in the midst of it where that can be seen."""
+        seen: set[tuple[str, int]] = set()
+        end = time.monotonic() + PATIENCE
+        while not self._is_settled():
+            assert time.monotonic() < end, self._server.output
+            for at_work in self._at_work():
+                if at_work not in seen:
+                    seen.add(at_work)
+                    self._strike(*at_work)
+            time.sleep(0.001)
+
+    def _strike(self, kind: str, attempt: int) -> None:
+        """Kill the worker, or the engine, while it is at a job: half of the kills are for each kind."""
+        budget = self._plan.kills // 2 if kind == JOBS[0] else self._plan.kills - self._plan.kills // 2
+        if attempt <= budget:
+            time.sleep(self._chance.uniform(0, 0.05) if kind == JOBS[0] else 0)
+            self._kill("engine" if kind == JOBS[0] and attempt == 2 else "worker", kind)
+
+    def _at_work(self) -> list[tuple[str, int]]:
+        query = select(Job.kind, Job.attempts).where(Job.kind.in_(JOBS), Job.state == "running")
+        with self._database.read() as connection:
+            return [(row.kind, row.attempts) for row in connection.execute(query)]
+
+    def _kill(self, part: str, during: str) -> None:
+        for pid in self._server.pids():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if part.encode() in words:
+                    os.kill(pid, signal.SIGKILL)
+                    self._killed.append(f"{part} during {during}")
+                    return
+
+    def _is_settled(self) -> bool:
+        with self._database.read() as connection:
+            return connection.execute(select(Tournament.settled_at)).scalar() is not None
+
+    def _status(self, tournament: str) -> str:
+        return str(self._admin.call("GET", f"/api/tournaments/{tournament}")["status"])
+
+    def _own(self, player: Player, tournament: str) -> tuple[str, Any]:
+        return player.account, player.client.call("GET", f"/api/tournaments/{tournament}/me")
+
+    def _trades(self, player: Player) -> tuple[str, list[Any]]:
+        path = f"/api/trading/trades?direction=asc&account={player.account}"
+        return player.account, _pages(player.client, path)
+
+    def _is_isolated(self, players: list[Player]) -> bool:
+        """Tell whether nobody reaches the account of the next one, or fills their own."""
+        for player, other in zip(players, players[1:] + players[:1], strict=True):
+            paths = (f"/api/accounts/{other.account}", f"/api/trading/trades?account={other.account}")
+            statuses = [player.client.http.get(path).status_code for path in paths]
+            deposit = {"currency": "USDT", "amount": "1"}
+            filled = player.client.http.post(f"/api/accounts/{player.account}/deposit", json=deposit)
+            if len(players) > 1 and (statuses != [404, 404] or filled.status_code != 409):
+                return False
+        return True
+
+    def _lap(self, name: str, began: float) -> None:
+        self._seconds[name] = round(time.monotonic() - began, 1)
+
+
+def _pages(client: Client, path: str) -> list[Any]:
+    """Return a whole list."""
+    rows: list[Any] = []
+    cursor: str | None = None
+    while True:
+        joint = "&" if "?" in path else "?"
+        answer = client.http.get(f"{path}{joint}limit=100" + (f"&cursor={cursor}" if cursor else ""))
+        assert answer.is_success, answer.text
+        rows += answer.json()["data"]
+        cursor = answer.json()["pagination"]["next_cursor"]
+        if cursor is None:
+            return rows

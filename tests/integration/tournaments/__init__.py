@@ -1,0 +1,1 @@
+"""Tournaments over HTTP, with the real engine and the worker's jobs."""
