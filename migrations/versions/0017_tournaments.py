@@ -11,7 +11,7 @@ from alembic import op
 from models.base import Money, UtcDateTime
 
 revision = "0017"
-down_revision = "0016"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
