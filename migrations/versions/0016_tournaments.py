@@ -1,6 +1,6 @@
 """Add tournaments: participants, teams, ranks and awards.
 
-Revision: 0017
+Revision: 0016
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from models.base import Money, UtcDateTime
 
-revision = "0017"
-down_revision = "0018"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

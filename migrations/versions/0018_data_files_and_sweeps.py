@@ -1,6 +1,6 @@
 """Add uploaded candles and sweeps of backtests.
 
-Revision: 0019
+Revision: 0018
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from models.base import Money, UtcDateTime
 
-revision = "0019"
+revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None

@@ -1,6 +1,6 @@
 """Remember the changes of the bot's configuration.
 
-Revision: 0016
+Revision: 0015
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0016"
-down_revision = "0020"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Add e-mail to the ways in which users are told, and announcements.
 
-Revision: 0020
+Revision: 0014
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from models.base import UtcDateTime
 
-revision = "0020"
+revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
