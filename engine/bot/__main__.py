@@ -60,7 +60,8 @@ def _run(settings: Settings, *, is_paused: bool) -> int:
     home.prepare()
     # OctoBot takes its paths from the working directory, some of them while it is imported
     os.chdir(home.root)
-    sys.path.insert(0, str(home.root))  # where `import tentacles` looks
+    # for `import tentacles`; last, since a home may be a whole OctoBot of another version
+    sys.path.append(str(home.root))
 
     from engine.bot.run import run
 
