@@ -86,8 +86,8 @@ def test_what_is_being_stored_as_it_starts_is_followed(ada: Owner, monkeypatch: 
     read, commit, have_read = StrategyRecords.orders, Journal._commit, threading.Event()
     start = Runner.start
 
-    def noted(records: StrategyRecords, account_id: str) -> list[Order]:
-        found = read(records, account_id)
+    def noted(records: StrategyRecords, record: StrategyRecord) -> list[Order]:
+        found = read(records, record)
         have_read.set()
         return found
 
