@@ -141,7 +141,7 @@ def _wrk(command: list[str], path: str) -> Load:
 
 def _latency(output: str, percent: int) -> float:
     """Return a percentile that wrk printed, in milliseconds."""
-    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s)$", output, re.MULTILINE)
+    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s) *$", output, re.MULTILINE)
     if found is None:
         raise RuntimeError(output)
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]

@@ -42,6 +42,7 @@ _OF_USER: tuple[type[Base], ...] = (
     models.Award,
     models.LeaderboardEntry,
     models.AuditEntry,
+    models.BotConfigChange,
 )
 _OF_ACCOUNT: tuple[type[Base], ...] = (
     models.Balance,

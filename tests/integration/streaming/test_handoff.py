@@ -205,7 +205,7 @@ def test_the_status_tells_of_clients_and_feeds(
     status = StreamerChannel(settings.streamer_socket).status()
     assert status.clients == {"sse": 1, "websocket": 0}
     assert status.feeds == {"prices of demo": True, "account events": True}
-    assert status.topics == {"prices": 1, "candles": 0, "account": 0, "backtests": 0, "logs": 0}
+    assert status.topics == {"prices": 1, "candles": 0, "account": 0, "rankings": 0, "backtests": 0, "logs": 0}
     assert status.pid == os.getpid()
     assert status.uptime_seconds > 0
 
