@@ -228,6 +228,35 @@ def test_the_same_value_was_reached_first_by_who_closed_before_the_end(
     assert awards(database) == []
 
 
+def test_nothing_is_reached_after_the_end(database: Database, bridge: OctoBotBridge) -> None:
+    users = people(database, NAMES[:2])
+    made = tournament(database, users[0], prize_pool=Decimal(0))
+    first, second = everybody = players(database, made, users)
+    standings = [Standing.opening(each.id, START, clock.now() - timedelta(hours=1)) for each in everybody]
+    standings[0].observe(Decimal(10_500), clock.now() + timedelta(hours=1))  # the engine saw it closed, a moment late
+    stand(database, made, standings)
+    end(database, made, {first.id: Decimal(10_500), second.id: Decimal(10_500)})
+    settle(database, bridge)
+    ranks = sorted(rows(database, models.Rank), key=lambda row: row.rank)
+    assert [row.participant_id for row in ranks] == [first.id, second.id]  # who joined first
+    [row] = rows(database, models.Tournament)
+    assert {rank.reached_at for rank in ranks} == {row.ends_at}
+
+
+def test_who_looked_before_it_was_settled_adds_nothing(
+    database: Database, bridge: OctoBotBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = cup(database)
+    settling = prizes.Prizes(database, bridge)
+    [run] = jobs.Jobs(database).take("test", {prizes.JOB: 1}, timedelta(seconds=60))
+    seen = settling._tournament(made)
+    settling.settle(run)
+    monkeypatch.setattr(settling, "_tournament", lambda _id: seen)
+    settling.settle(run)
+    assert sum(amount for _, _, amount, _ in awards(database)) == 1000
+    assert len([row for row in rows(database, models.AuditEntry) if row.action == "tournament.settled"]) == 1
+
+
 def test_it_waits_for_the_engine_and_for_every_account(database: Database, bridge: OctoBotBridge) -> None:
     made, everybody = cup(database)
     away = OctoBotBridge(_Away())
