@@ -35,6 +35,12 @@ def check_share(feeds: Feeds, client: Client, wishes: Sequence[Wish]) -> None:
         feeds.candles.check_share(client.caller.user_id, named)
 
 
+def prepare(feeds: Feeds, wishes: Sequence[Wish]) -> None:
+    """Miss nothing of `wishes` that happens from now on, before their client is told that it follows them."""
+    if any(isinstance(wish, FollowLogs) for wish in wishes):
+        feeds.logs.open()
+
+
 def make(feeds: Feeds, client: Client, wish: Wish) -> Following:
     """Return what `client` follows, as far as it has come."""
     following: Following

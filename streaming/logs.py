@@ -41,10 +41,14 @@ class LogFeed:
         self.count = 0
         self._failed = False
 
-    def join(self, following: LogFollowing) -> None:
-        """Write to `following` what is said from now on."""
+    def open(self) -> None:
+        """Miss nothing that is said from now on."""
         if self._tail is None:
             self._tail = Tail(self._directory)
+
+    def join(self, following: LogFollowing) -> None:
+        """Write to `following` what is said from now on, or since `open`."""
+        self.open()
         self.followings.add(following)
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ from streaming.answers import Answer
 from streaming.client import CLOSE_SECONDS, Client, Following
 from streaming.events import Event
 from streaming.feeds import Feeds
-from streaming.followings import Key, check_share, key_of, make, markets
+from streaming.followings import Key, check_share, key_of, make, markets, prepare
 from streaming.hub import Hub
 from streaming.prices import PriceFollowing
 from utils.errors import Malformed, Refused, TradingError
@@ -192,6 +192,7 @@ class SocketClient(Client):
         if self.closing:
             return
         check_share(self._feeds, self, wishes)
+        prepare(self._feeds, wishes)
         self.transport.write(actions.answer("subscribed", action.id, actions.content(action.channel, wishes)))
         for wish in wishes:
             self._follow(wish)
