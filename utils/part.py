@@ -65,15 +65,15 @@ class Part:
         """Return the id of its process, None when there is none."""
         return None if self._process is None else self._process.pid
 
-    def start(self) -> None:
-        """Start the process.
+    def start(self, *arguments: str) -> None:
+        """Start the process, with `arguments` after its command.
 
         :raises OSError: when the system cannot start another one.
         """
         reading, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(
-                self._command,
+                [*self._command, *arguments],
                 env={**self._environment, lifeline.VARIABLE: str(reading)},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(*self._descriptors, reading),

@@ -37,14 +37,10 @@ REASON_LENGTH = 500
 _log = logging.getLogger(__name__)
 
 
-def bot_part(environment: Mapping[str, str]) -> Callable[[bool], Part]:
-    """Return what makes the bot's process, paused from its start or not."""
-
-    def make(is_paused: bool) -> Part:
-        command = [sys.executable, "-m", "engine.bot", *(["paused"] if is_paused else [])]
-        return Part("bot", command, environment=environment, steady_seconds=STEADY_SECONDS)
-
-    return make
+def bot_part(environment: Mapping[str, str]) -> Callable[[], Part]:
+    """Return what makes the bot's process."""
+    command = [sys.executable, "-m", "engine.bot"]
+    return lambda: Part("bot", command, environment=environment, steady_seconds=STEADY_SECONDS)
 
 
 class Keeper:
@@ -55,7 +51,7 @@ class Keeper:
         records: BotRecords,
         leases: Leases,
         bridge: BotBridge,
-        make: Callable[[bool], Part],
+        make: Callable[[], Part],
         *,
         holder: str,
         last_words: Path,
@@ -125,7 +121,7 @@ class Keeper:
 
     def _keep(self, wish: Wish) -> None:
         if self._part is None:
-            self._part, self._number = self._make(wish.wanted == "paused"), wish.number
+            self._part, self._number = self._make(), wish.number
         part = self._part
         ended = part.reap()
         if ended is not None:
@@ -138,7 +134,8 @@ class Keeper:
 
     def _start(self, part: Part, wish: Wish) -> None:
         self._last_words.unlink(missing_ok=True)
-        part.start()
+        # told at each start: what is wanted may have changed since the one that died was started
+        part.start(*(["paused"] if wish.wanted == "paused" else []))
         self._heard, self._started, self._killed_for = None, time.monotonic(), ""
         _log.info("the bot is started")
         self._tell("starting", wish)

@@ -293,6 +293,8 @@ class Runner:
         if self._mode is None or self._octobot is not octobot:
             # what is stored from now on may be missing in what is read, and is heard of here
             heard = self._heard = []
+            # what was on its way there before this runner listened: an order that filled as the engine started
+            await self._journal.flush()
             orders = await asyncio.to_thread(self._records.orders, self.record)
             self._book, self._heard = OrderBook([*orders, *heard]), None
             self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self)

@@ -170,6 +170,8 @@ def test_life_of_a_bot(kept: Kept) -> None:
     kept.until(lambda: kept.status()["pid"] not in {None, first} or None)
     again = kept.until_state("paused")
     assert "SIGKILL" in str(again["error"])
+    refusals = len(kept.log("not allowed to trade"))
+    kept.until(lambda: len(kept.log("not allowed to trade")) > refusals or None)
     assert kept.orders() == []
 
     kept.move("resume")

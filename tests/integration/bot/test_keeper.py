@@ -55,6 +55,17 @@ class Answers(BotBridge):
         return self.report()
 
 
+class Watched(Part):
+    """Tells its stage with what it is started."""
+
+    stage: Stage
+
+    def start(self, *arguments: str) -> None:
+        self.stage.started.append(arguments)
+        self.stage.bridge.is_paused = "paused" in arguments
+        super().start(*arguments)
+
+
 class Stage:
     """A keeper whose bot runs `code`."""
 
@@ -64,8 +75,9 @@ class Stage:
         self.bridge = Answers()
         self.code = STAY
         self.last_words = directory / "last-words"
-        self.made: list[tuple[Part, bool]] = []
-        self.bridge.pid = lambda: self.made[-1][0].pid if self.made else None
+        self.made: list[Part] = []
+        self.started: list[tuple[str, ...]] = []
+        self.bridge.pid = lambda: self.made[-1].pid if self.made else None
         self.keeper = self.another("tests")
 
     def another(self, holder: str) -> Keeper:
@@ -73,11 +85,11 @@ class Stage:
             self.records, Leases(self.database), self.bridge, self.make, holder=holder, last_words=self.last_words
         )
 
-    def make(self, is_paused: bool) -> Part:
+    def make(self) -> Part:
         environment = {**os.environ, "LAST_WORDS": str(self.last_words)}
-        part = Part("bot", [sys.executable, "-S", "-E", "-c", self.code], environment=environment)
-        self.made.append((part, is_paused))
-        self.bridge.is_paused = is_paused
+        part = Watched("bot", [sys.executable, "-S", "-E", "-c", self.code], environment=environment)
+        part.stage = self
+        self.made.append(part)
         return part
 
     def want(self, wanted: Wanted, number: int = 1) -> None:
@@ -106,7 +118,7 @@ def stage(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     stage = Stage(database, tmp_path)
     yield stage
     stage.end()
-    assert not any(part.is_running for part, _ in stage.made)
+    assert not any(part.is_running for part in stage.made)
 
 
 def test_nothing_runs_and_nothing_is_written_before_somebody_wants_it(stage: Stage) -> None:
@@ -127,7 +139,7 @@ def test_a_setting_may_want_it_until_somebody_decides(stage: Stage) -> None:
 def test_it_runs_pauses_goes_on_and_stops(stage: Stage) -> None:
     stage.want("running")
     told = stage.until("running")
-    assert told.pid == stage.made[0][0].pid
+    assert told.pid == stage.made[0].pid
     stage.want("paused")
     stage.until("paused")
     assert stage.bridge.report().is_paused
@@ -145,7 +157,18 @@ def test_a_new_wish_gets_a_new_process_paused_from_its_start(stage: Stage) -> No
     stage.want("paused", 2)
     second = stage.until("paused", lambda told: told.number == 2)
     assert second.pid != first.pid
-    assert [is_paused for _, is_paused in stage.made] == [True, True]
+    assert stage.started == [("paused",), ("paused",)]
+
+
+def test_one_that_is_killed_while_it_is_paused_starts_paused(stage: Stage) -> None:
+    stage.want("running")
+    stage.until("running")
+    stage.want("paused")
+    pid = stage.until("paused").pid
+    assert pid is not None
+    os.kill(pid, 9)
+    stage.until("paused", lambda told: told.pid != pid)
+    assert stage.started == [(), ("paused",)]
 
 
 def test_one_that_is_killed_is_started_again_and_one_that_keeps_dying_is_given_up(stage: Stage) -> None:
@@ -161,7 +184,7 @@ def test_one_that_is_killed_is_started_again_and_one_that_keeps_dying_is_given_u
     stage.want("running", 2)
     told = stage.until("error")
     assert told.error == "no luck"
-    assert stage.made[-1][0].deaths == MOST_DEATHS
+    assert stage.made[-1].deaths == MOST_DEATHS
 
     # another worker does not begin it all again; somebody has to want it anew
     count = len(stage.made)
@@ -179,7 +202,7 @@ def test_a_home_that_cannot_be_used_is_not_tried_again(stage: Stage) -> None:
     stage.bridge.is_silent = True
     stage.want("running")
     assert stage.until("error").error == "The bot's process ended: exit code 78."
-    assert stage.made[0][0].deaths == 1
+    assert stage.made[0].deaths == 1
 
 
 def test_one_that_was_stopped_from_within_stays_stopped(stage: Stage) -> None:
@@ -230,4 +253,4 @@ def test_one_worker_of_all_keeps_it(stage: Stage) -> None:
     assert leases.take(LEASE, "others", timedelta(hours=1))
     stage.keeper._leased_until = 0.0
     stage.keeper.turn()
-    assert not stage.made[0][0].is_running
+    assert not stage.made[0].is_running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,13 +14,17 @@ from sqlalchemy import func, select, update
 
 import models
 from config import Settings
+from engine.journal import Journal
 from engine.strategies.records import StrategyRecord, StrategyRecords
+from engine.strategies.runner import Runner
+from engine.unit import Unit
 from models import Database
 from tests import books
 from tests.factories import SignedIn
 from tests.integration.strategies.killable import KillableEngine
-from tests.integration.strategies.owner import Owner, eventually
+from tests.integration.strategies.owner import START, Owner, eventually
 from tests.problems import assert_problem
+from utils.errors import TradingError
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Order
 
@@ -72,6 +77,35 @@ def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatc
     ada.host.stop()
     ada.host.start()
     started.set()
+    eventually(lambda: "mine:down1:1-1" in ada.open_names(), ada.story)
+
+
+def test_what_is_being_stored_as_it_starts_is_followed(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada.running()
+    eventually(lambda: len(ada.open_names()) == 6)
+    read, commit, have_read = StrategyRecords.orders, Journal._commit, threading.Event()
+    start = Runner.start
+
+    def noted(records: StrategyRecords, record: StrategyRecord) -> list[Order]:
+        found = read(records, record)
+        have_read.set()
+        return found
+
+    def late(journal: Journal, units: list[Unit]) -> list[TradingError | None]:
+        if any(unit.orders for unit in units):
+            have_read.wait(2)  # in vain when it reads only afterwards
+        return commit(journal, units)
+
+    def start_late(running: Runner) -> None:
+        # the first tick has filled the order by then, and nobody follows the account yet
+        asyncio.get_running_loop().call_later(0.5, start, running)
+
+    monkeypatch.setattr(StrategyRecords, "orders", noted)
+    monkeypatch.setattr(Journal, "_commit", late)
+    monkeypatch.setattr(Runner, "start", start_late)
+    ada.host.stop()
+    ada.market.set_price("BTC/USDT", START - 600)
+    ada.host.start()
     eventually(lambda: "mine:down1:1-1" in ada.open_names(), ada.story)
 
 
