@@ -167,7 +167,14 @@ def test_a_backtest_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
     assert [run["id"] for run in listed["data"]] == [started["data"]["id"]]
 
 
+def test_a_sweep_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
+    table = answers(tour.stdout)[28]["data"]
+    assert sorted(each["number"] for each in table) == [1, 2, 3, 4]
+    assert all(each["error"] is None for each in table)
+    assert len({str(each["varied"]) for each in table}) == 4
+
+
 def test_a_key_for_a_program_as_pasted(tour: subprocess.CompletedProcess[str]) -> None:
-    (wallet,) = answers(tour.stdout)[28:]
+    (wallet,) = answers(tour.stdout)[29:]
     assert wallet["data"]["mode"] == "paper"
     assert Decimal(wallet["data"]["currencies"]["USDT"]["total"]) > 0
