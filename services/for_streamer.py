@@ -1,0 +1,66 @@
+"""The use cases that the streamer needs, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from config import Settings
+from models import Database
+from services.account_events import AccountEvents
+from services.accounts import Accounts
+from services.api_keys import ApiKeys
+from services.backtest_progress import BacktestProgress
+from services.confirmation import Confirmation
+from services.log_readers import LogReaders
+from services.market import Market
+from services.passwords import Passwords
+from services.rankings import Rankings
+from services.second_factors import SecondFactors
+from services.sessions import Sessions
+from services.strategy_owners import StrategyOwners
+from services.streams import Streams
+from services.tickets import Tickets
+from services.tokens import Tokens
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamServices:
+    """The use cases that the streamer needs."""
+
+    sessions: Sessions
+    api_keys: ApiKeys
+    tickets: Tickets
+    streams: Streams
+    rankings: Rankings
+    market: Market
+    account_events: AccountEvents
+    backtest_progress: BacktestProgress
+    strategy_owners: StrategyOwners
+    log_readers: LogReaders
+    close: Callable[[], None]
+
+
+def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
+    """Wire the services of the streamer together, for at most `threads` questions at a time."""
+    database = Database(settings.database_url, pool_size=threads)
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    passwords = Passwords(processes=1)
+    second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    progress, owners = BacktestProgress(database), StrategyOwners(database)
+    rankings = Rankings(database, bridge)
+    return StreamServices(
+        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
+        api_keys=ApiKeys(database),
+        tickets=Tickets(database),
+        streams=Streams(bridge, Accounts(database), rankings, progress, owners),
+        rankings=rankings,
+        market=Market(bridge),
+        account_events=AccountEvents(database),
+        backtest_progress=progress,
+        strategy_owners=owners,
+        log_readers=LogReaders(database),
+        close=database.close,
+    )

@@ -1,0 +1,249 @@
+"""The use cases of the web server, wired together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config import Settings
+from models import Database
+from services import bot_config, outside
+from services.account_changes import AccountChanges
+from services.account_events import AccountEvents
+from services.accounts import Accounts
+from services.administration import Administration
+from services.alerts import Alerts
+from services.announcements import Announcements
+from services.api_keys import ApiKeys
+from services.audit_log import AuditLog
+from services.awards import Awards
+from services.backtest_plans import Plans
+from services.backtest_progress import BacktestProgress
+from services.backtests import Backtests
+from services.bot import Bot
+from services.bot_records import BotRecords
+from services.candle_files.service import DataFiles
+from services.configuration import Configurations
+from services.confirmation import Confirmation
+from services.credentials import Credentials
+from services.deactivation import Deactivation
+from services.deletion import Deletion
+from services.equity import EquityCurves
+from services.gateway import Gateway
+from services.health import Health
+from services.idempotency import Idempotency
+from services.jobs import Jobs
+from services.leaderboard import Leaderboard
+from services.leases import Leases
+from services.logs import Logs
+from services.mail import Mails
+from services.mail_addresses import MailAddresses
+from services.market import Market
+from services.metrics import Metrics
+from services.notifications import Notifications
+from services.order_trades import OrderTrades
+from services.orders import Orders
+from services.paper_trading import PaperTrading
+from services.participation import Participation
+from services.passwords import Passwords
+from services.performance import Performances
+from services.personal_data import PersonalData
+from services.portfolio import Portfolios
+from services.positions import Positions
+from services.rankings import Rankings
+from services.risk import Risk
+from services.second_factors import SecondFactors
+from services.sessions import Sessions
+from services.signals import Signals
+from services.statistics import Figures
+from services.strategies import Strategies
+from services.strategy_additions import StrategyAdditions
+from services.strategy_holdings import StrategyHoldings
+from services.strategy_owners import StrategyOwners
+from services.streams import Streams
+from services.sweeps import Sweeps
+from services.tickets import Tickets
+from services.tokens import Tokens
+from services.tournament_changes import TournamentChanges
+from services.tournaments import Tournaments
+from services.trade_export import TradeExports
+from services.user_settings import UserSettings
+from services.users import Users
+from services.wealth import Wealth
+from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
+from utils.home import Home
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.streamer_channel import StreamerChannel
+from utils.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Every use case of one installation, built once."""
+
+    users: Users
+    sessions: Sessions
+    api_keys: ApiKeys
+    second_factors: SecondFactors
+    tickets: Tickets
+    account_events: AccountEvents
+    accounts: Accounts
+    account_changes: AccountChanges
+    credentials: Credentials
+    orders: Orders
+    order_trades: OrderTrades
+    paper_trading: PaperTrading
+    trade_exports: TradeExports
+    risk: Risk
+    portfolios: Portfolios
+    positions: Positions
+    equity: EquityCurves
+    performances: Performances
+    wealth: Wealth
+    strategies: Strategies
+    strategy_additions: StrategyAdditions
+    strategy_holdings: StrategyHoldings
+    signals: Signals
+    backtests: Backtests
+    data_files: DataFiles
+    sweeps: Sweeps
+    tournaments: Tournaments
+    tournament_changes: TournamentChanges
+    rankings: Rankings
+    leaderboard: Leaderboard
+    awards: Awards
+    participation: Participation
+    market: Market
+    notifications: Notifications
+    webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
+    alerts: Alerts
+    streams: Streams
+    streamer: StreamerChannel
+    configurations: Configurations
+    bot: Bot
+    config_changes: bot_config.Changes
+    config_history: bot_config.History
+    config_profiles: bot_config.Profiles
+    config_tentacles: bot_config.Tentacles
+    administration: Administration
+    user_settings: UserSettings
+    personal_data: PersonalData
+    deletion: Deletion
+    figures: Figures
+    audit_log: AuditLog
+    gateway: Gateway
+    health: Health
+    logs: Logs
+    metrics: Metrics
+
+
+def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Services:
+    """Wire the services together."""
+    streamer = StreamerChannel(settings.streamer_socket)
+    jobs, leases = Jobs(database), Leases(database)
+    metrics = Metrics(bridge, streamer, jobs, leases, settings.metrics_token)
+    bridge = bridge.observed(metrics.count_call)
+    passwords = Passwords(processes=settings.web_workers)
+    vault = Vault.of(settings.encryption_keys)
+    confirmation = Confirmation(database, passwords)
+    second_factors = SecondFactors(database, vault, confirmation)
+    sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors)
+    keys, deactivation = ApiKeys(database), Deactivation(database, bridge)
+    accounts = Accounts(database)
+    orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
+    portfolios = Portfolios(bridge, accounts)
+    idempotency = Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
+    equity = EquityCurves(database, bridge, accounts)
+    performances = Performances(database, bridge, accounts, equity)
+    strategies = Strategies(database, bridge, performances)
+    tournaments = Tournaments(database)
+    rankings = Rankings(database, bridge)
+    home = Home(settings.octobot_home)
+    bot = Bot(
+        database,
+        BotRecords(database, autostart=settings.octobot_autostart),
+        BotBridge(UnixTransport(settings.bot_socket, "bot")),
+        home,
+        live_trading_enabled=settings.live_trading_enabled,
+    )
+    config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
+    return Services(
+        users=Users(database, passwords, signup_enabled=settings.signup_enabled),
+        sessions=sessions,
+        api_keys=keys,
+        second_factors=second_factors,
+        tickets=Tickets(database),
+        account_events=AccountEvents(database),
+        accounts=accounts,
+        account_changes=AccountChanges(
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            live_trading_enabled=settings.live_trading_enabled,
+            max_accounts=settings.max_accounts,
+        ),
+        credentials=Credentials(database, bridge, vault, idempotency, settings.exchanges),
+        orders=orders,
+        order_trades=OrderTrades(database, orders),
+        paper_trading=PaperTrading(accounts, orders, positions, portfolios),
+        trade_exports=TradeExports(database, accounts),
+        risk=Risk(database, bridge, accounts),
+        portfolios=portfolios,
+        positions=positions,
+        equity=equity,
+        performances=performances,
+        wealth=Wealth(bridge, accounts),
+        strategies=strategies,
+        strategy_additions=StrategyAdditions(
+            database,
+            bridge,
+            accounts,
+            idempotency,
+            max_strategies=settings.max_strategies,
+            live_trading_enabled=settings.live_trading_enabled,
+        ),
+        strategy_holdings=StrategyHoldings(database, bridge, strategies),
+        signals=Signals(database, bridge, strategies),
+        backtests=Backtests(database, plans, idempotency),
+        data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
+        tournaments=tournaments,
+        rankings=rankings,
+        leaderboard=Leaderboard(database),
+        awards=Awards(database, tournaments),
+        tournament_changes=TournamentChanges(database, bridge, idempotency),
+        participation=Participation(database, idempotency),
+        market=Market(bridge),
+        notifications=Notifications(database),
+        webhooks=outside.webhooks(settings, database),
+        mails=Mails(database, outside.mailer(settings)),
+        mail_addresses=MailAddresses(database, outside.mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        alerts=Alerts(database, bridge, idempotency),
+        streams=Streams(bridge, accounts, rankings, BacktestProgress(database), StrategyOwners(database)),
+        streamer=streamer,
+        bot=bot,
+        configurations=Configurations(settings, bridge, home),
+        config_changes=config_changes,
+        config_history=bot_config.History(database),
+        config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
+        config_tentacles=bot_config.Tentacles(home, config_changes),
+        administration=Administration(database, sessions, keys, deactivation),
+        user_settings=UserSettings(database),
+        personal_data=PersonalData(database),
+        deletion=Deletion(
+            database, bridge, confirmation=confirmation, deactivation=deactivation, sessions=sessions, keys=keys
+        ),
+        figures=Figures(database, bridge),
+        audit_log=AuditLog(database),
+        gateway=Gateway(database, bridge),
+        health=Health(database, bridge, streamer, leases),
+        logs=Logs(settings.log_dir),
+        metrics=metrics,
+    )

@@ -1,0 +1,81 @@
+"""The use cases that the worker needs, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import migrations
+from config import Settings
+from models import Database
+from services import outside
+from services.alerts import AlertWatch
+from services.announcements import Announcements
+from services.backtest_plans import Plans
+from services.backtests import Backtests
+from services.bot_records import BotRecords
+from services.candle_files.service import DataFiles
+from services.idempotency import Idempotency
+from services.jobs import Jobs
+from services.leases import Leases
+from services.mail import Mails
+from services.mail_addresses import MailAddresses
+from services.notifications import EventReader, Notifications
+from services.prizes import Prizes, want_settlement
+from services.sweeps import Sweeps
+from services.tournament_end import TournamentEnd
+from services.tournament_moves import TournamentSchedule
+from services.webhooks import Webhooks
+from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerServices:
+    """The use cases that the worker needs."""
+
+    jobs: Jobs
+    leases: Leases
+    backtests: Backtests
+    data_files: DataFiles
+    sweeps: Sweeps
+    event_reader: EventReader
+    notifications: Notifications
+    webhooks: Webhooks
+    mails: Mails
+    mail_addresses: MailAddresses
+    announcements: Announcements
+    alert_watch: AlertWatch
+    prizes: Prizes
+    tournament_schedule: TournamentSchedule
+    tournament_end: TournamentEnd
+    bot_records: BotRecords
+    is_schema_current: Callable[[], bool]
+    close: Callable[[], None]
+
+
+def build_for_worker(settings: Settings) -> WorkerServices:
+    """Wire the services of the worker together."""
+    database = Database(settings.database_url)
+    bridge, idempotency = OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)
+    data_files = DataFiles(database, settings.candle_dir, idempotency)
+    plans = Plans(bridge, data_files)
+    return WorkerServices(
+        jobs=Jobs(database),
+        leases=Leases(database),
+        backtests=Backtests(database, plans, idempotency),
+        data_files=data_files,
+        sweeps=Sweeps(database, plans, idempotency),
+        event_reader=EventReader(database),
+        notifications=Notifications(database),
+        webhooks=outside.webhooks(settings, database),
+        alert_watch=AlertWatch(database, bridge),
+        mails=Mails(database, outside.mailer(settings)),
+        mail_addresses=MailAddresses(database, outside.mailer(settings)),
+        announcements=Announcements(database, idempotency),
+        prizes=Prizes(database, bridge),
+        tournament_schedule=TournamentSchedule(database),
+        tournament_end=TournamentEnd(database, bridge, want_settlement),
+        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
+        is_schema_current=lambda: migrations.is_current(database),
+        close=database.close,
+    )
