@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import api_keys, audit, participation, second_factors
+from services import api_keys, audit, mail_addresses, participation, second_factors
 from services.administration import keep_an_admin, lock
 from services.api_keys import ApiKeys
 from services.audit import Origin
@@ -117,6 +117,9 @@ def _forget(session: Session, user_id: str) -> None:
     )
     strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
     session.execute(delete(models.SignalKey).where(models.SignalKey.strategy_id.in_(strategies)))
+    # that codes were sent to an address is remembered without its user: deleting users is no way to send more
+    sent = (models.Job.user_id == user_id, models.Job.kind == mail_addresses.JOB)
+    session.execute(update(models.Job).where(*sent).values(user_id=None))
     for owned in (
         models.Session,
         models.Credential,

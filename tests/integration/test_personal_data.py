@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 
 import models
 from models import Base, Database
-from services import personal_data
+from services import jobs, mail_addresses, personal_data
 from services.deactivation import REASON
 from services.deletion import Deletion
 from services.personal_data import LEFT_OUT, SECRET, SECTIONS
@@ -105,6 +105,8 @@ class TestWithAnEngine:
         resting = self.trade(client, user, price="40000")
         self.trade(client, user, account=extra["id"], price="40000")
         key = with_key(app, user, "trade")
+        with database.write() as session:
+            jobs.add(session, mail_addresses.JOB, {"user": user.id}, user_id=user.id)
         money = self.money(database)
 
         answer = self.delete(client, user)
@@ -115,6 +117,8 @@ class TestWithAnEngine:
         assert self.money(database) == money
         assert differences(database) == []
         with database.read() as connection:
+            # how many codes an address got is no matter of who had it
+            assert connection.execute(select(models.Job.user_id)).scalars().all() == [None]
             status = select(models.Order.status).where(models.Order.id == resting["id"])
             assert connection.execute(status).scalar() == "canceled"
             left = [
