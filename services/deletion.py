@@ -139,6 +139,8 @@ def _forget(session: Session, user_id: str) -> None:
     ):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))
+    # a prize, and the reference of its payment, is the operator's record; the note may be about the person
+    session.execute(update(models.Award).where(models.Award.user_id == user_id).values(note=None))
     participation.leave_all(session, user_id)
     second_factors.forget(session, user_id)
     now = clock.now()
