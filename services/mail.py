@@ -15,6 +15,7 @@ from services import jobs, mail_addresses
 from services.jobs import Run
 from services.mail_addresses import confirmed
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, NotReady, Refused
 from utils.pages import Cursor, Page
@@ -77,7 +78,7 @@ class Mails:
         if self._mailer is None:
             raise mail_addresses.not_configured()
         with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             if session.execute(confirmed(principal.user_id)).first() is None:
                 raise Conflict("Confirm your address first.", code="email_not_confirmed")
             pending = (_ROW.user_id == principal.user_id, _ROW.state == "pending", _ROW.kind == "test")
