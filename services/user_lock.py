@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnExpressionArgument, select
 from sqlalchemy.orm import Session
 
 from models import User
 
 
-def lock_user(session: Session, user_id: str, *conditions: ColumnElement[bool]) -> bool:
+def lock_user(session: Session, user_id: str, *conditions: ColumnExpressionArgument[bool]) -> bool:
     """Keep the user as they are until the transaction ends; tell whether there is one whom the conditions hold for.
 
     Rows that refer to the user are written meanwhile: a stronger lock would keep the engine's journal waiting, and two

@@ -21,6 +21,7 @@ from models import Database
 from services import audit, jobs
 from services.audit import Origin
 from services.jobs import Run
+from services.old_rows import delete_old
 from services.principals import Principal
 from services.user_lock import lock_user
 from utils import clock, ids, json
@@ -189,8 +190,7 @@ class Webhooks:
 
     def forget(self) -> None:
         """Delete what webhooks were told long ago."""
-        with self._database.write() as session:
-            session.execute(delete(_DELIVERY).where(_DELIVERY.created_at < clock.now() - KEEP))
+        delete_old(self._database, _DELIVERY, _DELIVERY.created_at < clock.now() - KEEP)
 
     @staticmethod
     def _check(connection: Any, principal: Principal, webhook_id: str) -> None:
