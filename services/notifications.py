@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 import models
 from models import Database, Event, EventCounter, NotificationCursor
 from services import audit, mail
 from services.audit import Origin
+from services.old_rows import delete_old
 from services.principals import Principal
 from services.webhooks import send
 from utils import clock, ids, json
@@ -149,8 +150,7 @@ class Notifications:
 
     def forget(self) -> None:
         """Delete what users were told long ago."""
-        with self._database.write() as session:
-            session.execute(delete(_ROW).where(_ROW.created_at < clock.now() - KEEP))
+        delete_old(self._database, _ROW, _ROW.created_at < clock.now() - KEEP)
 
 
 class EventReader:

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api.schemas.backtests import STATES, OutcomeSchema, PlayedSchema
+from api.schemas.backtests import STATES, OutcomeSchema, PlayedSchema, PlaySchema
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Word
@@ -33,27 +33,12 @@ class NewSweepSchema(PlayedSchema):
         return NewSweep(**values)
 
 
-class SweepSchema(Schema):
+class SweepSchema(PlaySchema):
     """A sweep."""
 
-    id = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(STATES))
     done = fields.Integer(required=True, metadata={"description": "Combinations that are over."})
     count = fields.Integer(required=True, metadata={"description": "All combinations."})
-    exchange = fields.String(required=True)
-    strategy_class = fields.String(required=True)
-    symbols = fields.List(fields.String(), required=True)
-    timeframe = fields.String(required=True)
-    begins_at = fields.DateTime(required=True, data_key="from")
-    ends_at = fields.DateTime(required=True, data_key="to")
     grid = fields.Dict(keys=fields.String(), values=fields.List(fields.Raw(allow_none=True)), required=True)
-    starting_portfolio = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
-    fee = DecimalString(required=True, allow_none=True)
-    data_file = fields.String(required=True, allow_none=True)
-    error_code = fields.String(required=True, allow_none=True)
-    error = fields.String(required=True, allow_none=True, metadata={"description": "Why it failed, in words."})
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
 
 
 class SweepQuery(PageQuery):

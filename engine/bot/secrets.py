@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from cryptography.fernet import InvalidToken
 from octobot_commons.configuration import decrypt
 
-_SECRET = re.compile(r"secret|password|passphrase|token|credential|api.?key|private", re.IGNORECASE)
+from utils.secret_names import is_secret_name
+
 LEAST = 6
 """Shorter values would mask words of every line."""
 
@@ -23,7 +23,7 @@ def secrets_of(config: Any, *, is_secret: bool = False) -> set[str]:
 def _values(config: Any, *, is_secret: bool) -> Iterator[str]:
     if isinstance(config, dict):
         for name, child in config.items():
-            yield from _values(child, is_secret=is_secret or _SECRET.search(str(name)) is not None)
+            yield from _values(child, is_secret=is_secret or is_secret_name(str(name)))
     elif isinstance(config, list):
         for child in config:
             yield from _values(child, is_secret=is_secret)

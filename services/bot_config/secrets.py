@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 
 from utils.errors import FieldError, Refused
+from utils.secret_names import is_secret_name
 
 REDACTED = "[redacted]"
 OCTOBOT_KEY = b"uVEw_JJe7uiXepaU_DR4T-ThkjZlDn8Pzl8hYPIv7w0="
@@ -23,9 +24,6 @@ ENCRYPTED = {
 EMPTY = frozenset({"", *ENCRYPTED.values(), "NOKEY", "NO KEY", "Empty"})
 """What stands in the place of a secret that there is none of."""
 
-_SECRET = re.compile(
-    r"secret|passw|passphrase|token|credential|api.?key|private|mnemonic|seed|cookie|(^|[-_. ])key$", re.IGNORECASE
-)
 _LOGIN = re.compile(r"://[^/\s]*:[^/\s]*@")
 NAMES = frozenset({"crypto-currencies", "starting-portfolio", "exchanges", "services", "settings", "tentacles"})
 """Members whose own members are called by somebody's choice: a currency may be a token."""
@@ -47,7 +45,7 @@ def redact(value: Any, *, is_secret: bool = False, has_names: bool = False) -> A
 
 def means_secret(name: str, value: Any, is_chosen: bool = False) -> bool:
     """Tell whether what is kept under `name` is a secret; one that somebody chose says little of what it holds."""
-    return bool(_SECRET.search(name)) and not (is_chosen and not isinstance(value, str))
+    return is_secret_name(name) and not (is_chosen and not isinstance(value, str))
 
 
 def without_placeholders(patch: dict[str, Any], current: Any, path: str = "") -> dict[str, Any]:
