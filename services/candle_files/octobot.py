@@ -43,6 +43,8 @@ _MADE_OF = "SELECT type, sql FROM sqlite_master LIMIT ?"
 _MOST_LETTERS = 1000
 """Of a candle: OctoBot's have about eighty."""
 _CANDLE = msgspec.json.Decoder(list[msgspec.Raw], strict=True)
+_SYMBOL_LETTERS = 40
+_TIMEFRAME = re.compile(r"[0-9]{1,4}[A-Za-z]{1,8}")
 _SQL = "SELECT symbol, time_frame, candle FROM ohlcv"
 
 Key = tuple[str, str]
@@ -129,6 +131,10 @@ def _candles(name: str, connection: sqlite3.Connection) -> Iterator[tuple[str, s
     for number, (symbol, timeframe, candle) in enumerate(connection.execute(_SQL), start=1):
         if not (isinstance(symbol, str) and isinstance(timeframe, str) and isinstance(candle, str)):
             raise RecordingError(f"{name}:{number}: symbol, time frame and candle must be text")
+        if len(symbol) > _SYMBOL_LETTERS:
+            raise RecordingError(f"{name}:{number}: the symbol has {len(symbol)} letters")
+        if not _TIMEFRAME.fullmatch(timeframe):
+            raise RecordingError(f"{name}:{number}: the time frame is none such as 1h")
         if len(candle) > _MOST_LETTERS:
             raise RecordingError(f"{name}:{number}: the candle has {len(candle)} letters")
         try:

@@ -13,7 +13,7 @@ import octobot
 import pytest
 
 from services.candle_files import octobot as reader
-from services.candle_files.reading import MOST_ROWS, read
+from services.candle_files.reading import MOST_LEFT_OUT, MOST_ROWS, read
 from utils.errors import Refused
 from utils.recorded_candles import RecordingError
 
@@ -65,6 +65,12 @@ def test_rows_in_any_order_are_one_series(tmp_path: Path) -> None:
     assert [row.opening for row in series.candles.rows] == [HOUR, 2 * HOUR, 3 * HOUR]
 
 
+def test_what_is_left_out_is_named_within_bounds(tmp_path: Path) -> None:
+    others = [candle(number, time_frame=f"{number}w") for number in range(1, 3 * MOST_LEFT_OUT)]
+    found = read(made(tmp_path, [candle(1), candle(2), *others]), "x", None, None, tmp_path)
+    assert found.left_out == sorted(f"{number}w" for number in range(1, 3 * MOST_LEFT_OUT))[:MOST_LEFT_OUT]
+
+
 @pytest.mark.parametrize(
     ("statements", "rows", "told"),
     [
@@ -74,6 +80,10 @@ def test_rows_in_any_order_are_one_series(tmp_path: Path) -> None:
         (["CREATE VIRTUAL TABLE f USING fts5(x)"], [], "no file of OctoBot"),
         (["DROP TABLE ohlcv", "CREATE TABLE ohlcv (a, b, c, d, e)"], [], "has not the columns"),
         (["DROP TABLE ohlcv", "CREATE VIEW ohlcv AS SELECT 1 candle"], None, "no file of OctoBot"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1" * 17 + "h")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1h\0")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1h,2h")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, symbol="B" * 1000)], ":3: the symbol has 1000 letters"),
         ([], [candle(1, candle=json.dumps([1] * 500)), candle(2)], "1500 letters"),
         ([], [candle(1), candle(1)], "not later"),
         ([], [candle(1), candle(3)], "too many gaps"),
