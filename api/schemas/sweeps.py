@@ -10,10 +10,12 @@ from api.schemas.backtests import STATES, OutcomeSchema, PlayedSchema, PlaySchem
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Word
+from api.schemas.strategies import setting_field, within
 from services.sweeps import MOST_POINTS, RANKS, NewSweep
 
 MOST_VARIED = 6
 MOST_VALUES = 50
+MOST_GRID_BYTES = 64 * 1024
 
 
 class NewSweepSchema(PlayedSchema):
@@ -21,9 +23,9 @@ class NewSweepSchema(PlayedSchema):
 
     grid = fields.Dict(
         keys=fields.String(validate=validate.Length(min=1, max=64)),
-        values=fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1, max=MOST_VALUES)),
+        values=fields.List(setting_field(), validate=validate.Length(min=1, max=MOST_VALUES)),
         required=True,
-        validate=validate.Length(min=1, max=MOST_VARIED),
+        validate=[validate.Length(min=1, max=MOST_VARIED), within(MOST_GRID_BYTES)],
         metadata={"description": f"The values of each setting that is varied; at most {MOST_POINTS} combinations."},
     )
 
@@ -77,7 +79,9 @@ class SweepResultSchema(Schema):
     rank = fields.Integer(required=True, allow_none=True, metadata={"description": "Null while it has no figures."})
     number = fields.Integer(required=True, metadata={"description": "Its place in the grid."})
     varied = fields.Dict(required=True, metadata={"description": "Its values of the settings that are varied."})
-    settings = fields.Dict(required=True)
+    settings = fields.Dict(
+        required=True, metadata={"description": "All of them; those that are varied alone when it could not begin."}
+    )
     figures = fields.Nested(FiguresSchema, required=True, allow_none=True)
     error_code = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True, metadata={"description": "Why it could not be played."})
