@@ -212,6 +212,29 @@ def test_nobody_can_lose_more_than_the_margin_at_the_end(stage: Stage, ann: Sign
     assert differences(stage.database) == []
 
 
+def test_the_leverage_stays_as_it_is_after_the_end(stage: Stage, ann: SignedIn) -> None:
+    tournament = stage.create(account_type="futures", symbols=[PERPETUAL])
+    account = stage.join(ann, tournament)
+    path = f"/api/trading/positions/{PERPETUAL.replace('/', '-')}/leverage"
+    body = {"leverage": "1", "account": account}
+    stage.ok(ann, "PUT", path, body)  # before the start it may be chosen
+    stage.admin_move(tournament, "start")
+    stage.ok(ann, "PUT", path, body)
+    assert stage.order(ann, account, symbol=PERPETUAL, amount="0.1").status_code == 201
+    stage.travel(minutes=7)
+    # nobody has ended it yet; with a hundredth of the margin a hundredth would be the most that can be lost
+    assert_problem(stage.call(ann, "PUT", path, {**body, "leverage": "100"}), 409, "tournament_over")
+    closing = f"{path.removesuffix('/leverage')}?account={account}"
+    assert_problem(stage.call(ann, "DELETE", closing), 409, "tournament_over")
+    stage.price(PERPETUAL, 30_000)
+    assert stage.ok(ann, "GET", f"/api/trading/positions?account={account}")[0]["leverage"] == "1"
+    stage.run_due()
+    assert stage.work() == []
+    fees = Decimal("0.1") * (50_000 + 30_000) * stage.host.engine.market.instruments[PERPETUAL].taker_fee
+    assert stage.entry(ann).final_value == 10_000 - Decimal("0.1") * 20_000 - fees
+    assert differences(stage.database) == []
+
+
 def test_a_kill_switch_and_an_engine_that_starts_anew_keep_nothing_open(stage: Stage, ann: SignedIn) -> None:
     tournament, [account] = started(stage, ann)
     stage.order(ann, account)
