@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 import models
 from models import Database
+from services import prizes
 from services.tournament_end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
@@ -22,6 +23,7 @@ from tests.problems import assert_problem
 from utils import clock
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, DepositFunds
+from worker.handlers import handlers
 
 FEE = Decimal("0.001")
 KEEPS_THE_PRICES = 4
@@ -260,6 +262,25 @@ def test_a_closing_that_was_given_up_is_begun_anew(stage: Stage, ann: SignedIn) 
     assert stage.run_due() == 0
     assert stage.work() == []
     assert stage.get(tournament)["status"] == "finished"
+
+
+def test_a_settlement_that_was_given_up_is_begun_anew(stage: Stage, ann: SignedIn) -> None:
+    tournament, [account] = started(stage, ann)
+    assert stage.order(ann, account).status_code == 201
+    stage.admin_move(tournament, "end")
+    table = handlers(stage.worker)
+    assert stage.work({kind: handler for kind, handler in table.items() if kind != prizes.JOB}) == []
+    job = models.Job
+    with stage.database.write() as session:
+        given_up = update(job).where(job.kind == prizes.JOB, job.state == "queued")
+        assert session.execute(given_up.values(state="failed", finished_at=clock.now()).returning(job.id)).all()
+    assert stage.work() == []
+    assert stage.rows(models.Tournament)[0].settled_at is None
+    assert stage.run_due() == 1
+    assert stage.run_due() == 0
+    assert stage.work() == []
+    assert stage.rows(models.Tournament)[0].settled_at is not None
+    assert sum(row.amount for row in stage.rows(models.Award)) == 1000
 
 
 def test_whoever_closes_may_be_killed_anywhere(
