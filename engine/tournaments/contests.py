@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -52,6 +53,14 @@ class Contests:
     def get(self, tournament_id: str) -> Contest | None:
         """Return a tournament as it was a moment ago."""
         return self._known.get(tournament_id)
+
+    async def held(self, tournament_id: str) -> set[str]:
+        """Return the markets in which participants hold something."""
+        return await asyncio.to_thread(self._records.held, tournament_id)
+
+    async def last_traded(self, tournament_id: str, symbol: str) -> Decimal | None:
+        """Return the price at which a participant traded last in a market."""
+        return await asyncio.to_thread(self._records.last_traded, tournament_id, symbol)
 
     async def look(self) -> None:
         """Look at all known tournaments anew that are not over for good."""

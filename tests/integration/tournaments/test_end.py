@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import update
 
 import models
+from engine.demo.source import Quote
 from models import Database
 from services import prizes
 from services.tournament_end import TournamentEnd
@@ -21,6 +22,7 @@ from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, Stage
 from tests.problems import assert_problem
 from utils import clock
+from utils.errors import EngineUnavailable
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, DepositFunds
 from worker.handlers import handlers
@@ -158,6 +160,62 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
     assert differences(stage.database) == []
     [told] = [each for each in stage.ok(ben, "GET", "/api/notifications") if each["kind"] == "tournament"]
     assert Decimal(told["payload"]["value"]) == stage.entry(ben).final_value
+
+
+def mute(stage: Stage, monkeypatch: pytest.MonkeyPatch, symbol: str) -> None:
+    """Let a market tell no price that is good to trade at any more."""
+    market = stage.host.engine.market
+    fresh = market.fresh_quote
+
+    def quote(asked: str) -> Quote:
+        if asked == symbol:
+            raise EngineUnavailable("The prices are too old.", code="stale_market_price")
+        return fresh(asked)
+
+    monkeypatch.setattr(market, "fresh_quote", quote)
+
+
+def test_a_mute_market_in_which_nobody_holds_anything_keeps_nothing_open(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tournament, [account] = started(stage, ann, symbols=[BTC, ETH])
+    assert stage.order(ann, account).status_code == 201
+    mute(stage, monkeypatch, ETH)
+    stage.price(BTC, 55_000)
+    stage.admin_move(tournament, "end")
+    assert stage.work() == []
+    assert stage.get(tournament)["status"] == "finished"
+    assert "tournament.marked" not in [action for action, _, _ in audit_rows(stage.database)]
+    assert differences(stage.database) == []
+
+
+@pytest.mark.parametrize(("symbol", "kind"), [(ETH, "spot"), (PERPETUAL, "futures")])
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_a_market_that_stays_mute_is_closed_at_its_last_known_price(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch, symbol: str, kind: str, is_forgotten: bool
+) -> None:
+    stage.price(symbol, 2_500)
+    tournament, [account] = started(stage, ann, symbols=[symbol], account_type=kind)
+    assert stage.order(ann, account, symbol=symbol, amount="0.7").status_code == 201
+    last = max(row.id for row in stage.rows(models.Trade))
+    stage.price(symbol, 2_600)
+    mute(stage, monkeypatch, symbol)
+    if is_forgotten:  # as by an engine that has started anew
+        stage.host.engine.market.quotes.pop(symbol)
+    stage.admin_move(tournament, "end")
+    assert "EngineUnavailable" in stage.work()[0]
+    stage.travel(minutes=59)
+    assert "EngineUnavailable" in stage.work()[0]
+    assert stage.get(tournament)["status"] == "closing"
+    stage.travel(minutes=2)
+    assert stage.work() == []
+    assert stage.get(tournament)["status"] == "finished"
+    # nobody has seen another price than the one at which Ann bought
+    assert closing_trades(stage, account, last) == [(symbol, "sell", 2_500 if is_forgotten else 2_600)]
+    entry = models.AuditEntry
+    [told] = stage.rows(entry, entry.action == "tournament.marked")
+    assert (told.target, msgspec.json.decode(told.detail)) == (tournament["id"], {"last_known": [symbol]})
+    assert differences(stage.database) == []
 
 
 def test_dust_is_sold_too(stage: Stage, ann: SignedIn) -> None:

@@ -98,7 +98,8 @@ def test_what_is_put_off_while_the_schedule_waits_for_the_lock_is_not_due(
         patched.setattr(tournament_moves, "lock", late_lock)
         assert stage.worker.tournament_schedule.run_due(now) == 0
     assert [row.status for row in stage.rows(models.Tournament)] == ([] if is_deleted else [status])
-    assert stage.worker.tournament_schedule.run_due(now + timedelta(hours=1)) == (0 if is_deleted else 1)
+    later = stage.worker.tournament_schedule.run_due(now + timedelta(hours=1))
+    assert (later > 0) is not is_deleted
 
 
 def test_after_a_downtime_all_moves_are_made_up_for(stage: Stage, ann: SignedIn) -> None:
