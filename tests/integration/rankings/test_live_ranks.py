@@ -322,3 +322,26 @@ def test_perpetuals_count_with_what_their_positions_gain(cup: Cup) -> None:
     cup.see(everybody)
     assert told(cup.ranking()) == [(*each[:6], each[6].normalize()) for each in cup.expected(everybody)]
     assert [row.id for row in cup.ranking()][::3] == [everybody[1].id, everybody[0].id]
+
+
+def test_nothing_is_observed_after_the_end_even_if_it_was_put_off(cup: Cup) -> None:
+    holder, *_ = players(cup.database, cup.id, cup.users)
+    cup.trade(holder, "buy", "0.1")
+    cup.update()
+    before, end = clock.now(), clock.now() + timedelta(minutes=10)
+    set_status(cup.database, cup.id, "running", ends_at=end)
+
+    def stands(moment: datetime) -> tuple[Decimal, Decimal]:
+        cup.update(moment)
+        [row] = [row for row in cup.ranking() if row.id == holder.id]
+        return row.value, row.max_drawdown
+
+    seen = stands(before)
+    cup.put({BTC: 20_000})
+    # the schedule has not been here yet
+    assert stands(end) == stands(end + timedelta(seconds=5)) == seen
+    cup.put({BTC: 90_000})
+    assert stands(end) == seen
+    set_status(cup.database, cup.id, "running", ends_at=end + timedelta(minutes=10))
+    value, _ = stands(end)
+    assert value > seen[0] + 3_000
