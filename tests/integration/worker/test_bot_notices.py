@@ -154,7 +154,7 @@ def test_what_several_administrators_are_told_alike_the_bot_tells_once(
     for each in (admin, other):
         assert choose(client, each, kind="announcement").status_code == 200
     body = {"title": "Down on Sunday", "message": "m" * 5_000}
-    assert client.post("/api/admin/announcements", json=body, headers=admin.headers).status_code == 201
+    assert client.post("/api/admin/announcements", json=body, headers=admin.headers).status_code == 202
     while work(worker):
         pass
     assert bot.told == [f"Down on Sunday\n\n{body['message']}"[: bot_notices.MOST_LETTERS]]
