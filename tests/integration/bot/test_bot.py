@@ -124,7 +124,7 @@ def kept(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> Ite
         BotRecords(database, autostart=False),
         Leases(database),
         BotBridge(UnixTransport(settings.bot_socket, "bot")),
-        bot_part(environment),
+        bot_part(environment, lambda: BotRecords(database, autostart=False).demo(settings)),
         holder="tests",
         last_words=settings.bot_last_words,
     )
