@@ -64,7 +64,8 @@ ask again with `If-None-Match`, and 304 says that nothing is new.
 whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.
 With the `ETag` that was read as `If-Match` nobody overwrites what somebody else has just changed (412
 `config_changed`). Every change is in the history, and can be rolled back to. OctoBot reads its configuration at its
-start: `restart_required` says so, `?restart=true` does it.
+start: `restart_required` says so, `?restart=true` does it. Without it a bot that runs may undo the change when it saves
+its own configuration.
 
 **Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
 """

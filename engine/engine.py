@@ -54,6 +54,7 @@ from engine.tournaments.records import TournamentRecords
 from engine.triggers import Triggers
 from models import Database
 from utils import clock, wire
+from utils.demo_facts import demo_facts
 from utils.errors import StorageUnavailable, TradingError
 
 _log = logging.getLogger(__name__)
@@ -287,6 +288,6 @@ class Engine:
         return Feed(market, prices, Ticks(market, self._triggers, self._accounts, self.desk, self._spawn), self._spawn)
 
     def _open_market(self, source: MarketSource | None, time_source: Callable[[], float]) -> Market:
-        source = source or demo_source(self._settings, self._records.fact)
+        source = source or demo_source(self._settings, demo_facts(self._settings, self._records.fact))
         register(source, time_source)
         return LocalMarket(source, self._settings.demo_tick_seconds, time_source)

@@ -26,6 +26,7 @@ from models import (
     User,
 )
 from models.events import RECONCILE
+from models.facts import fact
 from models.records import limits_of, order_of, orders_of
 from utils import credentials, wire
 from utils.credentials import ApiKeys
@@ -295,9 +296,4 @@ class Records:
 
     def fact(self, key: str, default: str) -> str:
         """Return a fact of the installation, storing `default` when it is not known yet."""
-        with self._database.write() as session:
-            connection = session.connection()
-            connection.execute(
-                self._database.insert(Installation).on_conflict_do_nothing(), {"key": key, "value": default}
-            )
-            return connection.execute(select(Installation.value).where(Installation.key == key)).scalar_one()
+        return fact(self._database, key, default)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config import Settings
 from models import Database, Installation
+from models.facts import fact
+from services import audit
 from utils import clock
+from utils.demo_facts import DemoFacts, demo_facts
 from utils.wire import BotState, Message
 
 Wanted = Literal["stopped", "running", "paused"]
@@ -69,11 +74,16 @@ class BotRecords:
         session.merge(Installation(key=_WISH, value=msgspec.json.encode(wish).decode()))
 
     def stop(self, number: int) -> None:
-        """Want no bot any more, unless somebody has wanted another one than that of wish `number`."""
+        """Want no bot any more, as it asked itself, unless somebody has wanted another one than that of `number`."""
         with self._database.write() as session:
             wish, _ = self.hold(session)
-            if wish.number == number:
+            if wish.number == number and wish.wanted != "stopped":
                 self.want(session, Wish(wanted="stopped", number=number))
+                audit.record(session, audit.SYSTEM, "bot.stopped", user_id=None)
+
+    def demo(self, settings: Settings) -> DemoFacts:
+        """Return what makes the demo market the same for the bot and the engine."""
+        return demo_facts(settings, partial(fact, self._database))
 
     def tell(self, told: Told) -> None:
         """Keep what is known now."""

@@ -118,12 +118,13 @@ class Rankings:
         teams = []
         if mine.team_id is not None:
             teams = self._teams(tournament, self._part(tournament, teams=True, id=mine.team_id)[0].rows)
-        if not ranking.rows:
+        users = self._users(tournament, ranking.rows)
+        if not users:
             raise NotFound("The tournament has no ranking yet.", code="not_ranked_yet")
         return Own(
             account=mine.account_id,
             participants=ranking.count,
-            ranking=self._users(tournament, ranking.rows)[0],
+            ranking=users[0],
             team=teams[0] if teams else None,
             as_of=ranking.as_of,
         )
@@ -198,7 +199,7 @@ class Rankings:
         return Ranking(rows=[_row(row) for row in rows], count=count, as_of=tournament.ranked_at or clock.now())
 
     def _users(self, tournament: Row[Any], rows: Sequence[RankRow]) -> list[RankedUser]:
-        """Name participants; how they call themselves is read anew each time."""
+        """Name participants; how they call themselves is read anew each time. Who is gone by now is left out."""
         query = (
             select(_ENTRY.id, func.coalesce(_USER.display_name, _USER.username).label("user"), _TEAM.name.label("team"))
             .join(_USER, _USER.id == _ENTRY.user_id)
@@ -211,6 +212,7 @@ class Rankings:
                 participant=row.id, user=names[row.id].user, team=names[row.id].team, **_placed(row, tournament, 1)
             )
             for row in rows
+            if row.id in names
         ]
 
     def _teams(self, tournament: Row[Any], rows: Sequence[RankRow]) -> list[RankedTeam]:
@@ -226,6 +228,7 @@ class Rankings:
                 **_placed(row, tournament, names[row.id].members),
             )
             for row in rows
+            if row.id in names
         ]
 
     def _named(self, connection: Connection, query: Any, key: Any, ids: Iterable[str]) -> dict[str, Row[Any]]:
@@ -269,6 +272,6 @@ def _after(cursor: Cursor | None) -> int:
 
 
 def _page[T: Placed](items: list[T], ranking: Ranking, limit: int) -> Page[T]:
-    last = items[-1].rank if items else ranking.count
+    last = ranking.rows[-1].rank if ranking.rows else ranking.count
     following = Cursor(ranking.as_of, str(last)).encode() if last < ranking.count else None
     return Page(items, limit, following)

@@ -21,6 +21,8 @@ LOOK_SECONDS = 0.25
 FINISHED = 1000
 """How a WebSocket is closed when nothing more will come."""
 
+INTERNAL_ERROR = 1011
+
 Steps = Callable[[Iterable[str]], Mapping[str, Step]]
 
 
@@ -46,17 +48,25 @@ class BacktestFeed:
         asked = list(self.followings)
         try:
             found = await self._readers.ask(self._read, asked)
-        except TradingError as error:
+        except Exception as error:  # the next look may do better
             if not self._failed:
-                _log.warning("how far backtests have come cannot be read: %s", error.detail)
+                trace = None if isinstance(error, TradingError) else error
+                _log.warning("how far backtests have come cannot be read: %s", error, exc_info=trace)
             self._failed = True
             return
         self._failed = False
         for run_id in asked:
-            step = found.get(run_id)
-            event = None if step is None else made(step)
-            for following in list(self.followings.get(run_id, ())):
-                following.offer(step, event)
+            try:
+                self._offer(run_id, found.get(run_id))
+            except Exception:  # what one run does not survive must not end the others
+                _log.exception("how far the backtest %s has come cannot be told", run_id)
+                for following in list(self.followings.get(run_id, ())):
+                    following.client.leave(INTERNAL_ERROR, "failed")
+
+    def _offer(self, run_id: str, step: Step | None) -> None:
+        event = None if step is None else made(step)
+        for following in list(self.followings.get(run_id, ())):
+            following.offer(step, event)
 
 
 class BacktestFollowing:

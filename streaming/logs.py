@@ -62,9 +62,10 @@ class LogFeed:
                     await self.cut_others()
                     checked = time.monotonic()
                 self._failed = False
-            except (TradingError, OSError) as error:
+            except Exception as error:  # the next look may do better
                 if not self._failed:
-                    _log.warning("the log cannot be followed: %s", error)
+                    trace = None if isinstance(error, (TradingError, OSError)) else error
+                    _log.warning("the log cannot be followed: %s", error, exc_info=trace)
                 self._failed = True
 
     async def look(self) -> None:

@@ -96,14 +96,14 @@ class RankingFeed:
         try:
             async with topic.reading:
                 event = topic.take(await self._readers.ask(self._read, topic.tournament))
+            if event is not None:
+                self.hub.deliveries += topic.subscribers.publish([event])
             topic.failed = False
-        except TradingError as error:
+        except Exception as error:  # what one ranking does not survive must not end the others
             if not topic.failed:
-                _log.warning("the ranking of tournament %s cannot be read: %s", topic.tournament, error.detail)
+                trace = None if isinstance(error, TradingError) else error
+                _log.warning("the ranking of tournament %s cannot be read: %s", topic.tournament, error, exc_info=trace)
             topic.failed = True
-            return
-        if event is not None:
-            self.hub.deliveries += topic.subscribers.publish([event])
 
     def close(self) -> None:
         """Take no more questions."""

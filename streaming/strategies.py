@@ -15,7 +15,8 @@ Names = Callable[[str, Collection[str]], dict[str, str | None]]
 class StrategyFollowing(AccountFollowing):
     """One client who follows their strategies, or one of them.
 
-    Which accounts are strategies' is asked when an event names one for the first time: it cannot change.
+    Which accounts are strategies' is asked when an event names one for the first time, and again when one tells of a
+    strategy: a live account that was its owner's may have become a strategy's, or another one's.
     """
 
     __slots__ = ("_known", "_names", "_strategy")
@@ -30,11 +31,11 @@ class StrategyFollowing(AccountFollowing):
 
     def can_tell(self, event: AccountEvent) -> bool:
         """Tell whether it is known whose account it is."""
-        return event.account in self._known
+        return event.account in self._known and event.type != "strategy"
 
     async def learn(self, page: Sequence[AccountEvent]) -> None:
         """Ask which strategies the accounts belong to."""
-        unknown = {event.account for event in page} - self._known.keys()
+        unknown = {each.account for each in page if each.type == "strategy" or each.account not in self._known}
         if unknown:
             self._known |= await self.feed.readers.ask(self._names, self.client.caller.user_id, sorted(unknown))
 

@@ -32,6 +32,7 @@ _SUSPECT = (
     "key",
     "auth",
     "cookie",
+    "signature",
     "totp",
     "ticket",
     "bearer",
@@ -49,7 +50,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b[a-z][\w+.-]*://[^\s:/@]*):[^\s/]+@", re.I), rf"\1:{MASK}@"),
     (
         re.compile(
-            r"(\b[\w-]*(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|totp|ticket)[\w-]*\\*[\"']?\s*[:=]\s*)"
+            r"(\b[\w-]*(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|signature|totp|ticket)[\w-]*\\*[\"']?\s*[:=]\s*)"
             r"(?:(\\*[\"']).*?(?<!\\)\2|\\*[\"'].*|[^\s,;&}\])]+)",
             re.I,
         ),
@@ -204,10 +205,10 @@ class _JsonFormatter(_Formatter):
         return self._masker.is_harmless("\n".join((message, *map(str, fields.values()))))
 
 
-def configure(settings: Settings, process: str, *, secrets: Iterable[str] = (), octobot: bool = False) -> None:
+def configure(settings: Settings, process: str, *, secrets: Iterable[str] = (), octobot: bool = False) -> Masker:
     """Send all logging of this process to stderr and to the installation's files; `process` names it in every line.
 
-    May be called again.
+    May be called again. Returns what masks the lines, for what is told elsewhere.
 
     :param secrets: what has to be masked besides the secrets among the settings.
     :param octobot: let OctoBot tell all it does, not its warnings alone.
@@ -229,6 +230,7 @@ def configure(settings: Settings, process: str, *, secrets: Iterable[str] = (), 
     # No line shows these; leaving them out is a good part of what a record costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # typeshed does not know it
+    return masker
 
 
 def _handler() -> logging.Handler:

@@ -61,7 +61,7 @@ def _run(settings: Settings, holder: str) -> None:
         built.bot_records,
         built.leases,
         BotBridge(UnixTransport(settings.bot_socket, "bot"), timeout=2.0),
-        bot_part(os.environ),
+        bot_part(os.environ, lambda: built.bot_records.demo(settings)),
         holder=holder,
         last_words=settings.bot_last_words,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from services.bot_records import BotRecords, Told, Wish, after
 from services.leases import Leases
 from utils.bot_bridge import BotBridge
+from utils.demo_facts import DemoFacts
 from utils.errors import BridgeError, TradingError
 from utils.part import Part
 from utils.wire import BotState
@@ -28,7 +30,7 @@ STEADY_SECONDS = 60.0
 """A bot that lived this long is started again at once when it dies."""
 STOP_SECONDS = 10.0
 MOST_DEATHS = 5
-"""So many in a row, and it is given up."""
+"""So many in a row, and it is given up; a start anew that is asked for soon after the last one counts as one."""
 
 STOPPED_ITSELF, AGAIN, UNUSABLE = 0, 75, 78
 """How it tells by its exit code why it ended (see `engine.bot.endings`)."""
@@ -37,10 +39,29 @@ REASON_LENGTH = 500
 _log = logging.getLogger(__name__)
 
 
-def bot_part(environment: Mapping[str, str]) -> Callable[[], Part]:
-    """Return what makes the bot's process."""
+def bot_part(environment: Mapping[str, str], demo: Callable[[], DemoFacts]) -> Callable[[], Part]:
+    """Return what makes the bot's process. :raises StorageUnavailable: when it is called, and `demo` cannot tell."""
     command = [sys.executable, "-m", "engine.bot"]
-    return lambda: Part("bot", command, environment=environment, steady_seconds=STEADY_SECONDS)
+    return lambda: Part("bot", command, environment=bot_environment(environment, demo()), steady_seconds=STEADY_SECONDS)
+
+
+def bot_environment(environment: Mapping[str, str], demo: DemoFacts) -> dict[str, str]:
+    """Return `environment` without what opens the installation: tentacles are foreign code.
+
+    The settings of a bot are checked like all others, and what is empty here does not come from `.env` either: it gets
+    secrets that nobody else has, and a database that is none, with what it would ask there in `demo`.
+    """
+    own = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "METRICS_TOKEN")}
+    nothing = dict.fromkeys(("ADMIN_USERNAME", "ADMIN_PASSWORD", "SMTP_URL", "REDIS_URL"), "")
+    return {
+        **environment,
+        **own,
+        **nothing,
+        "ENCRYPTION_KEYS": f"none:{secrets.token_hex(32)}",
+        "DATABASE_URL": "sqlite://",
+        "DEMO_SEED": str(demo.seed),
+        "DEMO_BEGUN_AT": repr(demo.begun_at),
+    }
 
 
 class Keeper:
@@ -170,9 +191,10 @@ class Keeper:
             return
         if part.code == AGAIN:
             _log.info("the bot starts anew, as somebody asked it to through OctoBot's own interfaces")
-            self._part = None
-            self._tell("starting", wish)
-            return
+            if part.deaths < MOST_DEATHS:
+                self._tell("starting", wish)
+                return
+            reason = f"It asked for a new start {part.deaths} times in a row, each within a minute of its start."
         if part.code == UNUSABLE or part.deaths >= MOST_DEATHS:
             _log.error("the bot is given up (death %d in a row): %s", part.deaths, reason)
             self._part = None

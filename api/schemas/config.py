@@ -131,7 +131,12 @@ class AppliedConfigSchema(Schema):
         metadata={"description": "Secrets of the state that was rolled back to which are there no more."},
     )
     restart_required = fields.Boolean(
-        required=True, metadata={"description": "The bot runs, and goes by the change after its next start."}
+        required=True,
+        metadata={
+            "description": "The bot runs, and goes by the change after its next start. Until then parts of OctoBot "
+            "that save their configuration write it as it was when it started, and may undo the change: restart it at "
+            "once where that matters, as when a real trader is switched off."
+        },
     )
     restarted = fields.Boolean(required=True, metadata={"description": "The bot is starting anew with the change."})
 

@@ -10,11 +10,9 @@ from config import Settings
 from engine.bot.endings import STOPPED
 from engine.bot.octobot import Bot
 from engine.bot.reads import accounts, orders, trades
-from engine.bot.secrets import secrets_of
 from engine.demo.exchange import register
 from engine.demo.source import MarketSource
 from engine.server import Handler, Server
-from utils import logs
 from utils.home import Home
 from utils.wire import (
     BotAccount,
@@ -23,6 +21,7 @@ from utils.wire import (
     GetBotOrders,
     GetBotReport,
     GetBotTrades,
+    NotifyBot,
     Order,
     PauseBot,
     Request,
@@ -38,7 +37,6 @@ async def run(settings: Settings, home: Home, source: MarketSource, stopped: asy
 
     :raises Unusable: what is in the home cannot be run.
     """
-    logs.configure(settings, "bot", secrets=secrets_of(home.config()), octobot=True)
     register(source)
     bot = Bot(home, may_trade_live=settings.live_trading_enabled)
     server = Server(_Handlers(bot).table(), {})
@@ -85,6 +83,7 @@ class _Handlers:
             GetBotAccounts: self._accounts,
             GetBotOrders: self._orders,
             GetBotTrades: self._trades,
+            NotifyBot: self._bot.notifiers.notify,
         }
 
     async def _report(self, _query: GetBotReport) -> BotReport:

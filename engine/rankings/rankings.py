@@ -65,6 +65,8 @@ class Rankings:
                 await self.update(clock.now())
             except StorageUnavailable as error:
                 _log.warning("rankings are not what they should be: %s", error.detail)
+            except Exception:  # the next round may do better; one that ended would freeze every ranking
+                _log.exception("rankings are not what they should be")
             await asyncio.sleep(max(SECONDS - (time.monotonic() - began), SECONDS / 4))
 
     async def update(self, moment: datetime) -> None:
@@ -76,9 +78,14 @@ class Rankings:
             await self._follow(await asyncio.to_thread(self._records.running))
             self._note_changes()
             for board in list(self._boards.values()):
-                await self._read(board)
-                await board.update(self._markets, moment)
-                await self._store_when_due(board, moment)
+                try:
+                    await self._read(board)
+                    await board.update(self._markets, moment)
+                    await self._store_when_due(board, moment)
+                except StorageUnavailable:
+                    raise
+                except Exception:  # what one tournament does not survive must not hold up the others
+                    _log.exception("the ranking of tournament %s is not what it should be", board.tournament.id)
 
     async def stored(self) -> None:
         """Wait until what is being stored is stored, or failed to be."""
@@ -126,6 +133,8 @@ class Rankings:
                 self._followed.pop(account, None)
         for tournament in running:
             followed = self._boards.get(tournament.id)
+            if followed is not None:
+                followed.tournament = tournament  # its end may have been put off
             if followed is None or len(followed.entrants) < tournament.participants:
                 await self._take_up(tournament, followed)
 
@@ -182,6 +191,8 @@ class Rankings:
             await self._put(board, unstored)
         except StorageUnavailable as error:
             _log.warning("ranks of tournament %s are not stored yet: %s", board.tournament.id, error.detail)
+        except Exception:  # whoever waits for it stores them again
+            _log.exception("ranks of tournament %s are not stored yet", board.tournament.id)
 
     async def _store(self, board: Board) -> None:
         """Store a ranking now, after what is under way. :raises StorageUnavailable: it is not stored."""

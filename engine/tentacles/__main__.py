@@ -21,7 +21,8 @@ def main(root: Path, fingerprint: str) -> None:
     """Read the home at `root` as OctoBot does, from within."""
     home = Home(root)
     os.chdir(root)
-    sys.path.insert(0, str(root))
+    # last, since a home may be a whole OctoBot of another version
+    sys.path.append(str(root))
     logging.disable(logging.CRITICAL)  # nobody reads what they say, and OctoBot logs configurations
     keep(home, fingerprint, dict(_schemas(home)))
 

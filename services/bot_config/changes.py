@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,11 +17,13 @@ from services.audit import Origin
 from services.bot_config import history, secrets
 from services.bot_config.history import Action, Change
 from services.bot_config.merge_patch import merged
-from services.bot_config.rules import check
+from services.bot_config.rules import check, check_settings
+from services.bot_config.schemas import Schemas
 from services.bot_config.state import State, differences, plain
 from services.principals import Principal
 from utils.errors import Conflict, FieldError, Outdated, Refused, TradingError
 from utils.home import Home, files
+from utils.home.tentacles import installed
 from utils.wire import Message
 
 _logger = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class Changes:
         self._database = database
         self._home = home
         self._bot = bot
+        self._schemas = Schemas(home)
         self._live_trading_enabled = live_trading_enabled
 
     def edit(self, request: Request, patch: dict[str, Any]) -> Applied:
@@ -106,8 +109,11 @@ class Changes:
         """Bring back what a change led to, with the secrets of now.
 
         :raises NotFound: `change_not_found`. :raises Conflict: `profile_gone`.
+        :raises Refused: settings of then are not what the schema of their tentacle wants now.
         """
         missing: list[str] = []
+        with self._database.read() as connection:
+            schemas = self._schemas_of(history.snapshot(connection, change_id)[1]["settings"])
 
         def change(session: Session, before: State) -> State:
             profile_id, shown = history.snapshot(session, change_id)
@@ -116,6 +122,9 @@ class Changes:
                 raise Conflict("The profile of that time is there no more.", code="profile_gone")
             now = before if profile_id == before.profile.id else State.read(self._home, profiles[profile_id])
             document = secrets.restored(shown, now.document(), missing)
+            for name, settings in document["settings"].items():
+                if name in schemas and settings != now.settings.get(name):
+                    check_settings(schemas[name], settings, f"settings.{name}")
             return replace(now, config=document["config"], active=document["tentacles"], settings=document["settings"])
 
         applied = self.apply(request, "rolled_back", change, target=change_id)
@@ -164,6 +173,12 @@ class Changes:
             restart_required=is_up and entry is not None and not restarted,
             restarted=restarted,
         )
+
+    def _schemas_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the schemas of settings; asked before the home is locked, since it may take long."""
+        tentacles = installed(self._home.tentacles_folder)
+        found = {name: self._schemas.of(tentacles[name])[0] for name in names if name in tentacles}
+        return {name: schema for name, schema in found.items() if schema is not None}
 
     def _restart(self, request: Request) -> bool:
         """Let the bot start anew; the configuration is changed already, and stays so if that fails."""

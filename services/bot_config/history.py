@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Select, insert, select, tuple_
+from sqlalchemy import Connection, Select, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 import models
@@ -94,7 +94,7 @@ def add(session: Session, action: Action, user_id: str | None, after: State, cha
     return _change(session.execute(_changes().where(_ROW.id == values["id"])).one())
 
 
-def snapshot(session: Session, change_id: str) -> tuple[str, dict[str, Any]]:
+def snapshot(session: Session | Connection, change_id: str) -> tuple[str, dict[str, Any]]:
     """Return the profile and the state after a change. :raises NotFound: `change_not_found`."""
     row = session.execute(select(_ROW.profile, _ROW.snapshot).where(_ROW.id == change_id)).first()
     if row is None:

@@ -43,13 +43,14 @@ def check(before: State, after: State, *, live_trading_enabled: bool) -> None:
         raise Forbidden("Live trading is turned off on this installation.", code="live_trading_disabled")
 
 
-def check_settings(schema: Any, settings: dict[str, Any]) -> None:
+def check_settings(schema: Any, settings: dict[str, Any], path: str = "settings") -> None:
     """Refuse settings that are not what the JSON Schema of their tentacle wants.
 
+    :param path: where they are in what the client sent, or wants.
     :raises Refused: naming every field at fault. :raises Conflict: `schema_unusable`.
     """
     try:
-        faults = list(_faults(schema, settings, prefix="settings", keeps_prefix=True))
+        faults = list(_faults(schema, settings, prefix=path, keeps_prefix=True))
     except (SchemaError, Unresolvable, RecursionError) as error:
         raise Conflict("The JSON Schema of the tentacle cannot be used.", code="schema_unusable") from error
     if faults:

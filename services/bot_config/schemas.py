@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ from utils.home.tentacles import Tentacle
 
 SECONDS = 45.0
 """How long tentacles may take to be imported and asked; a few seconds for the official ones."""
+
+WAIT_SECONDS = 1.0
+"""How long whoever comes while they are asked waits for it."""
+AGAIN_SECONDS = 3
+
+NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""What tentacles get of the environment: they are foreign code, and its other variables may be secrets."""
 
 LOCK = ".schemas.lock"
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +37,10 @@ class Schemas:
         self._home = home
 
     def of(self, tentacle: Tentacle) -> tuple[dict[str, Any] | None, Source | None]:
-        """Return the schema of a tentacle's settings and where it is from, None for one that has none."""
+        """Return the schema of a tentacle's settings and where it is from, None for one that has none.
+
+        :raises Overloaded: `schemas_pending` while the code is being asked for somebody else.
+        """
         own = tentacle.schema()
         if own is not None:
             return own, "module"
@@ -44,18 +55,20 @@ class Schemas:
         if found is not None:
             return found
         try:
-            with files.held(self._home.root / LOCK, SECONDS):
+            with files.held(self._home.root / LOCK, WAIT_SECONDS):
                 found = kept(self._home, code)
                 return self._asked(code) if found is None else found
         except Overloaded:
-            return {}
+            detail = "The tentacles are being asked for the schemas of their settings."
+            raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS) from None
 
     def _asked(self, code: str) -> dict[str, Any]:
         """Ask the code; what fails once is not tried again until it is another one."""
         command = [sys.executable, "-m", "engine.tentacles", str(self._home.root), code]
+        environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
         quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         try:
-            subprocess.run(command, cwd=ROOT, check=True, timeout=SECONDS, **quiet)
+            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=SECONDS, **quiet)
         except (subprocess.SubprocessError, OSError) as error:
             _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
             keep(self._home, code, {})

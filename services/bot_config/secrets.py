@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from utils.errors import FieldError, Refused
+from utils.secret_names import EMPTY, ENCRYPTED, NAMES, has_login, means_secret
 
 REDACTED = "[redacted]"
 OCTOBOT_KEY = b"uVEw_JJe7uiXepaU_DR4T-ThkjZlDn8Pzl8hYPIv7w0="
 """The key that every OctoBot encrypts exchange keys with. It is public: it hides them from a glance, no more."""
-
-ENCRYPTED = {
-    "api-key": "your-api-key-here",
-    "api-secret": "your-api-secret-here",
-    "api-password": "your-api-password-here",
-}
-"""What of an exchange OctoBot encrypts, and what stands there when there is none."""
-
-EMPTY = frozenset({"", *ENCRYPTED.values(), "NOKEY", "NO KEY", "Empty"})
-"""What stands in the place of a secret that there is none of."""
-
-_SECRET = re.compile(
-    r"secret|passw|passphrase|token|credential|api.?key|private|mnemonic|seed|cookie|(^|[-_. ])key$", re.IGNORECASE
-)
-_LOGIN = re.compile(r"://[^/\s]*:[^/\s]*@")
-NAMES = frozenset({"crypto-currencies", "starting-portfolio", "exchanges", "services", "settings", "tentacles"})
-"""Members whose own members are called by somebody's choice: a currency may be a token."""
 
 
 def redact(value: Any, *, is_secret: bool = False, has_names: bool = False) -> Any:
@@ -42,12 +25,7 @@ def redact(value: Any, *, is_secret: bool = False, has_names: bool = False) -> A
         return REDACTED if is_secret and value else [redact(child) for child in value]
     if isinstance(value, bool) or value is None or (isinstance(value, str) and value in EMPTY):
         return value
-    return REDACTED if is_secret or (isinstance(value, str) and _LOGIN.search(value)) else value
-
-
-def means_secret(name: str, value: Any, is_chosen: bool = False) -> bool:
-    """Tell whether what is kept under `name` is a secret; one that somebody chose says little of what it holds."""
-    return bool(_SECRET.search(name)) and not (is_chosen and not isinstance(value, str))
+    return REDACTED if is_secret or (isinstance(value, str) and has_login(value)) else value
 
 
 def without_placeholders(patch: dict[str, Any], current: Any, path: str = "") -> dict[str, Any]:

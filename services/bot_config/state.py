@@ -10,9 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services.bot_config.secrets import ENCRYPTED, NAMES, means_secret, redact
+from services.bot_config.secrets import redact
 from utils.errors import Conflict, FieldError, Refused
 from utils.home import Home, Profile, files
+from utils.secret_names import ENCRYPTED, NAMES, means_secret
 
 MANAGED = ("distribution", "crypto-currencies", "trading", "trader", "trader-simulator")
 """Members of the configuration that OctoBot takes from the profile alone."""

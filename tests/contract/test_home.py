@@ -17,6 +17,7 @@ from api.schemas.config import MEMBERS
 from services.bot_config import secrets
 from services.bot_config.state import effective, split
 from tests.home_builder import install_tentacles, put
+from utils import secret_names
 from utils.home import Home, profiles
 from utils.home.defaults import package_file
 from utils.home.tentacles import installed
@@ -100,8 +101,8 @@ def test_what_is_written_is_what_octobot_would_write(
 
 def test_secrets_are_kept_as_octobot_keeps_them() -> None:
     assert secrets.OCTOBOT_KEY == octobot_commons.OCTOBOT_KEY
-    assert list(secrets.ENCRYPTED) == commons.CONFIG_EXCHANGE_ENCRYPTED_VALUES
-    assert set(commons.DEFAULT_CONFIG_VALUES) | {""} == secrets.EMPTY
+    assert list(secret_names.ENCRYPTED) == commons.CONFIG_EXCHANGE_ENCRYPTED_VALUES
+    assert set(commons.DEFAULT_CONFIG_VALUES) | {""} == secret_names.EMPTY
     key = secrets.sealed({"exchanges": {"x": {"api-key": "plain"}}})["exchanges"]["x"]["api-key"]
     assert fields_utils.decrypt(key) == "plain"
 

@@ -78,6 +78,7 @@ CANARIES = [
     pytest.param('body={\\"password\\": \\"can ary-1\\"}', "ary-1", id="json in json"),
     pytest.param("X-API-Key: canary-1", "canary", id="api key"),
     pytest.param("refresh_token=canary-1", "canary", id="refresh token"),
+    pytest.param("GET /order?symbol=X&signature=canary-1", "canary", id="signature"),
     pytest.param("Error handling request /api/webhooks/tradingview/canary-1?x=1", "canary", id="key of an alert"),
     pytest.param("redis://:canary-1@host:6379/0", "canary", id="redis url"),
     pytest.param("postgresql+psycopg://me:can@ary-1@host/db", "ary-1", id="database url"),

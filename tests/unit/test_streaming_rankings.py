@@ -33,12 +33,15 @@ class Stage:
         self.told = Told("ada", BEGUN)
         self.asked = 0
         self.fails = False
+        self.broken: str | None = None
 
     def read(self, tournament: str) -> Told:
         assert tournament.startswith(CUP)
         self.asked += 1
         if self.fails:
             raise EngineUnavailable("away")
+        if tournament == self.broken:
+            raise KeyError("a participant who is gone")
         return self.told
 
     def follow(self, since_id: int | None = None, *, limit: int = 10**9, tournament: str = CUP) -> Listener:
@@ -145,6 +148,36 @@ def test_a_ranking_that_cannot_be_read_comes_later(stage: Stage) -> None:
         assert leaders(client) == ["ada"]
 
     asyncio.run(scene())
+
+
+def test_one_ranking_that_fails_in_an_unforeseen_way_does_not_end_the_others(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rankings, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(rankings, "READS_PER_SECOND", 10**6)
+
+    async def scene() -> None:
+        stage.broken = f"{CUP}-broken"
+        broken, whole = stage.follow(tournament=stage.broken), stage.follow()
+        await stage.settle()
+        assert (leaders(broken), leaders(whole)) == ([], ["ada"])
+        running = asyncio.create_task(stage.feed.run())
+        stage.lead("bob", 1)
+        async with asyncio.timeout(30):
+            while leaders(whole) != ["bob"]:
+                assert not running.done()
+                await asyncio.sleep(0.01)
+            stage.broken = None
+            while stage.feed.topics[f"{CUP}-broken"].newest is None:
+                assert not running.done()
+                await asyncio.sleep(0.01)
+        running.cancel()
+        assert leaders(broken) == ["bob"]
+
+    asyncio.run(scene())
+    # said once, with where it happened
+    said = [record for record in caplog.records if "cannot be read" in record.message]
+    assert [record.exc_info is not None for record in said] == [True]
 
 
 def test_what_nobody_follows_is_not_asked_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,21 +10,33 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 import utils.part
 import worker.bot
-from models import Database
+from config import Settings
+from models import AuditEntry, Database
 from services.bot_records import BotRecords, Told, Wanted, Wish
 from services.leases import Leases
 from utils import clock
 from utils.bot_bridge import BotBridge
+from utils.demo_facts import DemoFacts
 from utils.errors import EngineUnavailable
 from utils.part import Part
 from utils.wire import BotReport
-from worker.bot import LEASE, MOST_DEATHS, Keeper
+from worker.bot import LEASE, MOST_DEATHS, Keeper, bot_environment
 
 PATIENCE = 60.0
 STAY = "import os\nos.read(int(os.environ['LIFELINE_FD']), 1)"
+ASK_ONCE = (
+    """import os
+asked = os.environ['LAST_WORDS'] + '.asked'
+if not os.path.exists(asked):
+    open(asked, 'w').close()
+    os._exit(75)
+"""
+    + STAY
+)
 STUBBORN = "import threading\nthreading.Event().wait()"
 
 
@@ -48,6 +60,7 @@ class Answers(BotBridge):
             profile="default",
             exchanges=[],
             evaluators=[],
+            notifiers=[],
         )
 
     def pause(self, *, is_paused: bool) -> BotReport:
@@ -211,15 +224,37 @@ def test_one_that_was_stopped_from_within_stays_stopped(stage: Stage) -> None:
     stage.want("running")
     stage.until("stopped")
     assert stage.records.wish() == Wish(wanted="stopped", number=1)
+    with stage.database.read() as connection:
+        rows = connection.execute(select(AuditEntry.action, AuditEntry.user_id)).all()
+    assert [tuple(row) for row in rows] == [("bot.stopped", None)]
+
+
+def test_a_bot_is_not_told_what_opens_the_installation(tmp_path: Path) -> None:
+    drawn = ("SECRET_KEY", "METRICS_TOKEN", "ENCRYPTION_KEYS")
+    names = (*drawn, "DATABASE_URL", "ADMIN_USERNAME", "ADMIN_PASSWORD", "SMTP_URL", "REDIS_URL")
+    environment = {**dict.fromkeys(names, "canary"), "LOG_LEVEL": "DEBUG"}
+    told = bot_environment(environment, DemoFacts(7, 1.5))
+    assert "canary" not in told.values()
+    settings = Settings.from_env({**told, "DATA_DIR": str(tmp_path)})
+    assert (settings.log_level, settings.demo_seed, settings.admin_password) == ("DEBUG", "7", "")
+    # what a bot gets in their place opens nothing of another one either
+    again = bot_environment(environment, DemoFacts(7, 1.5))
+    assert all(told[name] != again[name] for name in drawn)
 
 
 def test_one_that_starts_anew_from_within_has_not_failed(stage: Stage) -> None:
+    stage.code = ASK_ONCE
+    stage.want("running")
+    assert stage.until("running", lambda _: len(stage.started) == 2).error is None
+
+
+def test_one_that_asks_for_a_new_start_at_each_start_is_given_up(stage: Stage) -> None:
     stage.code = "import os\nos._exit(75)"
     stage.bridge.is_silent = True
     stage.want("running")
-    stage.until("starting", lambda _: len(stage.made) > MOST_DEATHS)
-    stage.code, stage.bridge.is_silent = STAY, False
-    assert stage.until("running").error is None
+    told = stage.until("error")
+    assert "asked for a new start 5 times in a row" in str(told.error)
+    assert len(stage.started) == MOST_DEATHS
 
 
 def test_one_that_answers_no_more_is_killed_also_when_it_does_not_listen(

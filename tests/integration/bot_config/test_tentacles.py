@@ -102,6 +102,17 @@ def test_settings_against_the_schema_change_nothing(call: Caller, home: Home) ->
     assert not home.profile().settings_folder.exists()
 
 
+def test_a_rollback_brings_back_no_settings_that_the_schema_refuses(call: Caller, home: Home) -> None:
+    first = call("PATCH", DIP, {"settings": {"fall_percent": 7.5}})["change"]["id"]
+    call("PATCH", DIP, {"settings": {"fall_percent": 4}})
+    # a newer version of the tentacle wants other ones
+    schema = {"properties": {"fall_percent": {"maximum": 5}}}
+    put(next(home.tentacles_folder.rglob("DipTradingMode_schema.json")), schema)
+    problem = assert_problem(call.raw("POST", "/api/config/rollback", {"change_id": first}), 422, "validation_failed")
+    assert [each["field"] for each in problem["errors"]] == ["settings.DipTradingMode.fall_percent"]
+    assert call("GET", DIP)["settings"]["fall_percent"] == 4
+
+
 def test_secrets_in_settings_are_kept_and_not_shown(call: Caller, home: Home) -> None:
     call("PATCH", DIP, {"settings": {"api_token": CANARY}})
     assert call("GET", DIP)["settings"]["api_token"] == REDACTED

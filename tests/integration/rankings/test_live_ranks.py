@@ -11,6 +11,8 @@ import pytest
 
 import models
 from engine.holdings import Owned
+from engine.rankings.board import Board
+from engine.rankings.records import RankingRecords
 from models import Database
 from tests.books import rows
 from tests.engine_host import EngineHost
@@ -322,3 +324,63 @@ def test_perpetuals_count_with_what_their_positions_gain(cup: Cup) -> None:
     cup.see(everybody)
     assert told(cup.ranking()) == [(*each[:6], each[6].normalize()) for each in cup.expected(everybody)]
     assert [row.id for row in cup.ranking()][::3] == [everybody[1].id, everybody[0].id]
+
+
+def test_nothing_is_observed_after_the_end_even_if_it_was_put_off(cup: Cup) -> None:
+    holder, *_ = players(cup.database, cup.id, cup.users)
+    cup.trade(holder, "buy", "0.1")
+    cup.update()
+    before, end = clock.now(), clock.now() + timedelta(minutes=10)
+    set_status(cup.database, cup.id, "running", ends_at=end)
+
+    def stands(moment: datetime) -> tuple[Decimal, Decimal]:
+        cup.update(moment)
+        [row] = [row for row in cup.ranking() if row.id == holder.id]
+        return row.value, row.max_drawdown
+
+    seen = stands(before)
+    cup.put({BTC: 20_000})
+    # the schedule has not been here yet
+    assert stands(end) == stands(end + timedelta(seconds=5)) == seen
+    cup.put({BTC: 90_000})
+    assert stands(end) == seen
+    set_status(cup.database, cup.id, "running", ends_at=end + timedelta(minutes=10))
+    value, _ = stands(end)
+    assert value > seen[0] + 3_000
+
+
+def test_one_tournament_that_fails_in_an_unforeseen_way_does_not_hold_up_the_others(
+    cup: Cup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    players(cup.database, cup.id, cup.users)
+    other = tournament(cup.database, cup.users[0])
+    everybody = players(cup.database, other, cup.users)
+    rankings = cup.host.engine.rankings
+    cup.update()
+    fail, store = Board.update, RankingRecords.store
+
+    async def broken(board: Board, *args: Any) -> None:
+        if board.tournament.id == cup.id:
+            raise KeyError("somebody who is gone")
+        await fail(board, *args)
+
+    def storing(records: RankingRecords, id: str, *args: Any) -> None:
+        if not stored:
+            stored.append(id)
+            raise KeyError("somebody who is gone")
+        store(records, id, *args)
+
+    stored: list[str] = []
+    monkeypatch.setattr(Board, "update", broken)
+    monkeypatch.setattr(RankingRecords, "store", storing)
+    cup.trade(everybody[0], "buy", "0.1")
+    cup.put({BTC: 60_000, ETH: 2_500, PERPETUAL: 60_000})
+    rankings._stored_at.clear()
+    cup.update()
+    assert stored
+    rows = cup.bridge.ranking(GetRanking(tournament=other, limit=1)).rows
+    assert (rows[0].id, rows[0].trades) == (everybody[0].id, 1)
+    # what was not stored then is stored when it ends
+    set_status(cup.database, other, "closing")
+    cup.update()
+    assert other not in rankings._boards

@@ -15,13 +15,17 @@ from sqlalchemy import update
 import models
 from models import Database
 from services.awards import MOVES
+from services.principals import Principal
+from services.rankings import Rankings
 from tests.books import rows
 from tests.factories import SignedIn, audit_rows
 from tests.problems import assert_problem
 from tests.tournaments import START, Player, end, people, players, settle, stand, team, tournament, trade
 from utils import clock
 from utils.octobot_bridge import OctoBotBridge
+from utils.pages import Cursor
 from utils.standings import Standing
+from utils.wire import GetRanking, Ranking, RankRow
 
 NAMES = ["zoe", "yan", "xia"]
 
@@ -258,3 +262,32 @@ def test_prizes_make_the_moves_of_the_table_and_no_others(
             assert_problem(answer, 409, f"prize_{before}")
         [row] = [row for row in rows(database, models.Award) if row.id == award]
         assert row.status == (after if allowed else before)
+
+
+def test_rows_of_those_who_are_gone_are_left_out(database: Database, user: SignedIn) -> None:
+    cup = Cup(database, user, type="team")
+    known = {False: cup.players[1].id, True: cup.teams[0]}
+
+    class Engine(OctoBotBridge):
+        """Has not noticed yet that somebody is gone."""
+
+        def __init__(self) -> None:
+            pass
+
+        def within(self, _timeout: float) -> Engine:
+            return self
+
+        def ranking(self, query: GetRanking) -> Ranking:
+            opening = {"value": START, "max_drawdown": 0, "trades": 0, "wins": 0, "losses": 0, "volume": 0}
+            ids = [known[query.teams], "gone"]
+            rows = [RankRow(id=id, rank=rank, reached_at=cup.at, **opening) for rank, id in enumerate(ids, 1)]  # type: ignore[arg-type]
+            return Ranking(rows=rows, count=3, as_of=cup.at)
+
+    rankings = Rankings(database, Engine())
+    told = rankings.top(cup.id)
+    assert [row.participant for row in told.rankings] == [known[False]]
+    assert [row.team for row in told.teams] == [known[True]]
+    caller = Principal(user_id=user.id, username=user.username, role="user", session_id="")
+    page = rankings.page(caller, cup.id, limit=2).value
+    # the page goes on behind the one who is gone
+    assert page.next_cursor == Cursor(cup.at, "2").encode()

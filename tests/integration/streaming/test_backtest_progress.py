@@ -188,3 +188,29 @@ def test_one_question_serves_all_and_who_does_not_read_gets_the_newest(
         readers.close()
 
     asyncio.run(play())
+
+
+def test_one_run_that_fails_in_an_unforeseen_way_does_not_end_the_others(database: Database, run_id: str) -> None:
+    hub, readers = Hub(most=10, most_per_user=10), Readers(1, "sql")
+    step = BacktestProgress(database).steps([run_id])[run_id]
+    answers: list[Any] = [ValueError("nobody foresaw it"), {"broken": object(), run_id: step}]
+
+    def steps(_run_ids: object) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    async def play() -> None:
+        feed = BacktestFeed(hub, steps, readers)
+        broken, whole = (Listener(hub).connect() for _ in range(2))
+        broken.follow(BacktestFollowing(feed, broken, "broken", None))
+        whole.follow(BacktestFollowing(feed, whole, run_id, None))
+        await feed.look()
+        await feed.look()
+        assert (broken.codes, whole.codes) == ([1011], [])
+        assert whole.pipe.take().count(b"event: backtest") == 1
+        assert set(feed.followings) == {run_id}
+        readers.close()
+
+    asyncio.run(play())

@@ -148,3 +148,37 @@ def test_who_does_not_read_is_told_how_much_was_missed_and_nothing_is_kept(tmp_p
         readers.close()
 
     asyncio.run(play())
+
+
+def test_an_unforeseen_failure_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streamed, "LOOK_SECONDS", 0.001)
+    line = b'{"time":"2026-11-29T12:00:00+00:00","level":"INFO","process":"engine","logger":"engine","message":"m"}\n'
+    failures = [ValueError("nobody foresaw it")] * 2
+
+    def records(tail: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return whole(tail)
+
+    whole = streamed._records
+    monkeypatch.setattr(streamed, "_records", records)
+
+    async def play() -> None:
+        hub, readers = Hub(most=10, most_per_user=10), Readers(1, "files")
+        feed = LogFeed(hub, tmp_path, set, readers)
+        client = Listener(hub).connect()
+        client.follow(LogFollowing(feed, client, FollowLogs()))
+        LogFile(tmp_path).write(line)
+        running = asyncio.create_task(feed.run())
+        async with asyncio.timeout(30):
+            while not feed.count:
+                assert not running.done()
+                await asyncio.sleep(0.01)
+        running.cancel()
+        assert client.pipe.take().count(b"event: log") == 1
+        readers.close()
+
+    asyncio.run(play())
+    assert sum("cannot be followed" in record.message for record in caplog.records) == 1

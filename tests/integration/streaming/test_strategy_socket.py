@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -66,7 +67,14 @@ class Committed:
                     updated_at=now,
                 )
             )
-            session.flush()
+        self.take(account, name)
+        return account
+
+    def take(self, account: str, name: str) -> None:
+        """Add a strategy on an account that is there."""
+        now = clock.now()
+        with self._database.write() as session:
+            session.execute(update(models.Account).where(models.Account.id == account).values(kind="strategy"))
             session.add(
                 models.Strategy(
                     id=ids.new_id(),
@@ -84,7 +92,6 @@ class Committed:
                     updated_at=now,
                 )
             )
-        return account
 
     def event(self, account: str, type: Any, tell: bool = True) -> int:
         """Store an event, and return its id."""
@@ -145,6 +152,19 @@ def test_only_strategies_are_told_of_also_those_that_are_added_later(
     committed.event(user.account_id, "order")
     committed.event(first, "trade")
     assert [told(talk) for _ in range(4)] == [(4, "balance"), (5, "strategy"), (6, "strategy_log"), (8, "trade")]
+
+
+def test_an_account_that_becomes_a_strategys_is_told_of(follow: Follow, committed: Committed, user: SignedIn) -> None:
+    first = committed.strategy("first")
+    talk = follow(id=1, since_id=0)
+    assert talk.hear()["type"] == "subscribed"
+    committed.event(user.account_id, "order")
+    committed.event(first, "order")
+    assert told(talk) == (2, "order")
+    committed.take(user.account_id, "live")
+    for type in ("strategy", "order"):
+        committed.event(user.account_id, type)
+    assert [told(talk), told(talk)] == [(3, "strategy"), (4, "order")]
 
 
 def test_one_strategy_alone_and_from_where_a_client_left(follow: Follow, committed: Committed, user: SignedIn) -> None:
