@@ -28,7 +28,7 @@ def get_email() -> MailState:
 @blueprint.route(f"{EMAIL}/code", method="POST", permission="profile:write", limit=LOGIN, errors=(409,))
 @blueprint.response(202, MailStateSchema)
 def send_email_code() -> tuple[MailState, int]:
-    """Send a code to the address of the caller's profile, at most once a minute."""
+    """Send a code to the address of the caller's profile, with growing pauses, and five within a day."""
     return services.mail_addresses.ask(principal, origin()), 202
 
 
@@ -40,7 +40,7 @@ def confirm_email(body: dict[str, str]) -> MailState:
     return services.mail_addresses.confirm(principal, origin(), body["code"])
 
 
-@blueprint.route(f"{EMAIL}/test", method="POST", permission="profile:write", errors=(409,))
+@blueprint.route(f"{EMAIL}/test", method="POST", permission="profile:write", limit=LOGIN, errors=(409,))
 @blueprint.response(202, MailDeliverySchema)
 def test_email() -> tuple[MailDelivery, int]:
     """Send the caller a mail that says it is a test; the deliveries say how it went."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import api_keys, audit, participation, second_factors
+from services import api_keys, audit, mail_addresses, participation, second_factors
 from services.administration import keep_an_admin, lock
 from services.api_keys import ApiKeys
 from services.audit import Origin
@@ -117,6 +117,9 @@ def _forget(session: Session, user_id: str) -> None:
     )
     strategies = select(models.Strategy.id).where(models.Strategy.user_id == user_id)
     session.execute(delete(models.SignalKey).where(models.SignalKey.strategy_id.in_(strategies)))
+    # that codes were sent to an address is remembered without its user: deleting users is no way to send more
+    sent = (models.Job.user_id == user_id, models.Job.kind == mail_addresses.JOB)
+    session.execute(update(models.Job).where(*sent).values(user_id=None))
     for owned in (
         models.Session,
         models.Credential,
@@ -136,6 +139,8 @@ def _forget(session: Session, user_id: str) -> None:
     ):
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))
+    # a prize, and the reference of its payment, is the operator's record; the note may be about the person
+    session.execute(update(models.Award).where(models.Award.user_id == user_id).values(note=None))
     participation.leave_all(session, user_id)
     second_factors.forget(session, user_id)
     now = clock.now()

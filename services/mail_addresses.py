@@ -8,6 +8,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
 
 import models
 from models import Database
@@ -25,7 +26,12 @@ JOB = "mail_code"
 DIGITS = 8
 MINUTES = 30
 TRIES = 5
-EVERY = timedelta(seconds=60)
+A_DAY = timedelta(days=1)
+CODES_A_DAY = 5
+"""Codes that are sent to an address within a day, whoever asks: nobody has proved that mail is welcome there."""
+
+WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120))
+"""How long to wait for another code after the first, the second and so on within a day."""
 
 _ADDRESS = models.MailAddress
 
@@ -68,7 +74,7 @@ class MailAddresses:
         """Send a code to the address of the caller's profile.
 
         :raises Conflict: `mail_not_configured`, or `email_confirmed` when it is already.
-        :raises TooMany: `code_sent` within a minute of the last one.
+        :raises TooMany: `code_sent` when the last one was sent just now, or `CODES_A_DAY` were within a day.
         """
         if self._mailer is None:
             raise not_configured()
@@ -79,15 +85,13 @@ class MailAddresses:
             if session.execute(confirmed(principal.user_id)).first() is not None:
                 raise Conflict("Your address is confirmed.", code="email_confirmed")
             last = session.execute(select(_ADDRESS.asked_at).where(_ADDRESS.user_id == principal.user_id)).scalar()
-            if last is not None and moment - last < EVERY:
-                wait = int((last + EVERY - moment).total_seconds()) + 1
-                raise TooMany("A code was sent within the last minute.", code="code_sent", retry_after=wait)
+            key = _job_key(session, email, last, moment)
             asked = {"email": email, "digest": None, "good_until": None, "confirmed_at": None, "asked_at": moment}
             statement = self._database.insert(_ADDRESS).values(user_id=principal.user_id, attempts=0, **asked)
             session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_={**asked, "attempts": 0}))
             # the code is drawn when it is sent: nothing that is kept tells it
             payload = {"user": principal.user_id, "asked_at": moment.isoformat()}
-            jobs.add(session, JOB, payload, user_id=principal.user_id)
+            jobs.add(session, JOB, payload, user_id=principal.user_id, key=key)
             audit.record(session, origin, "email.code_asked", user_id=principal.user_id, target=principal.user_id)
         return MailState(email=email, is_confirmed=False, is_available=True)
 
@@ -137,6 +141,34 @@ class MailAddresses:
             return  # a later one was asked for, or the user is gone
         text = f"Your code is {code}. It is good for {MINUTES} minutes.\n\nIf you did not ask for it, ignore this.\n"
         self._mailer.send(Mail(id=f"{run.id}.{run.attempt}", to=email, subject="Confirm your address", text=text))
+
+
+def _job_key(session: Session, email: str, last: datetime | None, moment: datetime) -> str:
+    """Return the key of the job that sends the next code to `email`; the keys of a day tell how many were sent.
+
+    :param last: when the caller asked for their last code.
+    :raises TooMany: `code_sent` when it is too early for another.
+    """
+    address = hashlib.sha256(email.casefold().encode()).hexdigest()
+    yesterday, today = (
+        [f"{JOB}:{address}:{day:%Y%m%d}:{number}" for number in range(CODES_A_DAY)] for day in (moment - A_DAY, moment)
+    )
+    query = select(models.Job.key, models.Job.created_at).where(models.Job.key.in_([*yesterday, *today]))
+    sent = {row.key: row.created_at for row in session.execute(query)}
+    recent = sorted(created_at for created_at in sent.values() if moment - created_at < A_DAY)
+    if len(recent) >= CODES_A_DAY:
+        again = recent[-CODES_A_DAY] + A_DAY
+        raise _too_early(f"{CODES_A_DAY} codes were sent within a day.", again - moment)
+    wait = WAITS[max(len(recent), 1) - 1]
+    if last is not None and moment - last < wait:
+        minutes = wait // timedelta(minutes=1)
+        span = "minute" if minutes == 1 else f"{minutes} minutes"
+        raise _too_early(f"A code was sent within the last {span}.", last + wait - moment)
+    return next(key for key in today if key not in sent)
+
+
+def _too_early(detail: str, wait: timedelta) -> TooMany:
+    return TooMany(detail, code="code_sent", retry_after=int(wait.total_seconds()) + 1)
 
 
 def _email(user_id: str) -> Select[str]:

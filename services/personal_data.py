@@ -59,6 +59,7 @@ SECTIONS: tuple[type[Base], ...] = (
     *_OF_ACCOUNT,
     *_OF_STRATEGY,
     *_OF_PARTICIPANT,
+    models.Team,
     models.KillSwitch,
 )
 """The tables of an export, by their names."""
@@ -77,15 +78,20 @@ LEFT_OUT: tuple[type[Base], ...] = (
     models.NotificationCursor,
     models.Installation,
     models.Tournament,
-    models.Team,
     models.TeamRank,
 )
 """Tables that hold nothing of a user but secrets, or what the exported ones say already."""
 
 SECRET = frozenset(
-    {"password_hash", "username_key", "email_key", "digest", "key_hash", "sealed", "key_id", "number", "seal"}
+    {
+        *("password_hash", "username_key", "email_key", "name_key", "digest", "key_hash"),
+        *("sealed", "key_id", "number", "seal", "snapshot"),
+    }
 )
-"""Columns that are secrets, or mean nothing to anybody else."""
+"""Columns that are secrets, mean nothing to anybody else, or (`snapshot`) hold what is the operator's."""
+
+_OWNER: dict[type[Base], str] = {models.User: "id", models.KillSwitch: "engaged_by", models.Team: "captain_id"}
+"""The columns that tell whose a row is where it is not `user_id`."""
 
 
 class PersonalData:
@@ -128,10 +134,6 @@ class PersonalData:
 
 def _belongs(table: type[Base], user_id: str) -> ColumnElement[bool]:
     columns = table.__table__.columns
-    if table is models.User:
-        return columns.id == user_id
-    if table is models.KillSwitch:
-        return columns.engaged_by == user_id
     if table in _OF_ACCOUNT:
         theirs = select(models.Account.id).where(models.Account.user_id == user_id)
         return columns.account_id.in_(theirs)
@@ -141,4 +143,4 @@ def _belongs(table: type[Base], user_id: str) -> ColumnElement[bool]:
     if table in _OF_PARTICIPANT:
         entries = select(models.Participant.id).where(models.Participant.user_id == user_id)
         return columns.participant_id.in_(entries)
-    return columns.user_id == user_id
+    return columns[_OWNER.get(table, "user_id")] == user_id

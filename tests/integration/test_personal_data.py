@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 import models
 from models import Base, Database
-from services import personal_data
+from services import jobs, mail_addresses, personal_data
 from services.deactivation import REASON
 from services.deletion import Deletion
 from services.personal_data import LEFT_OUT, SECRET, SECTIONS
@@ -24,7 +24,10 @@ from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, servic
 from tests.manual_market import ManualMarket
 from tests.order_rows import add_account, add_order
 from tests.problems import assert_problem
+from tests.tournaments import team, tournament
+from utils import clock
 from utils.errors import Conflict
+from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge
 
 EXPORT, DELETION = "/api/auth/me/export", "/api/auth/me/deletion"
@@ -96,7 +99,13 @@ class TestWithAnEngine:
         assert not [row for rows in kept.values() for row in rows if SECRET & set(row)]
 
     def test_deletion_forgets_who_it_was_and_no_money(
-        self, app: Flask, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn
+        self,
+        app: Flask,
+        client: FlaskClient,
+        database: Database,
+        user: SignedIn,
+        other: SignedIn,
+        admin: SignedIn,
     ) -> None:
         profile = {"display_name": "Ada Canary", "time_zone": "Europe/London"}
         client.patch("/api/auth/me", headers=user.headers, json=profile)
@@ -105,6 +114,9 @@ class TestWithAnEngine:
         resting = self.trade(client, user, price="40000")
         self.trade(client, user, account=extra["id"], price="40000")
         key = with_key(app, user, "trade")
+        with database.write() as session:
+            jobs.add(session, mail_addresses.JOB, {"user": user.id}, user_id=user.id)
+        self.win(database, user, admin, reference="transfer 4711", note="Canary lives in London")
         money = self.money(database)
 
         answer = self.delete(client, user)
@@ -115,6 +127,10 @@ class TestWithAnEngine:
         assert self.money(database) == money
         assert differences(database) == []
         with database.read() as connection:
+            award = connection.execute(select(models.Award.reference, models.Award.note)).one()
+            assert award == ("transfer 4711", None)
+            # how many codes an address got is no matter of who had it
+            assert connection.execute(select(models.Job.user_id)).scalars().all() == [None]
             status = select(models.Order.status).where(models.Order.id == resting["id"])
             assert connection.execute(status).scalar() == "canceled"
             left = [
@@ -129,6 +145,17 @@ class TestWithAnEngine:
         assert post_sign_up(client, username=user.username, email=user.email).status_code == 201
         assert client.get("/api/auth/me", headers=other.headers).status_code == 200
         assert ("user.deleted", "done", None) in audit_rows(database)
+
+    def win(self, database: Database, user: SignedIn, admin: SignedIn, **told: str) -> None:
+        """Let a user have won a prize in a tournament that is over."""
+        of, entry, now = tournament(database, admin.id, status="finished"), new_id(), clock.now()
+        same = {"tournament_id": of, "user_id": user.id}
+        award = {"id": new_id(), "participant_id": entry, "place": 1, "amount": Decimal(0), "currency": "USDT"}
+        with database.write() as session:
+            entered = {"id": entry, "account_id": user.account_id, "joined_at": now}
+            session.execute(insert(models.Participant).values(same | entered))
+            paid = {"status": "paid", "created_at": now, "updated_at": now}
+            session.execute(insert(models.Award).values(same | award | paid | told))
 
     def money(self, database: Database) -> list[Any]:
         with database.read() as connection:
@@ -219,6 +246,25 @@ class TestWithAnEngine:
             client.put(path, headers=admin.headers, json={"is_active": True}),
         ):
             assert_problem(again, 409, "user_deleted")
+
+
+def test_an_export_holds_teams_of_the_user_and_not_the_operators_configuration(
+    client: FlaskClient, database: Database, user: SignedIn, other: SignedIn
+) -> None:
+    cup = tournament(database, other.id, type="team")
+    team(database, cup, user.id, "Canaries of mine")
+    team(database, cup, other.id, "Canaries of others")
+    change = {"id": new_id(), "user_id": user.id, "action": "edited", "profile": "default", "version": "1"}
+    told = {"changes": "[]", "snapshot": '{"config": "of the operator"}', "created_at": clock.now()}
+    with database.write() as session:
+        session.execute(insert(models.BotConfigChange).values(change | told))
+
+    written = client.get(EXPORT, headers=user.headers).get_data(as_text=True)
+
+    kept = rows_of(written)
+    assert [row["name"] for row in kept["tournament_teams"]] == ["Canaries of mine"]
+    assert [row["action"] for row in kept["bot_config_changes"]] == ["edited"]
+    assert "of the operator" not in written
 
 
 def test_deletion_takes_the_password(client: FlaskClient, database: Database, user: SignedIn) -> None:

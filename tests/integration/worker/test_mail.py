@@ -6,19 +6,20 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 import models
 from app import create_app
 from config import Settings, SettingsError
 from models import Database
 from services import WorkerServices, mail
+from services.mail_addresses import A_DAY
 from services.notifications import Told, notify
 from tests.factories import SignedIn, audit_rows
 from tests.integration.worker.mail_server import LOGIN, MailServer
@@ -125,6 +126,43 @@ def test_a_code_is_good_for_a_while_and_for_a_few_guesses(
     with database.write() as session:
         session.execute(update(models.MailAddress).values(good_until=past))
     assert_problem(post(client, user, "confirm", {"code": code(server)}), 422, "wrong_code")
+
+
+def asked(database: Database, ago: timedelta) -> None:
+    """Let the last code have been asked for so long ago."""
+    with database.write() as session:
+        session.execute(update(models.MailAddress).values(asked_at=clock.now() - ago))
+
+
+def test_codes_come_with_growing_pauses_and_five_a_day_to_an_address(
+    client: FlaskClient, database: Database, user: SignedIn, other: SignedIn
+) -> None:
+    assert post(client, user, "code").status_code == 202
+    for wait in (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(minutes=120)):
+        asked(database, wait - timedelta(seconds=40))
+        early = post(client, user, "code")
+        assert_problem(early, 429, "code_sent")
+        assert 0 < int(early.headers["Retry-After"]) <= 41
+        asked(database, wait)
+        assert post(client, user, "code").status_code == 202
+
+    asked(database, A_DAY)
+    full = post(client, user, "code")
+    assert "5 codes" in assert_problem(full, 429, "code_sent")["detail"]
+    assert 80_000 < int(full.headers["Retry-After"]) <= 86_401
+
+    with database.write() as session:  # somebody else has the address now: that makes it nobody's who has proved it
+        for who, email in ((user, "else@example.com"), (other, user.email)):
+            named = {"email": email, "email_key": email}
+            session.execute(update(models.User).where(models.User.id == who.id).values(**named))
+    assert_problem(post(client, other, "code"), 429, "code_sent")
+    with database.write() as session:  # as if all that had been a day earlier
+        for job in session.execute(select(models.Job.id, models.Job.key, models.Job.created_at)).all():
+            kind, address, day, number = job.key.split(":")
+            before = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) - A_DAY
+            moved = {"key": f"{kind}:{address}:{before:%Y%m%d}:{number}", "created_at": job.created_at - A_DAY}
+            session.execute(update(models.Job).where(models.Job.id == job.id).values(**moved))
+    assert post(client, other, "code").status_code == 202
 
 
 def test_what_happens_within_a_minute_goes_into_one_mail_and_each_thing_once(
