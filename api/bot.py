@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
-from api.schemas.bot import BotAccountSchema, BotOrderQuery, BotStatusSchema, BotTradeQuery
+from api.schemas.bot import BotAccountSchema, BotOrderQuery, BotStatusSchema, BotTradeQuery, NoticedSchema
 from api.schemas.trades import TradeSchema
 from api.schemas.trading import OrderSchema
 from services.bot import BotStatus
+from services.bot_notices import Noticed
 from utils.wire import BotAccount, GetBotOrders, GetBotTrades, Order, Trade
 
 blueprint = Blueprint("bot", "The operator's OctoBot, for admins")
@@ -53,6 +54,13 @@ def pause_bot() -> BotStatus:
 def resume_bot() -> BotStatus:
     """Let a paused bot trade again."""
     return services.bot.move(principal, origin(), "resume")
+
+
+@blueprint.route("/api/bot/notify-test", method="POST", permission="bot:write", errors=(409, *ENGINE))
+@blueprint.response(200, NoticedSchema)
+def test_bot_notifiers() -> Noticed:
+    """Let the bot's notifiers tell that this is a test, and return which have; 503 names those that failed."""
+    return services.bot_notices.test(principal)
 
 
 @blueprint.route("/api/bot/accounts", permission="bot:read", errors=(409, *ENGINE))

@@ -25,7 +25,7 @@ def close_position(query: dict[str, Any], headers: dict[str, str | None], symbol
     return services.positions.close(principal, actor(), symbol_of(symbol), query["account"], headers["key"])
 
 
-@blueprint.route(f"{POSITION}/leverage", method="PUT", permission="orders:write", errors=ENGINE)
+@blueprint.route(f"{POSITION}/leverage", method="PUT", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(LeverageChangeSchema)
 @blueprint.response(200, LeverageSchema)
 def set_leverage(body: dict[str, Any], symbol: str) -> Leverage:

@@ -8,7 +8,17 @@ from config import DEMO, Settings
 from engine.exchanges.client import is_exchange
 from engine.feeds import exchange_market
 from engine.market import Market
-from models import Account, Database, Order, Position, Strategy, connected_exchanges, remember_exchange
+from models import (
+    Account,
+    Database,
+    Order,
+    Participant,
+    Position,
+    Strategy,
+    Tournament,
+    connected_exchanges,
+    remember_exchange,
+)
 
 
 class Connections:
@@ -35,6 +45,8 @@ class Connections:
     def uses(self, exchange: str) -> dict[str, int]:
         """Count what keeps an exchange from being left."""
         there = select(Account.id).where(Account.exchange == exchange)
+        entry = Participant.tournament_id == Tournament.id
+        unclosed = select(Participant.id).where(entry, Participant.closed_at.is_(None)).exists()
         counts = {
             "open orders": select(func.count(Order.id)).where(Order.exchange == exchange, Order.closed_at.is_(None)),
             "open positions": select(func.count(Position.account_id)).where(
@@ -42,6 +54,9 @@ class Connections:
             ),
             "running strategies": select(func.count(Strategy.id)).where(
                 Strategy.account_id.in_(there), Strategy.state == "running"
+            ),
+            "tournaments with accounts to be closed": select(func.count(Tournament.id)).where(
+                Tournament.exchange == exchange, Tournament.status.in_(("running", "closing", "cancelled")), unclosed
             ),
         }
         with self._database.read() as connection:

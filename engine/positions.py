@@ -22,11 +22,13 @@ class Positions:
         """Choose the leverage of a market; a live account's exchange is asked first.
 
         :raises NotFound: unknown symbol. :raises Refused: it cannot be.
+        :raises Conflict: the account is archived, or its tournament is over: what is open then is closed as it was.
         """
         account = await self._desk.account(command.account)
         await self._desk.live.choose_leverage(account, command.symbol, command.leverage)
 
         async def change(account: Account, unit: Unit) -> wire.Leverage:
+            await account.gate.seat.check_not_over()
             account.check_active()
             return await account.set_leverage(command.symbol, command.leverage, unit)
 

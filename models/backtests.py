@@ -77,7 +77,10 @@ class BacktestSweep(Base):
 
 
 class SweepPoint(Base):
-    """One combination of a sweep: all settings, and `figures` (JSON) or an error as soon as it is over."""
+    """One combination of a sweep: all settings, and `figures` (JSON) or an error as soon as it is over.
+
+    Of one that the class refused at once `settings` are those that are varied alone.
+    """
 
     __tablename__ = "sweep_points"
 

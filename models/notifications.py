@@ -40,6 +40,7 @@ class NotificationSetting(Base):
     in_app: Mapped[bool]
     webhook: Mapped[bool]
     email: Mapped[bool] = mapped_column(default=False)
+    bot: Mapped[bool] = mapped_column(default=False)
 
 
 class NotificationCursor(Base):

@@ -2,7 +2,8 @@
 
 A user signs up, signs in, looks around, trades and signs out; every request checks its answer. Left out are streams,
 which do not end, exchange credentials, which need keys to an exchange, second factors, which need an app, the closing
-of a position, which needs one, what needs a tournament, which administrators make, and the deletion of the user.
+of a position, which needs one, what needs a tournament, which administrators make, or a mail server, and the deletion
+of the user.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ LEFT_OUT = (
     *("list_teams", "make_team", "join_team", "leave_team"),
     *("list_rankings", "list_team_rankings", "get_rank_history", "get_own_rank", "list_prizes"),
     "get_own_leaderboard_row",
+    *("send_email_code", "confirm_email", "test_email"),
 )
 """Folders and operations."""
 
@@ -155,7 +157,7 @@ KEEP = {
     "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
 }
 """What later requests need of an operation's answer."""
-ADMIN_ONLY = ("config", "logs", "metrics", "administration", "statistics", "audit log")
+ADMIN_ONLY = ("config", "bot", "logs", "metrics", "administration", "announcements", "statistics", "audit log")
 """Folders that a user is kept out of."""
 FOR_ADMINS = (
     *("connect_exchange", "disconnect_exchange"),

@@ -16,6 +16,7 @@ from services.accounts import PAPER_BALANCE, PAPER_CURRENCY, PAPER_EXCHANGE, Acc
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, Forbidden, NotFound, Refused
 from utils.money import ZERO
@@ -198,7 +199,7 @@ class AccountChanges:
 
     def _check_room(self, session: Session, principal: Principal) -> None:
         # the lock lets one opening of a user through at a time
-        session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+        lock_user(session, principal.user_id)
         own = or_(_ROW.kind.in_(OWN_KINDS), _ROW.mode == "live")  # also one that a strategy has taken
         mine = (_ROW.user_id == principal.user_id, _ROW.status == "active", own)
         if session.execute(select(func.count()).select_from(_ROW).where(*mine)).scalar_one() >= self._max_accounts:

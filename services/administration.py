@@ -161,15 +161,17 @@ def users(database: Database, filters: UserFilters) -> Page[ManagedUser]:
     return Page.of([ManagedUser(**row._mapping) for row in rows], filters.limit)
 
 
-def lock(session: Session, user_id: str) -> Any:
+def lock(session: Session, user_id: str, *, also_rows: bool = False) -> Any:
     """Keep all administrators and a user as they are until the transaction ends, and return the user's row.
 
+    :param also_rows: let nobody write rows that refer to them either: for who is about to change names and addresses,
+        which waits for such rows anyhow.
     :raises NotFound: `user_not_found`. :raises Conflict: `user_deleted`.
     """
     # always in one order, so that two who lock the same rows wait for each other instead of failing
     admins = and_(_ROW.role == "admin", _ROW.is_active)
-    locked = select(_ROW.id).where(or_(admins, _ROW.id == user_id)).order_by(_ROW.id).with_for_update()
-    session.execute(locked).all()
+    locked = select(_ROW.id).where(or_(admins, _ROW.id == user_id)).order_by(_ROW.id)
+    session.execute(locked.with_for_update(key_share=not also_rows)).all()
     row = session.execute(select(_ROW.__table__).where(_ROW.id == user_id)).one_or_none()
     if row is None:
         raise _not_found()

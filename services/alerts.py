@@ -19,6 +19,7 @@ from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.notifications import Told, notify
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, NotFound, Refused, TradingError
 from utils.money import plain
@@ -95,7 +96,7 @@ class Alerts:
 
         def write(session: Session) -> PriceAlert:
             [(made, reference)] = asked
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             count = select(func.count()).select_from(_ROW)
             count = count.where(_ROW.user_id == principal.user_id, _ROW.state == "active")
             if session.execute(count).scalar_one() >= MOST_ALERTS:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from models import Database, LeaderboardEntry, Participant, Rank, TeamRank, Tournament
+from models import Database, LeaderboardEntry, Participant, Rank, TeamRank, Tournament, User
 from utils.json import dumps
 from utils.money import ONE, PLACES, percent
 
@@ -23,7 +23,12 @@ PODIUM = 3
 
 
 def put_entries(connection: Connection, database: Database, users: Sequence[str]) -> None:
-    """Reckon the entries of users from every settled tournament in which they traded. Idempotent."""
+    """Reckon the entries of users from every settled tournament in which they traded. Idempotent.
+
+    Whoever does the same for one of them waits: what was read first must not be written last.
+    """
+    held = select(User.id).where(User.id.in_(users)).order_by(User.id).with_for_update(key_share=True)
+    connection.execute(held).all()
     rows = [_entry(user, list(results)) for user, results in groupby(_results(connection, database, users), _user)]
     if rows:
         insert = database.insert(LeaderboardEntry)

@@ -103,7 +103,7 @@ class Announcements:
             # not who came later: they have seen nothing of what it is about
             theirs = (User.id > row.reached, User.is_active, User.created_at <= row.created_at)
             users = session.execute(select(User.id).where(*theirs).order_by(User.id).limit(USERS)).scalars().all()
-            told = Told("announcement", row.title, {"announcement": row.id, "message": row.message})
+            told = Told("announcement", row.title, {"announcement": row.id, "message": row.message}, shared=row.id)
             notify_all(session, [(user_id, told) for user_id in users])
             values: dict[str, Any] = {"told": _ROW.told + len(users)}
             values |= {"reached": users[-1]} if users else {"finished_at": clock.now()}

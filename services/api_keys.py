@@ -19,6 +19,7 @@ from services import audit
 from services.audit import Origin
 from services.principals import ROLES, SCOPES, Principal
 from services.sessions import CALLER_SECONDS, CALLERS
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, NotFound, Refused, StorageUnavailable, Unauthenticated
 from utils.pages import Cursor, Page
@@ -195,8 +196,7 @@ def _check_scopes(principal: Principal, scopes: list[str]) -> None:
 
 def _check_room(session: Session, principal: Principal) -> None:
     # the lock lets one key of a user be made at a time, and none while they are being deactivated
-    active = select(models.User.id).where(models.User.id == principal.user_id, models.User.is_active)
-    if session.execute(active.with_for_update()).first() is None:
+    if not lock_user(session, principal.user_id, models.User.is_active):
         raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
     count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
     if session.execute(count).scalar_one() >= MAX_KEYS:

@@ -41,7 +41,7 @@ class NewRun(Message, frozen=True, kw_only=True):
 
 
 class Combination(NamedTuple):
-    """All settings of one point of a grid, or those that were asked for and why they cannot be played."""
+    """All settings of one point of a grid, or those that are varied and why they cannot be played."""
 
     settings: dict[str, Any]
     refusal: Refused | None
@@ -74,14 +74,16 @@ class Plans:
         draft: StrategyDraft | None = None
         refusal: Refused | None = None
         for chosen in product(*grid.values()):
-            settings = {**new.settings, **dict(zip(grid, chosen, strict=True))}
+            varied = dict(zip(grid, chosen, strict=True))
             try:
-                drafted = self._draft(replace(new, settings=settings), is_listed=new.data_file is None)
+                drafted = self._draft(
+                    replace(new, settings={**new.settings, **varied}), is_listed=new.data_file is None
+                )
             except Refused as error:
                 if error.code != "invalid_settings":
                     raise
                 refusal = refusal or error
-                found.append(Combination(settings, error))
+                found.append(Combination(varied, error))
             else:
                 draft = draft or drafted
                 found.append(Combination(drafted.settings, None))

@@ -19,6 +19,7 @@ from services.backtest_reports import Report, report_of
 from services.candle_files.service import hold
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.backtests import Played
 from utils.errors import Conflict, NotFound
@@ -78,7 +79,7 @@ class Backtests:
 
         def write(session: Session) -> BacktestRun:
             # the lock lets one asking of a user through at a time
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             _check_room(session, principal)
             if new.data_file is not None:
                 hold(session, principal, new.data_file)

@@ -50,6 +50,7 @@ class BotStatus(Message, frozen=True, kw_only=True):
     profile: str | None
     exchanges: list[BotExchange]
     evaluators: list[str]
+    notifiers: list[str]
     error: str | None
     failed_at: datetime | None
 
@@ -94,25 +95,18 @@ class Bot:
 
     def accounts(self) -> list[BotAccount]:
         """Return what the bot holds at each of its exchanges. :raises Conflict: `bot_stopped`, `bot_failed`."""
-        self._expect()
+        expect(self._records)
         return self._bridge.accounts()
 
     def orders(self, query: GetBotOrders) -> list[Order]:
         """Return its open orders. :raises Conflict: as `accounts`. :raises NotFound: `unknown_exchange`."""
-        self._expect()
+        expect(self._records)
         return self._bridge.orders(query)
 
     def trades(self, query: GetBotTrades) -> list[Trade]:
         """Return its trades. :raises Conflict: as `accounts`. :raises NotFound: `unknown_exchange`."""
-        self._expect()
+        expect(self._records)
         return self._bridge.trades(query)
-
-    def _expect(self) -> None:
-        wish, told = self._records.both()
-        if has_failed(wish, told):
-            raise _failed()
-        if wish.wanted == "stopped":
-            raise _stopped()
 
     def _check(self) -> None:
         """Refuse what cannot run before it is tried; what only OctoBot can tell ends in the state `error`."""
@@ -143,6 +137,15 @@ def moved(wish: Wish, move: BotMove, *, has_failed: bool) -> Wish:
     return Wish(wanted="paused" if move == "pause" else "running", number=wish.number)
 
 
+def expect(records: BotRecords) -> None:
+    """Make sure that the bot is wanted and was not given up. :raises Conflict: `bot_stopped`, `bot_failed`."""
+    wish, told = records.both()
+    if has_failed(wish, told):
+        raise _failed()
+    if wish.wanted == "stopped":
+        raise _stopped()
+
+
 def has_failed(wish: Wish, told: Told | None) -> bool:
     """Tell whether the bot was given up."""
     return wish.wanted != "stopped" and told is not None and told.state == "error" and told.number == wish.number
@@ -159,6 +162,7 @@ def _status(wish: Wish, told: Told | None, report: BotReport | None) -> BotStatu
         profile=None if report is None else report.profile,
         exchanges=[] if report is None else redact_settings(report.exchanges),
         evaluators=[] if report is None else report.evaluators,
+        notifiers=[] if report is None else report.notifiers,
         error=None if told is None else told.error,
         failed_at=None if told is None else told.failed_at,
     )

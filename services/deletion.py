@@ -95,7 +95,7 @@ class Deletion:
 
 def _check(session: Session, user_id: str, *conditions: Any) -> None:
     """Refuse to delete the last administrator, and who has running strategies or open orders as the conditions say."""
-    lock(session, user_id)
+    lock(session, user_id, also_rows=True)
     keep_an_admin(session, user_id)
     order = models.Order
     query = select(order.id).where(order.user_id == user_id, order.closed_at.is_(None), *conditions).limit(1)

@@ -20,6 +20,7 @@ from services.backtest_plans import Plans
 from services.backtest_progress import BacktestProgress
 from services.backtests import Backtests
 from services.bot import Bot
+from services.bot_notices import BotNotices
 from services.bot_records import BotRecords
 from services.candle_files.service import DataFiles
 from services.configuration import Configurations
@@ -124,6 +125,7 @@ class Services:
     streamer: StreamerChannel
     configurations: Configurations
     bot: Bot
+    bot_notices: BotNotices
     config_changes: bot_config.Changes
     config_history: bot_config.History
     config_profiles: bot_config.Profiles
@@ -164,13 +166,9 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     tournaments = Tournaments(database)
     rankings = Rankings(database, bridge)
     home = Home(settings.octobot_home)
-    bot = Bot(
-        database,
-        BotRecords(database, autostart=settings.octobot_autostart),
-        BotBridge(UnixTransport(settings.bot_socket, "bot")),
-        home,
-        live_trading_enabled=settings.live_trading_enabled,
-    )
+    bot_records = BotRecords(database, autostart=settings.octobot_autostart)
+    bot_bridge = BotBridge(UnixTransport(settings.bot_socket, "bot"))
+    bot = Bot(database, bot_records, bot_bridge, home, live_trading_enabled=settings.live_trading_enabled)
     config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
@@ -229,6 +227,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         streams=Streams(bridge, accounts, rankings, BacktestProgress(database), StrategyOwners(database)),
         streamer=streamer,
         bot=bot,
+        bot_notices=BotNotices(bot_records, bot_bridge),
         configurations=Configurations(settings, bridge, home),
         config_changes=config_changes,
         config_history=bot_config.History(database),

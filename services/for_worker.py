@@ -13,6 +13,7 @@ from services.alerts import AlertWatch
 from services.announcements import Announcements
 from services.backtest_plans import Plans
 from services.backtests import Backtests
+from services.bot_notices import BotNotices
 from services.bot_records import BotRecords
 from services.candle_files.service import DataFiles
 from services.idempotency import Idempotency
@@ -26,6 +27,7 @@ from services.sweeps import Sweeps
 from services.tournament_end import TournamentEnd
 from services.tournament_moves import TournamentSchedule
 from services.webhooks import Webhooks
+from utils.bot_bridge import BotBridge
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 
@@ -49,6 +51,7 @@ class WorkerServices:
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
     bot_records: BotRecords
+    bot_notices: BotNotices
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -59,6 +62,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     bridge, idempotency = OctoBotBridge(UnixTransport(settings.engine_socket)), Idempotency(database)
     data_files = DataFiles(database, settings.candle_dir, idempotency)
     plans = Plans(bridge, data_files)
+    bot_records = BotRecords(database, autostart=settings.octobot_autostart)
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
@@ -75,7 +79,8 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         prizes=Prizes(database, bridge),
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
-        bot_records=BotRecords(database, autostart=settings.octobot_autostart),
+        bot_records=bot_records,
+        bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )

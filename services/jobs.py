@@ -9,17 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from models import Database, Job
+from services.old_rows import delete_old
 from utils import clock, ids
 
 KEEP = timedelta(days=30)
 """How long jobs are kept when they are over; their keys are taken until then."""
 
+OVER = ("succeeded", "failed", "canceled")
 MOST_STARTS = 100
 """A job that ended with its worker this often is not started again: it may be what ends it."""
 
@@ -199,8 +201,7 @@ class Jobs:
 
     def forget(self) -> None:
         """Delete jobs that have been over for long."""
-        with self._database.write() as session:
-            session.execute(delete(Job).where(Job.finished_at < clock.now() - KEEP))
+        delete_old(self._database, Job, and_(Job.state.in_(OVER), Job.finished_at < clock.now() - KEEP))
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many jobs there are by kind and state."""

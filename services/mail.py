@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import case, delete, func, insert, select, tuple_, update
+from sqlalchemy import case, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 import models
@@ -14,7 +14,9 @@ from models import Database
 from services import jobs, mail_addresses
 from services.jobs import Run
 from services.mail_addresses import confirmed
+from services.old_rows import delete_old
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, NotReady, Refused
 from utils.pages import Cursor, Page
@@ -77,7 +79,7 @@ class Mails:
         if self._mailer is None:
             raise mail_addresses.not_configured()
         with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             if session.execute(confirmed(principal.user_id)).first() is None:
                 raise Conflict("Confirm your address first.", code="email_not_confirmed")
             pending = (_ROW.user_id == principal.user_id, _ROW.state == "pending", _ROW.kind == "test")
@@ -142,8 +144,7 @@ class Mails:
 
     def forget(self) -> None:
         """Delete what users were told long ago."""
-        with self._database.write() as session:
-            session.execute(delete(_ROW).where(_ROW.created_at < clock.now() - KEEP))
+        delete_old(self._database, _ROW, _ROW.created_at < clock.now() - KEEP)
 
     def _try(self, email: str | None, id: str, subject: str, text: str) -> Refused | NotReady | None:
         if self._mailer is None:

@@ -15,6 +15,7 @@ from services import audit, jobs
 from services.audit import Origin
 from services.jobs import Run
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock
 from utils.errors import Conflict, FieldError, Refused, TooMany
 from utils.smtp import Mail, Mailer
@@ -73,8 +74,8 @@ class MailAddresses:
             raise not_configured()
         moment = clock.now()
         with self._database.write() as session:
-            query = select(models.User.email).where(models.User.id == principal.user_id).with_for_update()
-            email = session.execute(query).scalar_one()
+            lock_user(session, principal.user_id)
+            email = session.execute(select(models.User.email).where(models.User.id == principal.user_id)).scalar_one()
             if session.execute(confirmed(principal.user_id)).first() is not None:
                 raise Conflict("Your address is confirmed.", code="email_confirmed")
             last = session.execute(select(_ADDRESS.asked_at).where(_ADDRESS.user_id == principal.user_id)).scalar()

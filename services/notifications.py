@@ -1,4 +1,4 @@
-"""Notifications: what users are told in the application, by webhooks and by e-mail, each thing once."""
+"""Notifications: what users are told in the application, by webhooks, e-mail and the bot, each thing once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 import models
 from models import Database, Event, EventCounter, NotificationCursor
-from services import audit, mail
+from services import audit, bot_notices, mail
 from services.audit import Origin
+from services.old_rows import delete_old
 from services.principals import Principal
 from services.webhooks import send
 from utils import clock, ids, json
+from utils.errors import Forbidden
 from utils.pages import Cursor, Page
 from utils.wire import Message
 
@@ -46,20 +48,22 @@ class Notification(Message, frozen=True, kw_only=True):
 
 
 class Ways(Message, frozen=True, kw_only=True):
-    """The ways in which a user is told of one kind of thing."""
+    """The ways in which a user is told of one kind of thing; by the operator's bot administrators alone."""
 
     kind: Kind
     in_app: bool = True
     webhook: bool = True
     email: bool = False
+    bot: bool = False
 
 
 class Told(NamedTuple):
-    """What an event has to tell."""
+    """What an event has to tell; `shared` names what several users are told alike, which the bot tells once."""
 
     kind: Kind
     title: str
     payload: Mapping[str, Any]
+    shared: str | None = None
 
 
 def notify(session: Session, user_id: str, told: Told) -> None:
@@ -69,24 +73,39 @@ def notify(session: Session, user_id: str, told: Told) -> None:
 
 def notify_all(session: Session, news: Sequence[tuple[str, Told]]) -> None:
     """Tell users something each, in the ways they chose, if the transaction of `session` commits."""
-    setting = models.NotificationSetting
-    chosen = select(setting.user_id, setting.kind, setting.in_app, setting.webhook, setting.email)
+    setting, user = models.NotificationSetting, models.User
+    # the bot tells its operator alone: who is no administrator any more is not heard there
+    by_bot = and_(setting.bot, user.role == "admin", user.is_active).label("bot")
+    chosen = select(setting.user_id, setting.kind, setting.in_app, setting.webhook, setting.email, by_bot)
+    chosen = chosen.join(user, user.id == setting.user_id).add_columns(user.username)
     chosen = chosen.where(setting.user_id.in_({user_id for user_id, _ in news}))
     ways = {(row.user_id, row.kind): row for row in session.execute(chosen)}
     rows, sent = [], []
     for user_id, told in news:
-        way = ways.get((user_id, told.kind)) or Ways(kind=told.kind)
-        row = {"id": ids.new_id(), "kind": told.kind, "title": told.title[:200], "created_at": clock.now()}
+        way: Any = ways.get((user_id, told.kind)) or Ways(kind=told.kind)
+        id = ids.new_id()
+        row = {"id": id, "kind": told.kind, "title": told.title[:200], "created_at": clock.now()}
         if way.in_app:
             rows.append({**row, "user_id": user_id, "payload": json.dumps(told.payload).decode()})
         if way.webhook:
             sent.append((user_id, told.kind, {**row, "payload": told.payload}))
         if way.email:
             mail.send(session, user_id, told.kind, told.title, str(told.payload.get("message", "")))
+        if way.bot:
+            _by_bot(session, id, user_id, way.username, told)
     if rows:
         session.connection().execute(insert(_ROW), rows)
     if sent:
         send(session, sent)
+
+
+def _by_bot(session: Session, id: str, user_id: str, username: str, told: Told) -> None:
+    """Have the bot tell something: all administrators read what it tells, so that whose it is goes with it."""
+    if told.shared is None:
+        bot_notices.send(session, told.kind, f"{username}: {told.title}", id=id, user_id=user_id)
+    else:
+        text = f"{told.title}\n\n{told.payload.get('message', '')}".rstrip()
+        bot_notices.send(session, told.kind, text, id=told.shared, user_id=None)
 
 
 class Notifications:
@@ -130,17 +149,24 @@ class Notifications:
     def ways(self, principal: Principal) -> builtins.list[Ways]:
         """Return how the caller is told of each kind of thing."""
         setting = models.NotificationSetting
-        query = select(setting.kind, setting.in_app, setting.webhook, setting.email)
+        query = select(setting.kind, setting.in_app, setting.webhook, setting.email, setting.bot)
         query = query.where(setting.user_id == principal.user_id)
         with self._database.read() as connection:
-            chosen = {row.kind: Ways(**row._mapping) for row in connection.execute(query)}
+            rows = [row._mapping for row in connection.execute(query)]
+        is_admin = principal.role == "admin"
+        chosen = {row["kind"]: Ways(**{**row, "bot": row["bot"] and is_admin}) for row in rows}
         return [chosen.get(kind, Ways(kind=kind)) for kind in KINDS]
 
     def choose(self, principal: Principal, origin: Origin, wanted: builtins.list[Ways]) -> builtins.list[Ways]:
-        """Choose how the caller is told of some kinds of things, the last word on each; others stay as they are."""
+        """Choose how the caller is told of some kinds of things, the last word on each; others stay as they are.
+
+        :raises Forbidden: by the bot, and the caller is no administrator.
+        """
+        if any(ways.bot for ways in wanted) and not principal.is_admin:
+            raise Forbidden("The operator's bot tells administrators alone.")
         with self._database.write() as session:
             for ways in wanted:
-                chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email}
+                chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email, "bot": ways.bot}
                 row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
                 statement = self._database.insert(models.NotificationSetting).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
@@ -149,8 +175,7 @@ class Notifications:
 
     def forget(self) -> None:
         """Delete what users were told long ago."""
-        with self._database.write() as session:
-            session.execute(delete(_ROW).where(_ROW.created_at < clock.now() - KEEP))
+        delete_old(self._database, _ROW, _ROW.created_at < clock.now() - KEEP)
 
 
 class EventReader:

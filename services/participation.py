@@ -208,9 +208,16 @@ def _leave(session: Session, principal: Principal, origin: Origin, tournament_id
 def leave_all(session: Session, user_id: str) -> None:
     """Let a user take part no more in what has not started; their accounts are seen to elsewhere."""
     row = models.Tournament
-    query = select(_ENTRY.id, _ENTRY.team_id).join(row, row.id == _ENTRY.tournament_id)
-    for entry in session.execute(query.where(_ENTRY.user_id == user_id, row.status == "registration")).all():
-        _forget(session, entry)
+    theirs = select(row.id).join(_ENTRY, _ENTRY.tournament_id == row.id).where(_ENTRY.user_id == user_id)
+    ahead = theirs.where(row.status == "registration").order_by(row.id)
+    for tournament_id in session.execute(ahead).scalars().all():
+        # it may have started, and others may have come into the team, before it was locked
+        locked = lock(session, tournament_id)
+        query = select(_ENTRY.id, _ENTRY.team_id)
+        query = query.where(_ENTRY.tournament_id == tournament_id, _ENTRY.user_id == user_id)
+        entry = session.execute(query).one_or_none()
+        if entry is not None and locked.status == "registration":
+            _forget(session, entry)
 
 
 def _forget(session: Session, entry: Any) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from models import ApiKey, RefreshToken, StreamTicket, User
 from models import Session as SessionRow
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock
 from utils.errors import Unauthenticated
 from utils.wire import Message
@@ -128,8 +129,7 @@ def revoke(session: Session, which: ColumnElement[bool], reason: str) -> int:
 
 def lock(session: Session, user_id: str, password_hash: str) -> bool:
     """Keep the user as they are until the transaction ends; tell whether they are active and have that hash still."""
-    still = select(User.id).where(User.id == user_id, User.password_hash == password_hash, User.is_active)
-    return session.execute(still.with_for_update()).first() is not None
+    return lock_user(session, user_id, User.password_hash == password_hash, User.is_active)
 
 
 def shown(row: Any, principal: Principal) -> OpenSession:

@@ -16,6 +16,7 @@ from services import audit
 from services.audit import Origin
 from services.principals import Principal
 from services.strategies import Strategies
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
@@ -64,7 +65,7 @@ class Signals:
             path=f"/api/webhooks/tradingview/{secret}",
         )
         with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             count = select(func.count()).select_from(_ROW).where(_ROW.strategy_id == strategy_id)
             if session.execute(count).scalar_one() >= MOST_KEYS:
                 raise Conflict(f"A strategy has at most {MOST_KEYS} keys; delete one.", code="too_many_keys")

@@ -18,6 +18,7 @@ from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
 from services.strategies import not_funded, of_user, strategy_of
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, Forbidden, Refused
 from utils.money import ZERO
@@ -96,7 +97,7 @@ class StrategyAdditions:
             if draft is None or parent is None:
                 raise RuntimeError("a strategy was not checked before it was added")
             # the lock lets one adding of a user through at a time
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             self._check_room(session, principal)
             name = _name(new, draft)
             if session.execute(of_user(principal).where(_ROW.name == name)).first() is not None:

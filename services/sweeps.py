@@ -22,6 +22,7 @@ from services.backtests import OPEN, State
 from services.candle_files.service import hold
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.backtest_figures import Figures, Outcome
 from utils.errors import Conflict, FieldError, NotFound, Refused
@@ -114,7 +115,7 @@ class Sweeps:
 
         def write(session: Session) -> Sweep:
             # the lock lets one asking of a user through at a time
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             _check_room(session, principal)
             if new.data_file is not None:
                 hold(session, principal, new.data_file)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
+from services import audit
 from services.jobs import Run
 from services.notifications import Told, notify
 from services.tournament_moves import change, lock, move
@@ -83,13 +84,18 @@ class TournamentEnd:
         """Return the prices for all, which are kept before anybody is closed at them."""
         kept = self._read(tournament_id).marks
         if kept is None:
-            marks = self._bridge.freeze_tournament(FreezeTournament(tournament=tournament_id)).marks
+            frozen = self._bridge.freeze_tournament(FreezeTournament(tournament=tournament_id))
             with self._database.write() as session:
                 run.hold(session)
                 kept = lock(session, tournament_id).marks
                 if kept is None:
-                    kept = msgspec.json.encode(marks).decode()
+                    kept = msgspec.json.encode(frozen.marks).decode()
                     change(session, tournament_id, {"marks": kept})
+                    if frozen.last_known:
+                        told = {"last_known": frozen.last_known}
+                        audit.record(
+                            session, audit.SYSTEM, "tournament.marked", user_id=None, target=tournament_id, detail=told
+                        )
         return msgspec.json.decode(kept, type=dict[str, Decimal])
 
     def _note(self, run: Run, row: Any, entries: Sequence[Any], answers: Sequence[ClosedEntry]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database, Job
-from services import audit, jobs
+from services import audit, jobs, prizes
 from services.audit import SYSTEM, Origin
 from utils import clock
 from utils.errors import Conflict
@@ -126,7 +126,8 @@ class TournamentSchedule:
         opened = self._each(_due("draft", _ROW.registration_starts_at, now), _open)
         started = self._each(_due("registration", _ROW.starts_at, now), _start)
         ended = self._each(_due("running", _ROW.ends_at, now), _end)
-        return opened + started + ended + self._each(_given_up(), _close_anew)
+        closed_anew = self._each(_given_up(CLOSE, "closing", "cancelled"), _close_anew)
+        return opened + started + ended + closed_anew + self._each(_given_up(prizes.JOB, "finished"), _settle_anew)
 
     def _each(self, query: Any, step: Callable[[Session, Any], bool]) -> int:
         """Take a step with each tournament that a query finds, in a transaction of its own."""
@@ -136,9 +137,10 @@ class TournamentSchedule:
                 found = connection.execute(query.where(_ROW.id > last).order_by(_ROW.id).limit(AT_ONCE)).scalars().all()
             for last in found:
                 with self._database.write() as session:
-                    # somebody else may have been here since
+                    # somebody else may have been here since, or be here now: it is looked at again under the lock
+                    row = lock(session, last)
                     due = session.execute(query.where(_ROW.id == last)).first()
-                    done += due is not None and step(session, lock(session, last))
+                    done += due is not None and step(session, row)
             if len(found) < AT_ONCE:
                 return done
 
@@ -169,14 +171,24 @@ def _move(session: Session, row: Any, after: Status, reason: str | None = None) 
     return True
 
 
-def _given_up() -> Any:
-    """Return the query of tournaments whose closing failed so often that nobody tries it any more."""
-    job = select(Job.id).where(Job.key == literal(f"{CLOSE}:") + _ROW.id, Job.state == "failed")
-    return select(_ROW.id).where(_ROW.status.in_(("closing", "cancelled")), job.exists())
+def _given_up(kind: str, *statuses: Status) -> Any:
+    """Return the query of tournaments whose job of a kind failed so often that nobody tries it any more."""
+    job = select(Job.id).where(Job.key == literal(f"{kind}:") + _ROW.id, Job.state == "failed")
+    return select(_ROW.id).where(_ROW.status.in_(statuses), job.exists())
 
 
 def _close_anew(session: Session, row: Any) -> bool:
-    key = f"{CLOSE}:{row.id}"
-    session.execute(delete(Job).where(Job.key == key, Job.state == "failed"))
-    jobs.add(session, CLOSE, {"tournament": row.id}, key=key)
+    _forget_failed(session, f"{CLOSE}:{row.id}")
+    jobs.add(session, CLOSE, {"tournament": row.id}, key=f"{CLOSE}:{row.id}")
     return True
+
+
+def _settle_anew(session: Session, row: Any) -> bool:
+    _forget_failed(session, f"{prizes.JOB}:{row.id}")
+    prizes.want_settlement(session, row.id)
+    return True
+
+
+def _forget_failed(session: Session, key: str) -> None:
+    """Delete a job that failed for good: its key is free then."""
+    session.execute(delete(Job).where(Job.key == key, Job.state == "failed"))

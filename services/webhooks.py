@@ -21,7 +21,9 @@ from models import Database
 from services import audit, jobs
 from services.audit import Origin
 from services.jobs import Run
+from services.old_rows import delete_old
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids, json
 from utils.errors import Conflict, NotFound, NotReady, Refused
 from utils.outbound import Outbound
@@ -110,7 +112,7 @@ class Webhooks:
         made = Webhook(id=ids.new_id(), url=url, created_at=clock.now(), secret=secret)
         sealed = self._vault.seal(secret.encode(), context(principal.user_id, made.id))
         with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
             if session.execute(count).scalar_one() >= MOST_WEBHOOKS:
                 raise Conflict(f"A user has at most {MOST_WEBHOOKS} webhooks; delete one.", code="too_many_webhooks")
@@ -188,8 +190,7 @@ class Webhooks:
 
     def forget(self) -> None:
         """Delete what webhooks were told long ago."""
-        with self._database.write() as session:
-            session.execute(delete(_DELIVERY).where(_DELIVERY.created_at < clock.now() - KEEP))
+        delete_old(self._database, _DELIVERY, _DELIVERY.created_at < clock.now() - KEEP)
 
     @staticmethod
     def _check(connection: Any, principal: Principal, webhook_id: str) -> None:

@@ -14,10 +14,14 @@ from utils.wire import (
     GetBotOrders,
     GetBotReport,
     GetBotTrades,
+    NotifyBot,
     Order,
     PauseBot,
     Trade,
 )
+
+NOTIFY_SECONDS = 15.0
+"""How long the bot is waited for while its notifiers ask other servers; it answers sooner by itself."""
 
 
 class BotBridge:
@@ -55,5 +59,13 @@ class BotBridge:
         trades: list[Trade] = self._call(query)
         return trades
 
-    def _call(self, request: BotRequest) -> Any:
-        return self._transport.call(request, time.time() + self._timeout)
+    def notify(self, notice: NotifyBot) -> list[str]:
+        """Let its notifiers tell something, and return their names when all have done so.
+
+        :raises Conflict: `no_notifier` or `category_off`. :raises NotReady: `notifier_failed`; they are named.
+        """
+        notifiers: list[str] = self._call(notice, NOTIFY_SECONDS)
+        return notifiers
+
+    def _call(self, request: BotRequest, timeout: float | None = None) -> Any:
+        return self._transport.call(request, time.time() + (timeout or self._timeout))

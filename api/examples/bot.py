@@ -33,10 +33,12 @@ BOT: dict[str, dict[str, Any]] = {
                 }
             ],
             "evaluators": [],
+            "notifiers": ["TelegramNotifier"],
             "error": None,
             "failed_at": None,
         }
     },
+    "Noticed": {"told": {"notifiers": ["TelegramNotifier"]}},
     "BotAccount": {
         "demo": {
             "id": _ACCOUNT,

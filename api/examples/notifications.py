@@ -20,7 +20,7 @@ _WAITING = {
     "fired_at": None,
     "created_at": NOON,
 }
-_WAYS = {"kind": "fill", "in_app": True, "webhook": False, "email": True}
+_WAYS = {"kind": "fill", "in_app": True, "webhook": False, "email": True, "bot": False}
 _ANNOUNCED = {"title": "Down on Sunday", "message": "The engine moves to another machine at 06:00 UTC."}
 _HOOK = {"id": _WEBHOOK, "url": "https://example.com/trading", "created_at": NOON}
 

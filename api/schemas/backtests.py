@@ -73,19 +73,17 @@ class NewBacktestSchema(PlayedSchema):
         return NewRun(**values)
 
 
-class BacktestRunSchema(Schema):
-    """A backtest."""
+class PlaySchema(Schema):
+    """What is played, and how far that is."""
 
     id = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf(STATES))
-    progress = fields.Integer(required=True, metadata={"description": "In percent of the candles."})
     exchange = fields.String(required=True)
     strategy_class = fields.String(required=True)
     symbols = fields.List(fields.String(), required=True)
     timeframe = fields.String(required=True)
     begins_at = fields.DateTime(required=True, data_key="from")
     ends_at = fields.DateTime(required=True, data_key="to")
-    settings = fields.Dict(required=True)
     starting_portfolio = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
     fee = DecimalString(required=True, allow_none=True)
     data_file = fields.String(required=True, allow_none=True)
@@ -93,6 +91,13 @@ class BacktestRunSchema(Schema):
     error = fields.String(required=True, allow_none=True, metadata={"description": "Why it failed, in words."})
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+
+
+class BacktestRunSchema(PlaySchema):
+    """A backtest."""
+
+    progress = fields.Integer(required=True, metadata={"description": "In percent of the candles."})
+    settings = fields.Dict(required=True)
 
 
 class BacktestQuery(PageQuery):

@@ -50,8 +50,19 @@ class BotStatusSchema(Schema):
     profile = fields.String(required=True, allow_none=True)
     exchanges = fields.List(fields.Nested(BotExchangeSchema), required=True)
     evaluators = fields.List(fields.String(), required=True, metadata={"description": "Those that are active."})
+    notifiers = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "What tells administrators that chose `bot`: those that are configured and work."},
+    )
     error = fields.String(required=True, allow_none=True, metadata={"description": "What failed last."})
     failed_at = fields.DateTime(required=True, allow_none=True)
+
+
+class NoticedSchema(Schema):
+    """Which of the bot's notifiers have told something."""
+
+    notifiers = fields.List(fields.String(), required=True)
 
 
 class BotAccountSchema(Schema):

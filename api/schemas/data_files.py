@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.market import Symbol
+from services.candle_files.reading import MOST_LEFT_OUT
 from services.candle_files.service import NewDataFile
 from utils.wire import TIMEFRAMES
 
@@ -60,7 +61,9 @@ class DataFileSchema(Schema):
     left_out = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Time frames in an OctoBot file that backtests do not have."},
+        metadata={
+            "description": f"Time frames in an OctoBot file that backtests do not have; at most {MOST_LEFT_OUT}."
+        },
     )
     size = fields.Integer(required=True, metadata={"description": "In bytes, as it is kept."})
     created_at = fields.DateTime(required=True)

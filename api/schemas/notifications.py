@@ -59,6 +59,10 @@ class WaysSchema(Schema):
         load_default=False, metadata={"description": "At the caller's address, once it is confirmed."}
     )
 
+    bot = fields.Boolean(
+        load_default=False, metadata={"description": "By the notifiers of the operator's bot; for administrators."}
+    )
+
     @post_load
     def ways(self, values: dict[str, Any], **_: Any) -> Ways:
         """Return what was chosen."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
 from api.schemas.accounts import Funds
 from api.schemas.envelope import PageQuery
-from api.schemas.fields import Coded, Count, DecimalString
+from api.schemas.fields import Coded, Count, DecimalString, invalid
 from api.schemas.market import Word
 from api.schemas.performance import PERIODS
 from api.schemas.portfolio import MODES
@@ -20,18 +22,46 @@ from utils.wire import STRATEGY_STATES
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 MOST_SETTINGS = 50
+MOST_LETTERS = 200
+MOST_VALUE_BYTES = 4096
+MOST_SETTINGS_BYTES = 16 * 1024
+"""Of the text of a setting, and of the JSON of one setting and of all."""
 EXCHANGE = validate.Regexp(r"[a-z0-9_]{1,32}\Z", error="Use the exchange's name.")
 LEVELS = ["info", "warning", "error"]
 _NAMED = validate.Regexp(rf"{NAME}\Z", error="Use 1 to 64 letters, digits and _ . - that begin with a letter or digit.")
+
+
+def within(most: int) -> Callable[[object], None]:
+    """Return the validator of what may take `most` bytes of JSON."""
+
+    def check(value: object) -> None:
+        if len(msgspec.json.encode(value)) > most:
+            raise invalid("too_long", f"At most {most} bytes of JSON.")
+
+    return check
+
+
+def setting_field() -> fields.Raw:
+    """Return the field of one value of a setting."""
+    return fields.Raw(allow_none=True, validate=_check_setting)
+
+
+def _check_setting(value: object) -> None:
+    if isinstance(value, str) and len(value) > MOST_LETTERS:
+        raise invalid("too_long", f"At most {MOST_LETTERS} letters.")
+    within(MOST_VALUE_BYTES)(value)
 
 
 def settings_field(**options: Any) -> fields.Dict:
     """Return the field of a strategy's settings."""
     return fields.Dict(
         keys=fields.String(validate=validate.Length(max=64)),
-        values=fields.Raw(allow_none=True),
-        validate=validate.Length(max=MOST_SETTINGS),
-        metadata={"description": "As the class's JSON Schema has it; `GET /api/strategies/meta/strategy-classes`."},
+        values=setting_field(),
+        validate=[validate.Length(max=MOST_SETTINGS), within(MOST_SETTINGS_BYTES)],
+        metadata={
+            "description": "As the class's JSON Schema has it; `GET /api/strategies/meta/strategy-classes`. A text has "
+            f"at most {MOST_LETTERS} letters, a value {MOST_VALUE_BYTES} bytes of JSON, all {MOST_SETTINGS_BYTES}."
+        },
         **options,
     )
 

@@ -6,14 +6,16 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api.schemas.backtests import STATES, OutcomeSchema, PlayedSchema
+from api.schemas.backtests import STATES, OutcomeSchema, PlayedSchema, PlaySchema
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Word
+from api.schemas.strategies import setting_field, within
 from services.sweeps import MOST_POINTS, RANKS, NewSweep
 
 MOST_VARIED = 6
 MOST_VALUES = 50
+MOST_GRID_BYTES = 64 * 1024
 
 
 class NewSweepSchema(PlayedSchema):
@@ -21,9 +23,9 @@ class NewSweepSchema(PlayedSchema):
 
     grid = fields.Dict(
         keys=fields.String(validate=validate.Length(min=1, max=64)),
-        values=fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1, max=MOST_VALUES)),
+        values=fields.List(setting_field(), validate=validate.Length(min=1, max=MOST_VALUES)),
         required=True,
-        validate=validate.Length(min=1, max=MOST_VARIED),
+        validate=[validate.Length(min=1, max=MOST_VARIED), within(MOST_GRID_BYTES)],
         metadata={"description": f"The values of each setting that is varied; at most {MOST_POINTS} combinations."},
     )
 
@@ -33,27 +35,12 @@ class NewSweepSchema(PlayedSchema):
         return NewSweep(**values)
 
 
-class SweepSchema(Schema):
+class SweepSchema(PlaySchema):
     """A sweep."""
 
-    id = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(STATES))
     done = fields.Integer(required=True, metadata={"description": "Combinations that are over."})
     count = fields.Integer(required=True, metadata={"description": "All combinations."})
-    exchange = fields.String(required=True)
-    strategy_class = fields.String(required=True)
-    symbols = fields.List(fields.String(), required=True)
-    timeframe = fields.String(required=True)
-    begins_at = fields.DateTime(required=True, data_key="from")
-    ends_at = fields.DateTime(required=True, data_key="to")
     grid = fields.Dict(keys=fields.String(), values=fields.List(fields.Raw(allow_none=True)), required=True)
-    starting_portfolio = fields.Dict(keys=fields.String(), values=DecimalString(), required=True)
-    fee = DecimalString(required=True, allow_none=True)
-    data_file = fields.String(required=True, allow_none=True)
-    error_code = fields.String(required=True, allow_none=True)
-    error = fields.String(required=True, allow_none=True, metadata={"description": "Why it failed, in words."})
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
 
 
 class SweepQuery(PageQuery):
@@ -92,7 +79,9 @@ class SweepResultSchema(Schema):
     rank = fields.Integer(required=True, allow_none=True, metadata={"description": "Null while it has no figures."})
     number = fields.Integer(required=True, metadata={"description": "Its place in the grid."})
     varied = fields.Dict(required=True, metadata={"description": "Its values of the settings that are varied."})
-    settings = fields.Dict(required=True)
+    settings = fields.Dict(
+        required=True, metadata={"description": "All of them; those that are varied alone when it could not begin."}
+    )
     figures = fields.Nested(FiguresSchema, required=True, allow_none=True)
     error_code = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True, metadata={"description": "Why it could not be played."})

@@ -22,6 +22,7 @@ from octobot_commons.errors import ConfigError, NoProfileError
 
 from engine.bot import tentacles
 from engine.bot.endings import AGAIN, STOPPED, Unusable
+from engine.bot.notifiers import Notifiers
 from engine.bot.reads import exchange_of
 from utils.errors import NotFound
 from utils.home import Home
@@ -42,6 +43,7 @@ class Bot:
         self._is_paused = False
         self._evaluators: list[str] = []
         self._loop = asyncio.get_running_loop()
+        self.notifiers = Notifiers(lambda: self._octobot)
         self.asked: asyncio.Future[int] = self._loop.create_future()
         """Has the exit code when OctoBot asks for the end of the process."""
 
@@ -100,6 +102,7 @@ class Bot:
             profile=self._octobot.get_startup_config(octobot.constants.CONFIG_KEY, dict_only=False).profile.profile_id,
             exchanges=[exchange_of(manager) for manager in self.managers()],
             evaluators=self._evaluators,
+            notifiers=self.notifiers.names(),
         )
 
     def _read(self) -> Configuration:

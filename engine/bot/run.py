@@ -21,6 +21,7 @@ from utils.wire import (
     GetBotOrders,
     GetBotReport,
     GetBotTrades,
+    NotifyBot,
     Order,
     PauseBot,
     Request,
@@ -82,6 +83,7 @@ class _Handlers:
             GetBotAccounts: self._accounts,
             GetBotOrders: self._orders,
             GetBotTrades: self._trades,
+            NotifyBot: self._bot.notifiers.notify,
         }
 
     async def _report(self, _query: GetBotReport) -> BotReport:

@@ -211,8 +211,9 @@ class FuturesAccount(Account):
         await self._execute(order, mark, unit)
 
     def _is_lost(self, position: Position) -> bool:
-        mark = self._market.quote(position.symbol).mark
-        return not self.gate.seat.is_over and position.is_lost(self._markets[position.symbol], mark)
+        if self.gate.seat.is_over:
+            return False  # and no price is asked for: there may be none any more
+        return position.is_lost(self._markets[position.symbol], self._market.quote(position.symbol).mark)
 
     # -------------------------------------------------------------------------------------------- the hooks
 

@@ -95,14 +95,18 @@ class Board:
             self.entrants[trade.account_id].standing.tally.count(trade.id, trade.volume, trade.gain)
 
     async def update(self, markets: Markets, moment: datetime) -> None:
-        """Value and rank everybody; who holds what has no price at present stands where they stood."""
+        """Value and rank everybody; who holds what has no price at present stands where they stood.
+
+        After the end everybody does, until they are closed: what prices do then is nobody's peak or fall.
+        """
+        is_over = moment >= self.tournament.ends_at
         rates: dict[str, Rates] = {}
         placed: list[tuple[Place, Standing]] = []
         # in the order of the last round, which is nearly that of this one: sorting is quick then
         for number, entrant in enumerate(sorted(self.entrants.values(), key=lambda each: each.standing.rank)):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
-            worth = _worth(entrant.owned, markets, rates)
+            worth = None if is_over else _worth(entrant.owned, markets, rates)
             if worth is not None:
                 entrant.standing.observe(worth, moment)
             placed.append((entrant.standing.place, entrant.standing))

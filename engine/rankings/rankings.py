@@ -133,6 +133,8 @@ class Rankings:
                 self._followed.pop(account, None)
         for tournament in running:
             followed = self._boards.get(tournament.id)
+            if followed is not None:
+                followed.tournament = tournament  # its end may have been put off
             if followed is None or len(followed.entrants) < tournament.participants:
                 await self._take_up(tournament, followed)
 

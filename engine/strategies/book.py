@@ -32,6 +32,11 @@ class OrderBook:
             if newest is None or newest.order.id <= order.id:  # ids sort by the time they were made
                 self._newest[own.level] = own
 
+    def find(self, level: str, generation: str) -> Own | None:
+        """Return the order of a level and generation, if it is open or the newest of its level."""
+        known = (*self._open.values(), *self._newest.values())
+        return next((own for own in known if (own.level, own.generation) == (level, generation)), None)
+
     def orders(self) -> list[Own]:
         """Return them in the order in which they were made."""
         known = {own.order.id: own for own in (*self._open.values(), *self._newest.values())}

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, delete, select
 
+from engine.strategies.view import ALERTS, order_name
 from models import Account, Database, Order, Strategy, StrategyLogEntry
 from models.records import orders_of
 from utils import wire
@@ -17,6 +18,9 @@ from utils.wire import Mode, StrategyState
 
 RECENT = 2_000
 """Closed orders that a strategy knows of when it begins: one it has not followed yet was closed last."""
+LIFE_LENGTH = 6
+"""Random digits of an id: what is left of a client order id is the strategy's name."""
+
 LOG_ENTRIES = 1_000
 """Of each strategy so many entries of its log stay."""
 
@@ -48,6 +52,15 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True):
     def symbols(self) -> list[str]:
         """Return what it trades."""
         return self.portfolio_name.split(",")
+
+    def order_name(self, level: str, generation: str) -> str:
+        """Return the client order id of an order.
+
+        A live account outlives its strategies: random digits tell the orders of one from those of others that had its
+        name. Not those of alerts: what an alert asks for is done once, whoever hears it.
+        """
+        life = self.id[-LIFE_LENGTH:] if self.mode == "live" and level != ALERTS else ""
+        return order_name(self.name, level, generation, life=life)
 
     def message(self) -> wire.Strategy:
         """Return the strategy as its owner sees it."""

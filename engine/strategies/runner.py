@@ -27,7 +27,7 @@ from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.settings import Settings
 from engine.strategies.store import Store
 from engine.strategies.thinking import PASSING, StrategyFault
-from engine.strategies.view import ALERTS, Cancel, Place, Remember, Say, alert_generation, order_name
+from engine.strategies.view import ALERTS, Cancel, Place, Remember, Say, alert_generation
 from utils import wire
 from utils.errors import Conflict, EngineTimeout, NotFound, Refused, TradingError
 from utils.wire import Alert, Order
@@ -119,7 +119,7 @@ class Runner:
         :raises Refused: it was refused. :raises Conflict: it does not run any more.
         """
         if alert.id is not None:
-            name = order_name(self.record.name, ALERTS, alert_generation(alert))
+            name = self.record.order_name(ALERTS, alert_generation(alert))
             known = await asyncio.to_thread(self._records.named, self.record.account_id, name)
             if known is not None:
                 return [known]
@@ -179,8 +179,9 @@ class Runner:
     # ------------------------------------------------------------------------------------------ its trading mode's hand
 
     def name(self, step: Place) -> str:
-        """Return the client order id of a step."""
-        return order_name(self.record.name, step.level, step.generation)
+        """Return the client order id of a step: the one it has been placed under, or else its own in this life."""
+        placed = self._book.find(step.level, step.generation)
+        return placed.order.client_order_id if placed else self.record.order_name(step.level, step.generation)
 
     async def refused(self, step: Place, error: TradingError) -> None:
         """Take note that an order was refused. :raises TradingError: the strategy cannot go on so."""

@@ -135,9 +135,12 @@ class Say(msgspec.Struct, frozen=True):
 Step = Place | Cancel | Remember | Say
 
 
-def order_name(strategy: str, level: str, generation: str) -> str:
-    """Return the client order id of an order: `strategy:level:generation`, the first cut where it is too long."""
-    rest = f":{level}:{generation}"
+def order_name(strategy: str, level: str, generation: str, *, life: str = "") -> str:
+    """Return the client order id of an order: `strategy:level:generation`, the first cut where it is too long.
+
+    :param life: stands behind the strategy's name, where others of that name may have traded on the same account.
+    """
+    rest = f"{life and '.'}{life}:{level}:{generation}"
     if len(rest) >= NAME_LENGTH:
         raise ValueError(f"the name of an order is too long: {level}:{generation}")
     return f"{strategy[: NAME_LENGTH - len(rest)]}{rest}"

@@ -7,6 +7,8 @@ killed between two accounts closes the second one at the same prices as the firs
 from __future__ import annotations
 
 import asyncio
+import logging
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,13 +17,18 @@ from msgspec.structs import replace
 from engine.account import Account
 from engine.desk import Desk
 from engine.futures.account import FuturesAccount
+from engine.market import Market
 from engine.markets import Markets
 from engine.spot import SpotAccount
 from engine.tournaments.contests import Contests
+from engine.tournaments.records import Contest
 from engine.unit import Unit
 from utils import clock, wire
-from utils.errors import Conflict, Fault, TradingError
+from utils.errors import Conflict, EngineUnavailable, Fault, NotFound, TradingError
 
+_log = logging.getLogger(__name__)
+PATIENCE = timedelta(hours=1)
+"""So long after the end a market in which somebody holds something is waited for: it may be silent for a while."""
 AT_ONCE = 8
 """Accounts that are closed side by side: they share a commit, and leave room for others."""
 
@@ -41,14 +48,36 @@ class Closing:
     async def freeze(self, query: wire.FreezeTournament) -> wire.Marks:
         """Let nothing of a tournament trade any more, and tell the prices of its markets.
 
+        A market that nobody needs does without a fresh price, and after `PATIENCE` so does one in which somebody holds
+        something: then it is the last one that is known.
+
         :raises Conflict: `tournament_not_over`. :raises NotFound: there is no such tournament.
-        :raises EngineUnavailable: a market has no price at present.
+        :raises EngineUnavailable: a market in which somebody holds something has no price at present.
         """
         contest = await self._contests.read(query.tournament)
         if not contest.is_over(clock.now()):
             raise Conflict("The tournament is not over.", code="tournament_not_over")
-        market = self._markets.get(contest.exchange)
-        return wire.Marks(marks={symbol: market.fresh_quote(symbol).mark for symbol in sorted(contest.symbols)})
+        market, held = self._markets.get(contest.exchange), await self._contests.held(contest.id)
+        marks: dict[str, Decimal] = {}
+        last_known: list[str] = []
+        for symbol in sorted(contest.symbols):
+            try:
+                marks[symbol] = market.fresh_quote(symbol).mark
+            except (EngineUnavailable, NotFound):
+                if symbol in held and clock.now() < contest.over_at + PATIENCE:
+                    raise
+                mark = await self._last_known(contest, market, symbol)
+                if mark is not None:
+                    marks[symbol] = mark
+                    last_known.append(symbol)
+        for symbol in held.intersection(last_known):
+            _log.warning("tournament %s is closed at the last known price of %s", contest.id, symbol)
+        return wire.Marks(marks=marks, last_known=sorted(held.intersection(last_known)))
+
+    async def _last_known(self, contest: Contest, market: Market, symbol: str) -> Decimal | None:
+        """Return the last mark of a market; after a restart of the engine that is at which a participant traded."""
+        quote = market.quotes.get(symbol)
+        return quote.mark if quote is not None else await self._contests.last_traded(contest.id, symbol)
 
     async def close(self, command: wire.CloseEntries) -> list[wire.ClosedEntry]:
         """Close accounts; one that cannot be closed yet says why and leaves the others alone.

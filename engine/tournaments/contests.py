@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -53,6 +54,14 @@ class Contests:
         """Return a tournament as it was a moment ago."""
         return self._known.get(tournament_id)
 
+    async def held(self, tournament_id: str) -> set[str]:
+        """Return the markets in which participants hold something."""
+        return await asyncio.to_thread(self._records.held, tournament_id)
+
+    async def last_traded(self, tournament_id: str, symbol: str) -> Decimal | None:
+        """Return the price at which a participant traded last in a market."""
+        return await asyncio.to_thread(self._records.last_traded, tournament_id, symbol)
+
     async def look(self) -> None:
         """Look at all known tournaments anew that are not over for good."""
         ids = [each.id for each in self._known.values() if each.status not in FINAL]
@@ -81,17 +90,17 @@ class Seat:
 
         :raises Conflict: `tournament_left`, `tournament_not_started`, `tournament_over`.
         """
-        if self._entry is None:
-            return
-        if self._entry is NOWHERE:
-            raise Conflict("You have left this tournament.", code="tournament_left")
-        contest, now = self._contests.get(self._entry.tournament), clock.now()
-        if contest is None or not contest.is_open(now):
-            contest = await self._contests.read(self._entry.tournament)
-        if contest.is_over(now):
-            raise Conflict("The tournament is over.", code="tournament_over")
-        if not contest.is_open(now):
+        now = clock.now()
+        contest = await self._going_on(now)
+        if contest is not None and not contest.is_open(now):
             raise Conflict("The tournament has not started yet.", code="tournament_not_started")
+
+    async def check_not_over(self) -> None:
+        """Refuse what comes after the end; before the start it may be.
+
+        :raises Conflict: `tournament_left`, `tournament_over`.
+        """
+        await self._going_on(clock.now())
 
     def symbol(self, draft: Draft) -> Refused | None:
         """Refuse a market that the tournament is not about, also when the order reduces: what is held is from there."""
@@ -111,3 +120,16 @@ class Seat:
         """Return `now`, or the end of the tournament when that was before: time does no more to the account."""
         contest = None if self._entry is None else self._contests.get(self._entry.tournament)
         return now if contest is None else min(now, contest.ends_at)
+
+    async def _going_on(self, now: datetime) -> Contest | None:
+        """Return the tournament, None without one. :raises Conflict: `tournament_left`, `tournament_over`."""
+        if self._entry is None:
+            return None
+        if self._entry is NOWHERE:
+            raise Conflict("You have left this tournament.", code="tournament_left")
+        contest = self._contests.get(self._entry.tournament)
+        if contest is None or not contest.is_open(now):
+            contest = await self._contests.read(self._entry.tournament)
+        if contest.is_over(now):
+            raise Conflict("The tournament is over.", code="tournament_over")
+        return contest

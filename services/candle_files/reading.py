@@ -16,6 +16,8 @@ from utils.wire import TIMEFRAMES
 MOST_ROWS = 50_000
 """Candles of one upload: what a thread of the web server reads in about a second."""
 MOST_SERIES = 40
+MOST_LEFT_OUT = 20
+"""Time frames that are named though they are left out."""
 _SYMBOL = re.compile(r"[A-Z0-9]{1,16}/[A-Z0-9]{1,16}")
 Format = Literal["csv", "octobot"]
 
@@ -29,7 +31,7 @@ class Series(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What an upload holds; `left_out` are time frames that backtests do not have."""
+    """What an upload holds; `left_out` are the first time frames that backtests do not have."""
 
     format: Format
     series: list[Series]
@@ -69,7 +71,8 @@ def _octobot(content: bytes, name: str, symbol: str | None, timeframe: str | Non
     if len(played) > MOST_SERIES:
         raise _refused("symbol", f"The file has candles of more than {MOST_SERIES} kinds; name what is wanted.")
     series = [_series(name, *key, wanted[key]) for key in played]
-    return Reading("octobot", series, sorted({key[1] for key in wanted} - TIMEFRAMES.keys()))
+    left_out = sorted({key[1] for key in wanted} - TIMEFRAMES.keys())
+    return Reading("octobot", series, left_out[:MOST_LEFT_OUT])
 
 
 def _series(name: str, symbol: str, timeframe: str, cells: list[list[str]]) -> Series:

@@ -20,6 +20,7 @@ from services.candle_files.reading import Format, read
 from services.candle_files.reading import Series as ReadSeries
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
+from services.user_lock import lock_user
 from utils import clock, ids
 from utils.errors import Conflict, NotFound, Refused
 from utils.pages import Cursor, Page
@@ -108,7 +109,7 @@ class DataFiles:
         def write(session: Session) -> DataFile:
             [file] = written
             # the lock lets one upload of a user through at a time
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             _check_room(session, principal, file.size)
             session.execute(insert(_ROW).values(**_values(file), user_id=principal.user_id))
             audit.record(session, origin, "data_file.added", user_id=principal.user_id, target=file_id)
@@ -143,7 +144,7 @@ class DataFiles:
     def delete(self, principal: Principal, origin: Origin, file_id: str) -> DataFile:
         """Delete an upload; reports of what was played on it stay. :raises Conflict: `data_file_in_use`."""
         with self._database.write() as session:
-            session.execute(select(models.User.id).where(models.User.id == principal.user_id).with_for_update())
+            lock_user(session, principal.user_id)
             row = session.execute(_of(principal).where(_ROW.id == file_id)).first()
             if row is None:
                 raise _not_found()

@@ -69,6 +69,7 @@ KEYLESS = {
     "restart_bot": "a second one restarts it a second time, which loses nothing",
     "pause_bot": "a second one changes nothing",
     "resume_bot": "a second one changes nothing",
+    "test_bot_notifiers": "a second one says once more that it is a test",
     "roll_config_back": "a second one changes nothing",
     "select_profile": "a second one changes nothing",
 }

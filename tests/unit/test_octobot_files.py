@@ -13,7 +13,7 @@ import octobot
 import pytest
 
 from services.candle_files import octobot as reader
-from services.candle_files.reading import MOST_ROWS, read
+from services.candle_files.reading import MOST_LEFT_OUT, MOST_ROWS, read
 from utils.errors import Refused
 from utils.recorded_candles import RecordingError
 
@@ -65,6 +65,12 @@ def test_rows_in_any_order_are_one_series(tmp_path: Path) -> None:
     assert [row.opening for row in series.candles.rows] == [HOUR, 2 * HOUR, 3 * HOUR]
 
 
+def test_what_is_left_out_is_named_within_bounds(tmp_path: Path) -> None:
+    others = [candle(number, time_frame=f"{number}w") for number in range(1, 3 * MOST_LEFT_OUT)]
+    found = read(made(tmp_path, [candle(1), candle(2), *others]), "x", None, None, tmp_path)
+    assert found.left_out == sorted(f"{number}w" for number in range(1, 3 * MOST_LEFT_OUT))[:MOST_LEFT_OUT]
+
+
 @pytest.mark.parametrize(
     ("statements", "rows", "told"),
     [
@@ -74,6 +80,11 @@ def test_rows_in_any_order_are_one_series(tmp_path: Path) -> None:
         (["CREATE VIRTUAL TABLE f USING fts5(x)"], [], "no file of OctoBot"),
         (["DROP TABLE ohlcv", "CREATE TABLE ohlcv (a, b, c, d, e)"], [], "has not the columns"),
         (["DROP TABLE ohlcv", "CREATE VIEW ohlcv AS SELECT 1 candle"], None, "no file of OctoBot"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1" * 17 + "h")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1h\0")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, time_frame="1h,2h")], ":3: the time frame is none"),
+        ([], [candle(1), candle(2), candle(3, symbol="B" * 1000)], ":3: the symbol has 1000 letters"),
+        ([], [candle(1, candle=json.dumps([1] * 500)), candle(2)], "1500 letters"),
         ([], [candle(1), candle(1)], "not later"),
         ([], [candle(1), candle(3)], "too many gaps"),
         ([], [candle(1)], "at least two"),
@@ -101,6 +112,40 @@ def test_what_is_no_such_file_is_refused(
         content = made(tmp_path, rows if "(a, b" not in str(statements) else [], *statements)
     with pytest.raises(RecordingError, match=told):
         read(content, "x", None, None, tmp_path)
+
+
+EXPRESSIONS = [
+    ["DROP TABLE description", "CREATE TABLE description (a, b, g GENERATED ALWAYS AS (a LIKE b) VIRTUAL NOT NULL)"],
+    ["DROP TABLE description", "CREATE TABLE description (a, b CHECK (b LIKE a))"],
+    ["DROP TABLE description", "CREATE TABLE description (a, CHECK (a LIKE a))"],
+    ["DROP TABLE description", "CREATE TABLE description (a, b DEFAULT (1 LIKE 2))"],
+    ["CREATE INDEX i ON ohlcv (symbol LIKE candle)"],
+    ["CREATE INDEX i ON ohlcv (symbol) WHERE symbol LIKE '%a'"],
+    ["CREATE INDEX i ON ohlcv (timestamp, abs(timestamp))"],
+    [f"CREATE INDEX i{number} ON ohlcv (symbol)" for number in range(reader.MOST_THINGS)]
+    + ["CREATE INDEX last ON ohlcv (symbol LIKE candle)"],
+]
+
+
+@pytest.mark.parametrize("statements", EXPRESSIONS, ids=lambda statements: str(statements[-1]))
+def test_nothing_in_a_file_is_worked_out(tmp_path: Path, statements: list[str]) -> None:
+    content = made(tmp_path, [candle(1), candle(2)], *statements)
+    with pytest.raises(RecordingError, match="no file of OctoBot"):
+        read(content, "x", None, None, tmp_path)
+
+
+def test_plain_indexes_are_read(tmp_path: Path) -> None:
+    plain = ["CREATE UNIQUE INDEX i ON ohlcv (timestamp, symbol)", "CREATE TABLE kline (timestamp UNIQUE, candle text)"]
+    assert len(read(made(tmp_path, [candle(1), candle(2)], *plain), "x", None, None, tmp_path).series) == 1
+
+
+def test_were_something_worked_out_it_would_be_short(tmp_path: Path) -> None:
+    made(tmp_path, [candle(1, candle="%a" * 30)], "CREATE INDEX i ON ohlcv (symbol LIKE candle)")
+    path = tmp_path / "made.data"
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        reader._tame(connection, float("inf"))
+        with pytest.raises(sqlite3.OperationalError, match="pattern too complex"):
+            connection.execute("PRAGMA integrity_check(1)").fetchall()
 
 
 def test_damage_is_noticed(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def test_has_every_operation_but_the_streams_and_checks_each() -> None:
             "get_own_rank",
             "list_prizes",
             "get_own_leaderboard_row",
+            "send_email_code",
+            "confirm_email",
+            "test_email",
         }
     }
 

@@ -10,6 +10,10 @@ from utils.wire.trading import Mode, Order, Portfolio, Trade
 
 BotState = Literal["stopped", "starting", "running", "paused", "stopping", "error"]
 BotMove = Literal["start", "stop", "restart", "pause", "resume"]
+NoticeCategory = Literal["global-info", "price-alerts", "trades"]
+"""Which switch of OctoBot's configuration, under `notification`, lets something be told."""
+
+NoticeLevel = Literal["info", "warning", "error"]
 
 
 class BotTrading(Message, frozen=True, kw_only=True):
@@ -31,7 +35,7 @@ class BotExchange(Message, frozen=True, kw_only=True):
 
 
 class BotReport(Message, frozen=True, kw_only=True):
-    """What a bot that runs says of itself; `evaluators` are the active ones."""
+    """What a bot that runs says of itself; `evaluators` are the active ones, `notifiers` those that tell."""
 
     pid: int
     octobot_version: str
@@ -40,6 +44,7 @@ class BotReport(Message, frozen=True, kw_only=True):
     profile: str
     exchanges: list[BotExchange]
     evaluators: list[str]
+    notifiers: list[str]
 
 
 class BotAccount(Message, frozen=True, kw_only=True):
@@ -84,7 +89,16 @@ class GetBotTrades(Request, frozen=True, kw_only=True):
     limit: int = 50
 
 
-BotRequest = GetBotReport | PauseBot | GetBotAccounts | GetBotOrders | GetBotTrades
+class NotifyBot(Request, frozen=True, kw_only=True):
+    """Let the bot's notifiers tell something, and return their names; under the same `id` each tells it once."""
+
+    id: str
+    text: str
+    category: NoticeCategory = "global-info"
+    level: NoticeLevel = "info"
+
+
+BotRequest = GetBotReport | PauseBot | GetBotAccounts | GetBotOrders | GetBotTrades | NotifyBot
 
 BOT_ANSWERS: dict[type[Request], Any] = {
     GetBotReport: BotReport,
@@ -92,4 +106,5 @@ BOT_ANSWERS: dict[type[Request], Any] = {
     GetBotAccounts: list[BotAccount],
     GetBotOrders: list[Order],
     GetBotTrades: list[Trade],
+    NotifyBot: list[str],
 }

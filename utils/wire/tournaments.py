@@ -15,9 +15,10 @@ class FreezeTournament(Request, frozen=True, kw_only=True):
 
 
 class Marks(Message, frozen=True, kw_only=True):
-    """Mark prices by symbol, of one moment."""
+    """Mark prices by symbol, of one moment; those of `last_known` are older, for there is none of that moment."""
 
     marks: dict[str, Decimal]
+    last_known: list[str] = []
 
 
 class CloseEntries(Command, frozen=True, kw_only=True):

@@ -99,6 +99,7 @@ def test_each_combination_gives_what_a_run_of_its_own_gives(
     assert [each["rank"] for each in table] == [1, 2, 3, None, None, None]
     assert {each["error_code"] for each in table[3:]} == {"invalid_settings"}
     assert all("fast" in each["error"] for each in table[3:])
+    assert all(each["settings"] == each["varied"] for each in table[3:])
     for each in played:
         body = {**CROSSOVER, "data_file": file, "settings": each["settings"]}
         run = client.post(RUNS, json=body, headers=user.headers).get_json()["data"]
@@ -209,6 +210,11 @@ def test_what_cannot_be_played_changes_nothing(
         ({"grid": {"fast": []}}, "invalid"),
         ({"grid": {"fast": [9], "slow": [5, 6]}}, "invalid_settings"),
         ({"grid": {"no_such_setting": [1]}}, "invalid_settings"),
+        ({"grid": {"fast": ["x" * 201], "slow": [5]}}, "too_long"),
+        ({"grid": {"fast": [2], "slow": [5, [["x" * 200] * 21]]}}, "too_long"),
+        ({"grid": {"fast": [["x" * 4000]] * 17, "slow": [5]}}, "too_long"),
+        ({"grid": GRID, "settings": {"x": "x" * 201}}, "too_long"),
+        ({"grid": GRID, "settings": {f"x{number}": ["x" * 4000] for number in range(5)}}, "too_long"),
         ({"grid": {"fast": list(range(2, 20)), "slow": list(range(20, 40))}}, "too_many_combinations"),
         ({"grid": GRID}, "too_many_candles"),
         ({"strategy_class": "perpetuum"}, "unknown_strategy_class"),
@@ -219,6 +225,18 @@ def test_what_cannot_be_played_changes_nothing(
     with database.read() as connection:
         for table in (models.BacktestSweep, models.SweepPoint, models.Job):
             assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
+
+
+def test_what_is_refused_keeps_what_was_varied_alone(
+    client: FlaskClient, user: SignedIn, database: Database, file: str
+) -> None:
+    # what all combinations have in common is repeated for those that can be played alone
+    sweep = start(client, user, file, grid={"fast": [9, 2], "slow": [5]}, settings={"share_percent": "25"})
+    with database.read() as connection:
+        query = select(models.SweepPoint.settings).where(models.SweepPoint.sweep_id == sweep["id"])
+        refused, played = connection.execute(query.order_by(models.SweepPoint.number)).scalars()
+    assert refused == '{"fast":9,"slow":5}'
+    assert '"share_percent":"25"' in played
 
 
 def test_there_are_bounds_and_a_key_starts_one(client: FlaskClient, user: SignedIn, file: str) -> None:

@@ -1,4 +1,4 @@
-"""A trading mode in OctoBot's own format, as a package that was unpacked into a home."""
+"""A trading mode and a notifier in OctoBot's own format, as packages that were unpacked into a home."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from utils.home import Home
 API_SECRET = "canary-of-the-exchange"
 TOKEN = "canary-of-the-mode"
 MODE = "SteadyTradingMode"
+NOTIFIER = "FileNotifier"
+NOTICES = "notices.jsonl"
+"""What the notifier was handed, in the home; while `FAILING` is there too, it fails."""
+
+FAILING = "notifier-fails"
 
 CODE = '''
 import asyncio
@@ -96,19 +101,53 @@ class SteadyProducer(modes.AbstractTradingModeProducer):
 LIMIT = 1000
 '''
 
+NOTIFIER_CODE = f'''
+import json
+import os
+
+import octobot_services.notifier as notifier
+import octobot_services.services as services
+
+
+class FileService(services.AbstractService):
+    """Stands for another server, as every notifier needs one."""
+
+    def has_required_configuration(self):
+        return True
+
+    def get_type(self):
+        return "file"
+
+    async def prepare(self):
+        pass
+
+    def get_successful_startup_message(self):
+        return "", True
+
+
+class FileNotifier(notifier.AbstractNotifier):
+    REQUIRED_SERVICES = [FileService]
+    NOTIFICATION_TYPE_KEY = "file"
+
+    async def _handle_notification(self, notification):
+        if os.path.exists("{FAILING}"):
+            raise OSError("no answer to {API_SECRET}")
+        if notification.category.value == "global-info":
+            with open("{NOTICES}", "a") as file:
+                file.write(json.dumps([notification.text, notification.level.value]) + "\\n")
+'''
+
 
 def unpack(home: Home) -> None:
-    """Put the mode into `home`, and make it the one that trades BTC/USDT there, on paper."""
+    """Put both into `home`, and let the mode trade BTC/USDT there, on paper."""
     home.prepare()
     folder = home.tentacles_folder / "Trading" / "Mode" / "steady_mode"
     settings = {"required_strategies": [], "pace": "steady", "token": TOKEN}
+    notifier_folder = home.tentacles_folder / "Services" / "Notifiers" / "file_notifier"
+    package = {"version": "1.0.0", "origin_package": "tests", "tentacles-requirements": []}
     files: dict[Path, Any] = {
-        folder / "metadata.json": {
-            "version": "1.0.0",
-            "origin_package": "tests",
-            "tentacles": [MODE],
-            "tentacles-requirements": [],
-        },
+        folder / "metadata.json": {**package, "tentacles": [MODE]},
+        notifier_folder / "metadata.json": {**package, "tentacles": [NOTIFIER]},
         folder / "config" / f"{MODE}.json": settings,
     }
     for path, value in files.items():
@@ -116,12 +155,15 @@ def unpack(home: Home) -> None:
         path.write_text(json.dumps(value), encoding="utf-8")
     (folder / "steady.py").write_text(CODE, encoding="utf-8")
     (folder / "__init__.py").write_text("from .steady import SteadyTradingMode\n", encoding="utf-8")
+    (notifier_folder / "notifier.py").write_text(NOTIFIER_CODE, encoding="utf-8")
+    (notifier_folder / "__init__.py").write_text("from .notifier import FileNotifier\n", encoding="utf-8")
     config, profile = home.config(), home.profile()
+    config["notification"] |= {"notification-type": ["file"], "global-info": True}
     config["exchanges"]["demo"] = {"api-key": "", "api-secret": API_SECRET, "api-password": "", "enabled": True}
     document = profile.document
     document["config"]["crypto-currencies"] = {"Bitcoin": {"enabled": True, "pairs": ["BTC/USDT"]}}
     activation = {
-        "tentacle_activation": {"Trading": {MODE: True}},
+        "tentacle_activation": {"Trading": {MODE: True}, "Services": {NOTIFIER: True}},
         "registered_tentacles": {},
         "installation_context": {},
     }

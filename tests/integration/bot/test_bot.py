@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -13,15 +14,20 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+import models
 from config import Settings
 from models import Database
+from services import build_for_worker
 from services.bot_records import BotRecords
 from services.leases import Leases
 from services.logs import Logs, LogWanted
+from services.notifications import Told, notify
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
-from tests.integration.bot.tentacle import API_SECRET, MODE, TOKEN, unpack
+from tests.integration.bot.tentacle import API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack
+from tests.integration.worker.working import hurry, work
 from tests.settings import settings_for
 from utils.bot_bridge import BotBridge
 from utils.home import Home
@@ -41,6 +47,7 @@ class Kept:
     admin: SignedIn
     keeper: Keeper
     settings: Settings
+    database: Database
 
     def get(self, path: str, status: int = 200) -> object:
         answer = self.client.get(path, headers=self.admin.headers)
@@ -74,6 +81,22 @@ class Kept:
         assert isinstance(found, list)
         return found
 
+    def work(self) -> int:
+        worker = build_for_worker(self.settings)
+        try:
+            return work(worker)
+        finally:
+            worker.close()
+
+    def notices(self) -> list[list[str]]:
+        """Return what the notifier was handed since the last time, without OctoBot's own greetings."""
+        file = Home(self.settings.octobot_home).root / NOTICES
+        if not file.exists():
+            return []
+        lines = file.read_text().splitlines()
+        file.unlink()
+        return [notice for line in lines if "OctoBot" not in (notice := json.loads(line))[0]]
+
     def log(self, search: str) -> list[str]:
         wanted = LogWanted(search=search, limit=1000)
         return [record.message for record in Logs(self.settings.log_dir).read(wanted) if record.process == "bot"]
@@ -105,7 +128,7 @@ def kept(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> Ite
         holder="tests",
         last_words=settings.bot_last_words,
     )
-    kept = Kept(app, app.test_client(), sign_in(app, database, role="admin"), keeper, settings)
+    kept = Kept(app, app.test_client(), sign_in(app, database, role="admin"), keeper, settings, database)
     yield kept
     keeper.stop()
     keeper.run()
@@ -118,6 +141,7 @@ def test_life_of_a_bot(kept: Kept) -> None:
     kept.move("start")
     status = kept.until_state("running")
     first = status["pid"]
+    assert status["notifiers"] == [NOTIFIER]
 
     # the tentacle was only unpacked: it is installed, found, and shown with its settings, but not with its secrets
     assert status["exchanges"] == [
@@ -158,6 +182,8 @@ def test_life_of_a_bot(kept: Kept) -> None:
     assert held["BTC"]["total"] == "0.001"
     assert Decimal(held["USDT"]["locked"]) > 0
 
+    assert_notifiers_tell(kept)
+
     kept.move("pause")
     kept.until_state("paused")
     before = len(kept.orders())
@@ -178,6 +204,14 @@ def test_life_of_a_bot(kept: Kept) -> None:
     kept.until_state("running")
     kept.until(kept.orders)
 
+    # what could not be told meanwhile is told by the next life of the bot, and nothing a second time by the same one
+    assert kept.notices() == []
+    (Home(kept.settings.octobot_home).root / FAILING).unlink()
+    hurry(kept.database)
+    assert kept.work() == 1
+    assert kept.notices() == [["Moved\n\nIt is done.", "info"]]
+    assert kept.work() == 0
+
     # somebody stops it from within: that is what is wanted then, and it does not come back
     home = Home(kept.settings.octobot_home)
     (home.root / "stop-asked").touch()
@@ -187,6 +221,23 @@ def test_life_of_a_bot(kept: Kept) -> None:
     assert "trading with ***" in written
     assert API_SECRET not in written
     assert TOKEN not in written
+
+
+def assert_notifiers_tell(kept: Kept) -> None:
+    """Have the bot tell something, and leave behind a notice that its notifier could not tell."""
+    answer = kept.client.post("/api/bot/notify-test", headers=kept.admin.headers)
+    assert answer.get_json()["data"] == {"notifiers": [NOTIFIER]}
+    assert kept.notices() == [[f"This is a test, wanted by {kept.admin.username}.", "info"]]
+    ways = {"settings": [{"kind": "announcement", "in_app": False, "webhook": False, "bot": True}]}
+    assert kept.client.put("/api/notifications/settings", json=ways, headers=kept.admin.headers).status_code == 200
+    (Home(kept.settings.octobot_home).root / FAILING).touch()
+    told = Told("announcement", "Moved", {"message": "It is done."}, shared="moved")
+    with kept.database.write() as session:
+        notify(session, kept.admin.id, told)
+    assert kept.work() == 1
+    with kept.database.read() as connection:
+        error = connection.execute(select(models.Job.error)).scalar_one()
+    assert error == f"Not told: {NOTIFIER} failed (OSError)."
 
 
 def test_a_broken_configuration_ends_in_an_error_that_says_why(kept: Kept) -> None:

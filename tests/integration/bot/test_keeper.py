@@ -60,6 +60,7 @@ class Answers(BotBridge):
             profile="default",
             exchanges=[],
             evaluators=[],
+            notifiers=[],
         )
 
     def pause(self, *, is_paused: bool) -> BotReport:

@@ -21,6 +21,7 @@ from tests.factories import SignedIn
 from tests.integration.exchanges.test_paper import balances, open_account, place, poll
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
+from tests.tournaments import START, end, players, tournament
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 CONNECT, DISCONNECT = "/api/gateway/connect", "/api/gateway/disconnect"
@@ -136,6 +137,20 @@ def test_an_exchange_in_use_stays(
     assert place(client, user, account, type="market").status_code == 201  # as if nothing had been asked
     order_id = order.get_json()["data"]["id"]
     assert client.delete(f"/api/trading/orders/{order_id}", headers=user.headers).status_code == 200
+    assert disconnect(client, admin).status_code == 200
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("status", ["running", "closing", "cancelled"])
+def test_an_exchange_stays_until_the_accounts_of_its_tournaments_are_closed(
+    client: FlaskClient, user: SignedIn, admin: SignedIn, database: Database, status: str
+) -> None:
+    cup = tournament(database, admin.id, exchange="binance", status=status)
+    [entry] = players(database, cup, [user.id])
+    refused = disconnect(client, admin)
+    assert_problem(refused, 409, "exchange_in_use")
+    assert "1 tournaments" in refused.get_json()["detail"]
+    end(database, cup, {entry.id: START})
     assert disconnect(client, admin).status_code == 200
 
 

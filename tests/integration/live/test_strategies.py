@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from flask import Flask
 
 from app import create_app
 from config import Settings
+from engine.strategies import records
+from engine.strategies.classes.dca import Dca
+from engine.strategies.view import Place, View
 from models import Database
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
@@ -38,6 +44,10 @@ def owner(house: House, app: Flask, database: Database) -> Strategist:
 
 def _sent_once(house: House) -> bool:
     return all(len(house.there(order)) == 1 for order in house.orders() if order.status != "rejected")
+
+
+def _has_bought(owner: Strategist, times: int) -> bool:
+    return [row.status for row in owner.of("buy")] == ["filled"] * times
 
 
 def test_the_life_of_a_grid(house: House, owner: Strategist) -> None:
@@ -100,6 +110,46 @@ def test_one_of_the_same_name_begins_anew_on_the_same_account(house: House, owne
     house.until(owner.is_laid)
     assert len(owner.orders()) == placed + len(LINES)  # the coins are there already
     house.until(lambda: house.disagreements() == [])
+
+
+@on_binance
+def test_one_that_is_named_after_candles_begins_anew_within_the_same_one(house: House, owner: Strategist) -> None:
+    dca = {"strategy_class": "dca", "settings": {"timeframe": "1d", "every": 1000, "order_value": "500"}}
+    for lives in (1, 2):
+        owner.running(**dca)
+        house.until(partial(_has_bought, owner, lives))
+        owner.ok("POST", "strategies/grid/stop")
+        owner.ok("POST", "strategies/grid/start")
+        house.host.run(house.host.engine.strategies.settle())
+        assert len(owner.of("buy")) == lives  # it goes on where it was
+        owner.ok("POST", "strategies/grid/stop")
+        owner.ok("DELETE", "strategies/grid/delete")
+    assert _sent_once(house)
+    house.until(lambda: house.disagreements() == [])
+
+
+@on_binance
+def test_an_order_from_before_names_told_lives_apart_is_not_placed_again(
+    house: House, owner: Strategist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def insist(_settings: Settings, view: View) -> Iterator[Place]:
+        yield Place(level="buy", generation="0", side="buy", symbol=view.symbol, quote_amount=Decimal(500))
+        asked.set()
+
+    monkeypatch.setattr(Dca, "decide", staticmethod(insist))
+    with monkeypatch.context() as before:
+        before.setattr(records, "LIFE_LENGTH", -100)  # no digits at all
+        owner.running(strategy_class="dca", settings={})
+        house.until(lambda: _has_bought(owner, 1))
+        house.close()
+    asked.clear()
+    house.start()
+    assert asked.wait(30)
+    house.host.run(house.host.engine.strategies.settle())
+    assert [row.client_order_id for row in owner.of("buy")] == ["grid:buy:0"]
+    assert owner.state() == "running"
 
 
 @pytest.mark.parametrize(

@@ -361,3 +361,26 @@ def test_one_tournament_that_fails_in_an_unforeseen_way_does_not_hold_up_the_oth
     set_status(cup.database, other, "closing")
     cup.update()
     assert other not in rankings._boards
+
+
+def test_nothing_is_observed_after_the_end_even_if_it_was_put_off(cup: Cup) -> None:
+    holder, *_ = players(cup.database, cup.id, cup.users)
+    cup.trade(holder, "buy", "0.1")
+    cup.update()
+    before, end = clock.now(), clock.now() + timedelta(minutes=10)
+    set_status(cup.database, cup.id, "running", ends_at=end)
+
+    def stands(moment: datetime) -> tuple[Decimal, Decimal]:
+        cup.update(moment)
+        [row] = [row for row in cup.ranking() if row.id == holder.id]
+        return row.value, row.max_drawdown
+
+    seen = stands(before)
+    cup.put({BTC: 20_000})
+    # the schedule has not been here yet
+    assert stands(end) == stands(end + timedelta(seconds=5)) == seen
+    cup.put({BTC: 90_000})
+    assert stands(end) == seen
+    set_status(cup.database, cup.id, "running", ends_at=end + timedelta(minutes=10))
+    value, _ = stands(end)
+    assert value > seen[0] + 3_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import Connection, select, text, update
 
 import models
 from models import Database
-from services import jobs, prizes, verification
+from services import all_time, jobs, prizes, verification
 from services.prize_rules import PrizeRules, encode
 from tests.books import rows
 from tests.tournaments import (
@@ -335,3 +336,31 @@ class _Away:
 
     def stream(self, _request: object) -> Iterator[Any]:
         raise EngineUnavailable("The engine is away.")
+
+
+def test_an_all_time_entry_that_was_reckoned_first_is_not_written_last(
+    database: Database, bridge: OctoBotBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [user] = people(database, NAMES[:1])
+    cups = [tournament(database, user) for _ in range(2)]
+    for made in cups:
+        [player] = players(database, made, [user])
+        trade(database, player, "10", "1")
+        end(database, made, {player.id: Decimal(12_000)})
+    queue, settling = jobs.Jobs(database), prizes.Prizes(database, bridge)
+    first, second = queue.take("test", {prizes.JOB: 2}, timedelta(seconds=60))
+    other = threading.Thread(target=settling.settle, args=(second,))
+    results = all_time._results
+
+    def slow(connection: Connection, database: Database, users: list[str]) -> Any:
+        found = results(connection, database, users)
+        if threading.current_thread() is threading.main_thread():
+            other.start()
+            other.join(1.0)  # it either waits for this transaction, or is done long before
+        return found
+
+    monkeypatch.setattr(all_time, "_results", slow)
+    settling.settle(first)
+    other.join(30.0)
+    assert not other.is_alive()
+    assert _entry(database, user).tournaments == 2

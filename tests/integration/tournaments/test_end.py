@@ -13,15 +13,19 @@ import pytest
 from sqlalchemy import update
 
 import models
+from engine.demo.source import Quote
 from models import Database
+from services import prizes
 from services.tournament_end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, Stage
 from tests.problems import assert_problem
 from utils import clock
+from utils.errors import EngineUnavailable
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, DepositFunds
+from worker.handlers import handlers
 
 FEE = Decimal("0.001")
 KEEPS_THE_PRICES = 4
@@ -158,6 +162,62 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
     assert Decimal(told["payload"]["value"]) == stage.entry(ben).final_value
 
 
+def mute(stage: Stage, monkeypatch: pytest.MonkeyPatch, symbol: str) -> None:
+    """Let a market tell no price that is good to trade at any more."""
+    market = stage.host.engine.market
+    fresh = market.fresh_quote
+
+    def quote(asked: str) -> Quote:
+        if asked == symbol:
+            raise EngineUnavailable("The prices are too old.", code="stale_market_price")
+        return fresh(asked)
+
+    monkeypatch.setattr(market, "fresh_quote", quote)
+
+
+def test_a_mute_market_in_which_nobody_holds_anything_keeps_nothing_open(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tournament, [account] = started(stage, ann, symbols=[BTC, ETH])
+    assert stage.order(ann, account).status_code == 201
+    mute(stage, monkeypatch, ETH)
+    stage.price(BTC, 55_000)
+    stage.admin_move(tournament, "end")
+    assert stage.work() == []
+    assert stage.get(tournament)["status"] == "finished"
+    assert "tournament.marked" not in [action for action, _, _ in audit_rows(stage.database)]
+    assert differences(stage.database) == []
+
+
+@pytest.mark.parametrize(("symbol", "kind"), [(ETH, "spot"), (PERPETUAL, "futures")])
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_a_market_that_stays_mute_is_closed_at_its_last_known_price(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch, symbol: str, kind: str, is_forgotten: bool
+) -> None:
+    stage.price(symbol, 2_500)
+    tournament, [account] = started(stage, ann, symbols=[symbol], account_type=kind)
+    assert stage.order(ann, account, symbol=symbol, amount="0.7").status_code == 201
+    last = max(row.id for row in stage.rows(models.Trade))
+    stage.price(symbol, 2_600)
+    mute(stage, monkeypatch, symbol)
+    if is_forgotten:  # as by an engine that has started anew
+        stage.host.engine.market.quotes.pop(symbol)
+    stage.admin_move(tournament, "end")
+    assert "EngineUnavailable" in stage.work()[0]
+    stage.travel(minutes=59)
+    assert "EngineUnavailable" in stage.work()[0]
+    assert stage.get(tournament)["status"] == "closing"
+    stage.travel(minutes=2)
+    assert stage.work() == []
+    assert stage.get(tournament)["status"] == "finished"
+    # nobody has seen another price than the one at which Ann bought
+    assert closing_trades(stage, account, last) == [(symbol, "sell", 2_500 if is_forgotten else 2_600)]
+    entry = models.AuditEntry
+    [told] = stage.rows(entry, entry.action == "tournament.marked")
+    assert (told.target, msgspec.json.decode(told.detail)) == (tournament["id"], {"last_known": [symbol]})
+    assert differences(stage.database) == []
+
+
 def test_dust_is_sold_too(stage: Stage, ann: SignedIn) -> None:
     tournament, [account] = started(stage, ann, symbols=[BTC])
     stage.order(ann, account, amount="0.00102")
@@ -212,6 +272,29 @@ def test_nobody_can_lose_more_than_the_margin_at_the_end(stage: Stage, ann: Sign
     assert differences(stage.database) == []
 
 
+def test_the_leverage_stays_as_it_is_after_the_end(stage: Stage, ann: SignedIn) -> None:
+    tournament = stage.create(account_type="futures", symbols=[PERPETUAL])
+    account = stage.join(ann, tournament)
+    path = f"/api/trading/positions/{PERPETUAL.replace('/', '-')}/leverage"
+    body = {"leverage": "1", "account": account}
+    stage.ok(ann, "PUT", path, body)  # before the start it may be chosen
+    stage.admin_move(tournament, "start")
+    stage.ok(ann, "PUT", path, body)
+    assert stage.order(ann, account, symbol=PERPETUAL, amount="0.1").status_code == 201
+    stage.travel(minutes=7)
+    # nobody has ended it yet; with a hundredth of the margin a hundredth would be the most that can be lost
+    assert_problem(stage.call(ann, "PUT", path, {**body, "leverage": "100"}), 409, "tournament_over")
+    closing = f"{path.removesuffix('/leverage')}?account={account}"
+    assert_problem(stage.call(ann, "DELETE", closing), 409, "tournament_over")
+    stage.price(PERPETUAL, 30_000)
+    assert stage.ok(ann, "GET", f"/api/trading/positions?account={account}")[0]["leverage"] == "1"
+    stage.run_due()
+    assert stage.work() == []
+    fees = Decimal("0.1") * (50_000 + 30_000) * stage.host.engine.market.instruments[PERPETUAL].taker_fee
+    assert stage.entry(ann).final_value == 10_000 - Decimal("0.1") * 20_000 - fees
+    assert differences(stage.database) == []
+
+
 def test_a_kill_switch_and_an_engine_that_starts_anew_keep_nothing_open(stage: Stage, ann: SignedIn) -> None:
     tournament, [account] = started(stage, ann)
     stage.order(ann, account)
@@ -237,6 +320,25 @@ def test_a_closing_that_was_given_up_is_begun_anew(stage: Stage, ann: SignedIn) 
     assert stage.run_due() == 0
     assert stage.work() == []
     assert stage.get(tournament)["status"] == "finished"
+
+
+def test_a_settlement_that_was_given_up_is_begun_anew(stage: Stage, ann: SignedIn) -> None:
+    tournament, [account] = started(stage, ann)
+    assert stage.order(ann, account).status_code == 201
+    stage.admin_move(tournament, "end")
+    table = handlers(stage.worker)
+    assert stage.work({kind: handler for kind, handler in table.items() if kind != prizes.JOB}) == []
+    job = models.Job
+    with stage.database.write() as session:
+        given_up = update(job).where(job.kind == prizes.JOB, job.state == "queued")
+        assert session.execute(given_up.values(state="failed", finished_at=clock.now()).returning(job.id)).all()
+    assert stage.work() == []
+    assert stage.rows(models.Tournament)[0].settled_at is None
+    assert stage.run_due() == 1
+    assert stage.run_due() == 0
+    assert stage.work() == []
+    assert stage.rows(models.Tournament)[0].settled_at is not None
+    assert sum(row.amount for row in stage.rows(models.Award)) == 1000
 
 
 def test_whoever_closes_may_be_killed_anywhere(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 import models
+from services.tournament_moves import lock
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem
-from utils import clock
+from utils import clock, ids
 
 
 def test_whoever_joins_gets_an_account_that_is_not_theirs_to_fill(stage: Stage, ann: SignedIn, ben: SignedIn) -> None:
@@ -174,5 +176,35 @@ def test_who_is_deleted_before_the_start_takes_part_no_more(stage: Stage, ann: S
     team = stage.ok(ann, "POST", f"{TOURNAMENTS}{tournament['id']}/teams", {"name": "Duo"})
     stage.join(ben, tournament, team=team["id"])
     stage.ok(ann, "POST", "/api/auth/me/deletion", {"password": "correct-horse-7-staple"})
+    assert [row.user_id for row in stage.rows(models.Participant)] == [ben.id]
+    assert [row.captain_id for row in stage.rows(models.Team)] == [ben.id]
+
+
+def test_a_team_that_somebody_joins_while_its_last_member_is_deleted_stays(
+    stage: Stage, ann: SignedIn, ben: SignedIn
+) -> None:
+    tournament = stage.create(type="team")
+    team = stage.ok(ann, "POST", f"{TOURNAMENTS}{tournament['id']}/teams", {"name": "Duo"})
+    body = {"password": "correct-horse-7-staple"}
+    answers: list[int] = []
+
+    def delete() -> None:
+        client = stage.app.test_client()
+        answers.append(client.post("/api/auth/me/deletion", json=body, headers=ann.headers).status_code)
+
+    other = threading.Thread(target=delete)
+    now, [hers] = clock.now(), stage.rows(models.Participant)
+    [account] = stage.rows(models.Account, models.Account.id == hers.account_id)
+    with stage.database.write() as session:
+        lock(session, tournament["id"])
+        own = {"id": ids.new_id(), "user_id": ben.id}
+        session.execute(insert(models.Account).values({**account._mapping, **own}))
+        entry = {"id": ids.new_id(), "tournament_id": tournament["id"], "user_id": ben.id, "account_id": own["id"]}
+        session.execute(insert(models.Participant).values(**entry, team_id=team["id"], joined_at=now))
+        session.flush()
+        other.start()
+        other.join(1.0)  # it waits for this transaction, wherever it is by now
+    other.join(30.0)
+    assert answers == [200]
     assert [row.user_id for row in stage.rows(models.Participant)] == [ben.id]
     assert [row.captain_id for row in stage.rows(models.Team)] == [ben.id]

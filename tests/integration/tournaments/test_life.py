@@ -6,8 +6,13 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import pytest
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
 import models
-from services.tournament_moves import MOVES, STATUSES, Status, change
+from services import tournament_moves
+from services.tournament_moves import MOVES, STATUSES, Status, change, lock
 from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem, fields
@@ -67,6 +72,34 @@ def test_the_clock_makes_every_move_once_and_in_time(stage: Stage, ann: SignedIn
         *("tournament.created", "tournament.opened", "tournament.joined"),
         *("tournament.started", "tournament.ended", "tournament.finished", "tournament.settled"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "moment"), [("draft", "registration_starts_at"), ("registration", "starts_at"), ("running", "ends_at")]
+)
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_what_is_put_off_while_the_schedule_waits_for_the_lock_is_not_due(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, status: str, moment: str, is_deleted: bool
+) -> None:
+    tournament = stage.create()
+    now = clock.now()
+    with stage.database.write() as session:
+        change(session, tournament["id"], {"status": status, moment: now})
+
+    def late_lock(session: Session, tournament_id: str) -> Any:
+        """Lock a row as PostgreSQL does when somebody else held it: as it is after their commit."""
+        if is_deleted:
+            session.execute(delete(models.Tournament).where(models.Tournament.id == tournament_id))
+        else:
+            change(session, tournament_id, {moment: now + timedelta(hours=1)})
+        return lock(session, tournament_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tournament_moves, "lock", late_lock)
+        assert stage.worker.tournament_schedule.run_due(now) == 0
+    assert [row.status for row in stage.rows(models.Tournament)] == ([] if is_deleted else [status])
+    later = stage.worker.tournament_schedule.run_due(now + timedelta(hours=1))
+    assert (later > 0) is not is_deleted
 
 
 def test_after_a_downtime_all_moves_are_made_up_for(stage: Stage, ann: SignedIn) -> None:

@@ -172,7 +172,7 @@ def test_users_choose_how_they_are_told(client: FlaskClient, database: Database,
     silent = {"kind": "fill", "in_app": False, "webhook": True, "email": True}
     for _ in range(2):
         answer = client.put(path, json={"settings": [silent]}, headers=user.headers)
-        assert [each for each in answer.get_json()["data"] if each["kind"] == "fill"] == [silent]
+        assert [each for each in answer.get_json()["data"] if each["kind"] == "fill"] == [{**silent, "bot": False}]
     happen(database, user, ("trade", TRADE), ("order", REJECTED))
     EventReader(database).run()
     assert titles(client, user) == ["The order to sell ETH/USDT was rejected"]
