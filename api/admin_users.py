@@ -42,9 +42,9 @@ def get_user(user_id: str) -> UserDetails:
 def change_user(changes: UserChanges, user_id: str) -> UserDetails:
     """Activate or deactivate a user, change their role, reset their second factor, or sign them out everywhere.
 
-    Deactivating ends their sessions and API keys at once and pulls their kill switch: open orders are canceled and new
-    ones refused, whoever sends them, while holdings and positions stay. Activating releases the switch again. A 503
-    says that the engine is away and only this part is missing: repeat the request.
+    Signing them out ends their API keys too. Deactivating does both at once and pulls their kill switch: open orders
+    are canceled and new ones refused, whoever sends them, while holdings and positions stay. Activating releases the
+    switch again. A 503 says that the engine is away and only this part is missing: repeat the request.
     """
     return services.administration.change(principal, actor(), origin(), user_id, changes)
 

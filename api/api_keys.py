@@ -8,6 +8,7 @@ from api.blueprint import Blueprint
 from api.context import origin, principal, services
 from api.schemas.api_keys import ApiKeySchema, CreatedApiKeySchema, NewApiKeySchema
 from api.schemas.envelope import PageQuery
+from middleware.rate_limits import LOGIN
 from services.api_keys import ApiKey, CreatedApiKey, NewApiKey
 from utils.pages import Page
 
@@ -16,11 +17,14 @@ blueprint = Blueprint("api keys", "Keys for programs, sent as X-API-Key")
 API_KEYS = "/api/auth/api-keys"
 
 
-@blueprint.route(API_KEYS, method="POST", permission="api_keys:write", errors=(409,))
+@blueprint.route(API_KEYS, method="POST", permission="api_keys:write", limit=LOGIN, errors=(409,))
 @blueprint.arguments(NewApiKeySchema)
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key(new: NewApiKey) -> CreatedApiKey:
-    """Make a key; the answer is the only place where it is ever shown."""
+    """Make a key with the password and, with a second factor, a code as `totp`; the key is never shown again.
+
+    It ends with its owner's password: whoever changes that makes new keys.
+    """
     return services.api_keys.create(principal, origin(), new)
 
 

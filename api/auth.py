@@ -73,7 +73,7 @@ def log_out_everywhere() -> dict[str, bool]:
 @blueprint.arguments(ChangePasswordSchema)
 @blueprint.response(200, TokenPairSchema)
 def change_password(command: ChangePassword) -> TokenPair:
-    """Change the password; all sessions end with that, and the answer opens a fresh one."""
+    """Change the password; all sessions and API keys end with that, and the answer opens a fresh session."""
     return services.sessions.change_password(principal, command, origin())
 
 

@@ -17,9 +17,10 @@ An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the r
 for a new pair. A refresh token that is used twice ends its session. Whoever has set up a second factor
 (`/api/auth/totp`) sends a code as `totp` with the login; without it the answer is 401 `totp_required`.
 
-**API keys** are for programs: `POST /api/auth/api-keys`, then send `X-API-Key` instead. A key may do what its scopes
-say (`read`; `trade`, which reads too; `admin`) as far as its owner may, and ends with its owner. It neither signs out,
-nor makes other keys, nor hands over keys to exchanges, nor changes users.
+**API keys** are for programs: `POST /api/auth/api-keys` with the password (and `totp`, with a second factor), then send
+`X-API-Key` instead. A key may do what its scopes say (`read`; `trade`, which reads too; `admin`) as far as its owner
+may, and ends with its owner, when the password is changed, and when an administrator signs the owner out. It neither
+signs out, nor makes other keys, nor hands over keys to exchanges, nor changes users or the configuration of the bot.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
 outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.

@@ -109,7 +109,7 @@ class Administration:
     def change(
         self, principal: Principal, actor: Actor, origin: Origin, user_id: str, changes: UserChanges
     ) -> UserDetails:
-        """Change a user. Deactivating also ends their sessions and API keys, and stops their trading.
+        """Change a user. Ending their sessions ends their API keys; deactivating does both, and stops their trading.
 
         :raises NotFound: `user_not_found`. :raises Conflict: `last_admin`, or `user_deleted`.
         :raises BridgeError: the engine is away: what SQL holds is changed, trading is not stopped (or let go on) yet,
@@ -128,8 +128,7 @@ class Administration:
             self._record(session, principal, origin, before, changes)
             if ends:
                 session_rows.revoke(session, models.Session.user_id == user_id, "ended_by_admin")
-            if not after["is_active"]:
-                api_keys.end_all(session, user_id)
+                api_keys.end_all(session, origin, user_id, by=principal.user_id)
         self._sessions.forget(user_id)
         self._keys.forget(user_id)
         if changes.is_active is False:

@@ -15,11 +15,10 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from services import audit
+from services import audit, session_rows
 from services.audit import Origin
-from services.principals import ROLES, SCOPES, Principal
-from services.sessions import CALLER_SECONDS, CALLERS
-from services.user_lock import lock_user
+from services.principals import CALLER_SECONDS, CALLERS, ROLES, SCOPES, Principal
+from services.second_factors import SecondFactors
 from utils import clock, ids
 from utils.errors import Conflict, FieldError, NotFound, Refused, StorageUnavailable, Unauthenticated
 from utils.pages import Cursor, Page
@@ -62,10 +61,12 @@ class ApiKey(Message, frozen=True, kw_only=True):
 
 
 class NewApiKey(Message, frozen=True, kw_only=True):
-    """A key that is wanted."""
+    """A key that is wanted, and what the caller proves with that it is they: a stolen token makes none."""
 
     name: str
     scopes: list[str]
+    password: str
+    totp: str | None = None
 
 
 class CreatedApiKey(ApiKey, frozen=True, kw_only=True):
@@ -77,8 +78,9 @@ class CreatedApiKey(ApiKey, frozen=True, kw_only=True):
 class ApiKeys:
     """Make, list and end the keys of users, and tell whom one stands for."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, second_factors: SecondFactors) -> None:
         self._database = database
+        self._second_factors = second_factors
         self._callers: dict[str, tuple[float, Principal]] = {}
         """When and as whom the owner of a key was looked up, by its digest."""
 
@@ -95,10 +97,12 @@ class ApiKeys:
     def create(self, principal: Principal, origin: Origin, new: NewApiKey) -> CreatedApiKey:
         """Make a key; only its hash is kept.
 
-        :raises Refused: `scope_not_held` when the caller's role has nothing of a scope.
-        :raises Conflict: `too_many_api_keys`.
+        :raises Refused: `scope_not_held` when the caller's role has nothing of a scope; `wrong_password`; with a second
+            factor `totp_required` or `totp_invalid`.
+        :raises Conflict: `too_many_api_keys`. :raises Overloaded: when too many passwords are checked at once.
         """
         _check_scopes(principal, new.scopes)
+        password_hash = self._second_factors.check(principal, origin, "api_key.created", new.password, new.totp)
         key = PREFIX + secrets.token_urlsafe(32)
         made = CreatedApiKey(
             id=ids.new_id(),
@@ -110,6 +114,9 @@ class ApiKeys:
             key=key,
         )
         with self._database.write() as session:
+            # the lock lets one key of a user be made at a time, and none once the password was changed
+            if not session_rows.lock(session, principal.user_id, password_hash):
+                raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
             _check_room(session, principal)
             session.execute(
                 insert(_ROW).values(
@@ -180,9 +187,14 @@ class ApiKeys:
             session.execute(update(_ROW).where(_ROW.id == key_id, stale).values(last_used_at=now))
 
 
-def end_all(session: Session, user_id: str) -> None:
-    """End every key of a user; other processes notice within `CALLER_SECONDS`."""
-    session.execute(delete(_ROW).where(_ROW.user_id == user_id))
+def end_all(session: Session, origin: Origin, user_id: str, *, by: str | None) -> None:
+    """End every key of a user; other processes notice within `CALLER_SECONDS`.
+
+    :param by: who ends them, None for the operator at the command line.
+    """
+    ended = session.execute(delete(_ROW).where(_ROW.user_id == user_id).returning(_ROW.id)).all()
+    if ended:
+        audit.record(session, origin, "api_keys.ended", user_id=by, target=user_id)
 
 
 def _check_scopes(principal: Principal, scopes: list[str]) -> None:
@@ -195,9 +207,6 @@ def _check_scopes(principal: Principal, scopes: list[str]) -> None:
 
 
 def _check_room(session: Session, principal: Principal) -> None:
-    # the lock lets one key of a user be made at a time, and none while they are being deactivated
-    if not lock_user(session, principal.user_id, models.User.is_active):
-        raise Unauthenticated("The session has ended; sign in again.", code="session_ended")
     count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
     if session.execute(count).scalar_one() >= MAX_KEYS:
         raise Conflict(f"You have {MAX_KEYS} API keys, as many as there may be; delete one.", code="too_many_api_keys")

@@ -19,8 +19,8 @@ class Confirmation:
         self._database = database
         self._hasher = hasher
 
-    def check(self, principal: Principal, origin: Origin, action: str, password: str) -> None:
-        """Go on when `password` is the caller's.
+    def check(self, principal: Principal, origin: Origin, action: str, password: str) -> str:
+        """Go on when `password` is the caller's, and return its hash: `session_rows.lock` tells if it still is.
 
         :param action: what is asked for, as the audit log calls it.
         :raises Refused: `wrong_password`. :raises Overloaded: when too many passwords are checked at once.
@@ -28,9 +28,10 @@ class Confirmation:
         with self._database.read() as connection:
             query = select(User.password_hash).where(User.id == principal.user_id)
             stored = connection.execute(query).scalar_one_or_none()
-        if not self._hasher.verify(stored, password):
+        if not self._hasher.verify(stored, password) or stored is None:
             with self._database.write() as session:
                 who = principal.user_id
                 audit.denied(session, origin, action, "wrong_password", user_id=who, target=who)
             error = FieldError(field="password", code="wrong_password", message="This is not your password.")
             raise Refused("The password is wrong.", code="wrong_password", errors=(error,))
+        return stored

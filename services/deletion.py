@@ -75,6 +75,7 @@ class Deletion:
             with self._database.write() as session:
                 _check(session, whom)
                 _forget(session, whom)
+                api_keys.end_all(session, origin, whom, by=principal.user_id)
                 audit.record(session, origin, ACTION, user_id=principal.user_id, target=whom)
         except Conflict:
             if pulled:
@@ -136,7 +137,6 @@ def _forget(session: Session, user_id: str) -> None:
         session.execute(delete(owned).where(owned.user_id == user_id))
     session.execute(update(models.KillSwitch).where(models.KillSwitch.engaged_by == user_id).values(reason=None))
     participation.leave_all(session, user_id)
-    api_keys.end_all(session, user_id)
     second_factors.forget(session, user_id)
     now = clock.now()
     # a name and an address that nobody can sign up with

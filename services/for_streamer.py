@@ -49,11 +49,12 @@ def build_for_streams(settings: Settings, *, threads: int) -> StreamServices:
     bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
     passwords = Passwords(processes=1)
     second_factors = SecondFactors(database, Vault.of(settings.encryption_keys), Confirmation(database, passwords))
+    keys = ApiKeys(database, second_factors)
     progress, owners = BacktestProgress(database), StrategyOwners(database)
     rankings = Rankings(database, bridge)
     return StreamServices(
-        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors),
-        api_keys=ApiKeys(database),
+        sessions=Sessions(database, passwords, Tokens(settings.secret_key), second_factors, keys),
+        api_keys=keys,
         tickets=Tickets(database),
         streams=Streams(bridge, Accounts(database), rankings, progress, owners),
         rankings=rankings,

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+CALLER_SECONDS = 1.0
+"""How long a caller who was looked up is taken for unchanged; the process that ends a session forgets it at once."""
+
+CALLERS = 10_000
+
 LOGS = "logs:read"
 _USER = frozenset(
     {
@@ -65,9 +70,12 @@ PERMISSIONS = frozenset().union(*ROLES.values())
 """Every permission there is."""
 
 SESSION_ONLY = frozenset(
-    {"profile:write", "credentials:write", "api_keys:read", "api_keys:write", "webhooks:write", "users:write"}
+    {
+        *("profile:write", "credentials:write", "api_keys:read", "api_keys:write", "webhooks:write"),
+        *("users:write", "config:write"),
+    }
 )
-"""What no API key may do: change users, how its owner comes in or who else is told, or hand over exchange keys."""
+"""What no API key may do: change users, the bot, how its owner comes in or who is told, or hand over exchange keys."""
 
 
 def _reads(permissions: frozenset[str]) -> frozenset[str]:

@@ -130,6 +130,30 @@ class SecondFactors:
             raise _invalid()
         return SecondFactorState(enabled=False)
 
+    def check(self, principal: Principal, origin: Origin, action: str, password: str, code: str | None) -> str:
+        """Go on when the caller sends what a login of theirs needs, and return the hash of their password.
+
+        :param action: what is asked for, as the audit log calls it.
+        :raises Refused: `wrong_password`; with a second factor `totp_required` without a code, else `totp_invalid`.
+        """
+        user_id = principal.user_id
+        password_hash = self._confirmation.check(principal, origin, action, password)
+        with self._database.write() as session:
+            refusal = self._refusal(session, user_id, code)
+            if refusal is not None:
+                audit.denied(session, origin, action, refusal.code, user_id=user_id, target=user_id)
+        if refusal is not None:
+            raise refusal
+        return password_hash
+
+    def _refusal(self, session: Session, user_id: str, code: str | None) -> Refused | None:
+        if not is_on(session.connection(), user_id):
+            return None
+        if code is None:
+            error = FieldError(field="totp", code="totp_required", message="Send the code of your app as totp.")
+            return Refused(error.message, code="totp_required", errors=(error,))
+        return None if self.spend(session, user_id, code) else _invalid()
+
     def spend(self, session: Session, user_id: str, code: str) -> bool:
         """Use a code up; tell whether it was the user's, of the app or for recovery, and not used before.
 

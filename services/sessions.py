@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
-from services import audit, passwords, second_factors, session_rows
+from services import api_keys, audit, passwords, second_factors, session_rows
+from services.api_keys import ApiKeys
 from services.audit import Origin
 from services.passwords import Passwords
-from services.principals import Principal
+from services.principals import CALLER_SECONDS, CALLERS, Principal
 from services.second_factors import SecondFactors
 from services.session_rows import OpenSession
 from services.tokens import ACCESS_LIFETIME, SESSION_LIFETIME, Claims, Tokens
@@ -24,11 +25,6 @@ from utils import clock, ids, json
 from utils.errors import FieldError, Forbidden, NotFound, Refused, TradingError, Unauthenticated
 from utils.pages import Cursor, Page
 from utils.wire import Message
-
-CALLER_SECONDS = 1.0
-"""How long a caller who was looked up is taken for unchanged; the process that ends a session forgets it at once."""
-
-CALLERS = 10_000
 
 
 class LogIn(Message, frozen=True, kw_only=True):
@@ -69,11 +65,14 @@ class Source:
 class Sessions:
     """Open, carry on and end sessions."""
 
-    def __init__(self, database: Database, hasher: Passwords, tokens: Tokens, second_factors: SecondFactors) -> None:
+    def __init__(
+        self, database: Database, hasher: Passwords, tokens: Tokens, second_factors: SecondFactors, keys: ApiKeys
+    ) -> None:
         self._database = database
         self._hasher = hasher
         self._tokens = tokens
         self._second_factors = second_factors
+        self._keys = keys
         self._callers: dict[tuple[str, str], tuple[float, Principal]] = {}
         """When and as whom the user of a session was looked up."""
 
@@ -168,7 +167,7 @@ class Sessions:
         self._callers.pop((session_id, principal.user_id), None)
 
     def change_password(self, principal: Principal, command: ChangePassword, origin: Origin) -> TokenPair:
-        """Change the caller's password, end all their sessions, and open a fresh one.
+        """Change the caller's password, end all their sessions and API keys, and open a fresh session.
 
         :raises Refused: `wrong_password`, or the new one is too weak.
         :raises Overloaded: when too many sign in at once.
@@ -185,8 +184,10 @@ class Sessions:
             session.execute(update(User).where(User.id == user.id).values(password_hash=hashed, updated_at=clock.now()))
             session_rows.revoke(session, SessionRow.user_id == user.id, "password_changed")
             audit.record(session, origin, "password.changed", user_id=user.id, target=user.id)
+            api_keys.end_all(session, origin, user.id, by=user.id)
             pair = self._open(session, user.id, is_admin=user.role == "admin", origin=origin)
         self.forget(user.id)
+        self._keys.forget(user.id)
         return pair
 
     def principal(self, access_token: str) -> Principal:

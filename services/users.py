@@ -150,7 +150,7 @@ class Users:
             mine = models.User.id == row.id
             session.execute(update(models.User).where(mine).values(password_hash=hashed, updated_at=clock.now()))
             session_rows.revoke(session, models.Session.user_id == row.id, "password_reset")
-            api_keys.end_all(session, row.id)
+            api_keys.end_all(session, audit.SYSTEM, row.id, by=None)
             audit.record(session, audit.SYSTEM, "password.reset", user_id=None, target=row.id)
             if reset_totp and second_factors.forget(session, row.id):
                 audit.record(session, audit.SYSTEM, "totp.reset", user_id=None, target=row.id)

@@ -70,7 +70,7 @@ def sign_in(app: Flask, database: Database, *, role: str = "user", username: str
 
 def with_key(app: Flask, owner: SignedIn, *scopes: str) -> dict[str, str]:
     """Return the headers of a new API key of `owner`."""
-    new = NewApiKey(name="key", scopes=list(scopes))
+    new = NewApiKey(name="key", scopes=list(scopes), password=PASSWORD)
     return {"X-API-Key": services_of(app).api_keys.create(owner.principal, SYSTEM, new).key}
 
 

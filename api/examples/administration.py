@@ -128,7 +128,15 @@ ADMINISTRATION: dict[str, dict[str, Any]] = {
     },
     "RecoveryCodes": {"codes": {"recovery_codes": ["mfrg-g2lt-mvrw-k4tf", "pbuw-4z3t-onqw-e2lf"]}},
     "SecondFactorState": {"off": {"enabled": False}},
-    "NewApiKey": {"bot": {"name": "My bot", "scopes": ["trade"]}, "dashboard": {"name": "Screen", "scopes": ["read"]}},
+    "NewApiKey": {
+        "bot": {"name": "My bot", "scopes": ["trade"], "password": "correct-horse-7-staple"},
+        "dashboard": {
+            "name": "Screen",
+            "scopes": ["read"],
+            "password": "correct-horse-7-staple",
+            "totp": "492039",
+        },
+    },
     "ApiKey": {"bot": _KEY},
     "CreatedApiKey": {
         "bot": {**_KEY, "last_used_at": None, "key": "tbk_Wm3kQ0vYd2Xc8Lr5Tn1Zb7Jh4Fg6Sa9Pe0Ui3Ok2Mq8"},

@@ -37,7 +37,7 @@ class UserChangesSchema(Schema):
     is_active = fields.Boolean(**_FLAG)
     role = fields.String(validate=validate.OneOf(ROLES))
     reset_totp = fields.Boolean(metadata={"description": "Let them sign in with the password alone."}, **_FLAG)
-    end_sessions = fields.Boolean(metadata={"description": "Sign them out everywhere."}, **_FLAG)
+    end_sessions = fields.Boolean(metadata={"description": "End their sessions and API keys."}, **_FLAG)
 
     @validates_schema
     def check_any(self, values: dict[str, Any], **_: Any) -> None:

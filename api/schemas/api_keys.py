@@ -6,13 +6,15 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from api.schemas.auth import MAX_CODE
 from api.schemas.fields import NAME
+from api.schemas.second_factors import PasswordSchema
 from services.api_keys import NewApiKey
 from services.principals import SCOPES
 
 
-class NewApiKeySchema(Schema):
-    """A key that is wanted, and what it is for."""
+class NewApiKeySchema(PasswordSchema):
+    """A key that is wanted, what it is for, and the password of who wants it."""
 
     name = fields.String(required=True, validate=NAME, metadata={"example": "My bot"})
     scopes = fields.List(
@@ -20,6 +22,12 @@ class NewApiKeySchema(Schema):
         required=True,
         validate=validate.Length(min=1, max=len(SCOPES)),
         metadata={"description": "`read` sees what is yours, `trade` also trades, `admin` administers all but users."},
+    )
+
+    totp = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=MAX_CODE),
+        metadata={"description": "With a second factor: the code of the app, or a recovery code.", "example": "492039"},
     )
 
     @post_load

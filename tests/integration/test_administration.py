@@ -177,13 +177,15 @@ class TestEnding:
         self, app: Flask, client: FlaskClient, database: Database, admin: SignedIn, user: SignedIn
     ) -> None:
         key = with_key(app, user, "read")
-        assert client.get("/api/auth/me", headers=user.headers).status_code == 200
+        for headers in (user.headers, key):
+            assert client.get("/api/auth/me", headers=headers).status_code == 200
         assert change(client, admin, user, end_sessions=True).get_json()["data"]["sessions"] == 0
         assert_problem(client.get("/api/auth/me", headers=user.headers), 401, "session_ended")
         refreshed = client.post("/api/auth/refresh", json={"refresh_token": user.tokens.refresh_token})
         assert refreshed.status_code == 401
-        assert client.get("/api/auth/me", headers=key).status_code == 200
-        assert ("sessions.ended", "done", None) in audit_rows(database)
+        assert_problem(client.get("/api/auth/me", headers=key), 401, "api_key_invalid")
+        rows = audit_rows(database)
+        assert {("sessions.ended", "done", None), ("api_keys.ended", "done", None)} <= set(rows)
 
     def test_resets_a_second_factor(
         self, client: FlaskClient, database: Database, admin: SignedIn, user: SignedIn

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,17 @@ from config import Settings
 from models import Database
 from services import api_keys
 from services.api_keys import MAX_KEYS, USE_NOTED
-from tests.factories import SignedIn, audit_rows, services_of, sign_in, with_key
+from services.audit import SYSTEM
+from services.second_factors import SecondFactors
+from services.sessions import ChangePassword
+from tests import authenticator
+from tests.factories import PASSWORD, SignedIn, audit_rows, services_of, sign_in, with_key
 from tests.problems import assert_problem
 from utils import clock
 from utils.octobot_bridge import OctoBotBridge
 
 PATH = "/api/auth/api-keys"
+KEY = {"name": "My bot", "scopes": ["read"], "password": PASSWORD}
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def create(client: FlaskClient, user: SignedIn, **changes: Any) -> Any:
-    return client.post(PATH, headers=user.headers, json={"name": "My bot", "scopes": ["read"], **changes})
+    return client.post(PATH, headers=user.headers, json={**KEY, **changes})
 
 
 def stored(database: Database) -> Any:
@@ -65,6 +71,8 @@ class TestMaking:
             ({"scopes": ["read", "admin"]}, "scope_not_held"),
             ({"name": " "}, "validation_failed"),
             ({"name": "x" * 65}, "validation_failed"),
+            ({"password": None}, "validation_failed"),
+            ({"password": "wrong-wrong-wrong"}, "wrong_password"),
         ],
     )
     def test_refuses_what_is_wrong(
@@ -81,10 +89,44 @@ class TestMaking:
 
     def test_needs_a_session(self, app: Flask, client: FlaskClient, admin: SignedIn) -> None:
         headers = with_key(app, admin, "read", "trade", "admin")
-        problem = assert_problem(
-            client.post(PATH, headers=headers, json={"name": "x", "scopes": ["read"]}), 403, "forbidden"
-        )
+        problem = assert_problem(client.post(PATH, headers=headers, json=KEY), 403, "forbidden")
         assert problem["detail"] == "No API key may do this; sign in."
+
+    def test_is_refused_a_stolen_token(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        body = {"name": "x", "scopes": ["trade"]}
+        answer = client.post(PATH, headers=user.headers, json=body)
+        assert [error["field"] for error in assert_problem(answer, 422, "validation_failed")["errors"]] == ["password"]
+        assert_problem(create(client, user, password="wrong-wrong-wrong"), 422, "wrong_password")
+        assert audit_rows(database)[-1] == ("api_key.created", "denied", "wrong_password")
+
+    def test_takes_a_code_of_the_second_factor(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        enrolled = client.post("/api/auth/totp/enroll", headers=user.headers, json={"password": PASSWORD})
+        code = authenticator.code(enrolled.get_json()["data"]["secret"], time.time())
+        confirmed = client.post("/api/auth/totp/confirm", headers=user.headers, json={"totp": code})
+        recovery = confirmed.get_json()["data"]["recovery_codes"][0]
+
+        assert_problem(create(client, user), 422, "totp_required")
+        problem = assert_problem(create(client, user, totp=code), 422, "totp_invalid")  # it was used to confirm
+        assert [error["field"] for error in problem["errors"]] == ["totp"]
+        assert_problem(create(client, user, totp=recovery, password="wrong-wrong-wrong"), 422, "wrong_password")
+        assert create(client, user, totp=recovery).status_code == 201
+        assert_problem(create(client, user, totp=recovery), 422, "totp_invalid")
+        denied = [row for row in audit_rows(database) if row[:2] == ("api_key.created", "denied")]
+        assert [code for *_, code in denied] == ["totp_required", "totp_invalid", "wrong_password", "totp_invalid"]
+
+    def test_is_refused_when_the_password_changes_meanwhile(
+        self, app: Flask, client: FlaskClient, user: SignedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        check = SecondFactors.check
+
+        def change_too(factors: SecondFactors, *given: Any) -> str:
+            checked = check(factors, *given)
+            changed = ChangePassword(current_password=PASSWORD, new_password="another-long-lovely-day")
+            services_of(app).sessions.change_password(user.principal, changed, SYSTEM)
+            return checked
+
+        monkeypatch.setattr(SecondFactors, "check", change_too)
+        assert_problem(create(client, user), 401, "session_ended")
 
 
 class TestUsing:
@@ -151,6 +193,38 @@ class TestEnding:
         with database.write() as session:
             session.execute(update(models.User).where(models.User.id == user.id).values(is_active=False))
         assert_problem(client.get("/api/auth/me", headers=headers), 401, "api_key_invalid")
+
+    @pytest.mark.parametrize("elsewhere", [False, True])
+    def test_comes_with_a_change_of_the_password(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        settings: Settings,
+        bridge: OctoBotBridge,
+        database: Database,
+        user: SignedIn,
+        other: SignedIn,
+        monkeypatch: pytest.MonkeyPatch,
+        elsewhere: bool,
+    ) -> None:
+        if elsewhere:
+            monkeypatch.setattr(api_keys, "CALLER_SECONDS", 0)
+        witness = create_app(settings, bridge=bridge, database=database).test_client() if elsewhere else client
+        keys = [with_key(app, owner, "trade") for owner in (user, user, other)]
+        assert [witness.get("/api/auth/me", headers=key).status_code for key in keys] == [200] * 3
+
+        body = {"current_password": PASSWORD, "new_password": "another-long-lovely-day"}
+        assert client.post("/api/auth/password", headers=user.headers, json=body).status_code == 200
+
+        assert [witness.get("/api/auth/me", headers=key).status_code for key in keys] == [401, 401, 200]
+        assert ("api_keys.ended", "done", None) in audit_rows(database)
+
+    def test_stays_out_of_the_audit_log_without_a_key(
+        self, client: FlaskClient, database: Database, user: SignedIn
+    ) -> None:
+        body = {"current_password": PASSWORD, "new_password": "another-long-lovely-day"}
+        assert client.post("/api/auth/password", headers=user.headers, json=body).status_code == 200
+        assert "api_keys.ended" not in [action for action, *_ in audit_rows(database)]
 
 
 def test_a_stream_of_a_key_ends_with_the_key(app: Flask, client: FlaskClient, user: SignedIn) -> None:

@@ -60,6 +60,7 @@ class Caller:
         return secret
 
 
+KEY = {"name": "x", "scopes": ["read"], "password": PASSWORD}
 Call = Callable[[Caller], Any]
 CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
     ("POST", "/api/auth/signup"): (
@@ -81,9 +82,9 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
         "/api/auth/sessions/{}",
         None,
     ),
-    ("POST", "/api/auth/api-keys"): (None, "/api/auth/api-keys", {"name": "x", "scopes": ["read"]}),
+    ("POST", "/api/auth/api-keys"): (None, "/api/auth/api-keys", KEY),
     ("DELETE", "/api/auth/api-keys/<api_key_id>"): (
-        lambda call: call("POST", "/api/auth/api-keys", {"name": "x", "scopes": ["read"]})["id"],
+        lambda call: call("POST", "/api/auth/api-keys", KEY)["id"],
         "/api/auth/api-keys/{}",
         None,
     ),

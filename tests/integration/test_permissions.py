@@ -93,6 +93,19 @@ def test_an_api_key_has_no_more_rights_than_its_owner(
     assert client.get("/api/trading/orders", headers=headers).status_code == 200
 
 
+def test_an_admins_key_starts_the_bot_but_does_not_change_its_configuration(
+    app: Flask, client: FlaskClient, admin: SignedIn
+) -> None:
+    headers = with_key(app, admin, "read", "trade", "admin")
+    writes = [(rule, method) for rule, method, permission in routes(app) if permission == "config:write"]
+    assert len(writes) >= 5
+    for rule, method in writes:
+        problem = assert_problem(client.open(path(rule), method=method, headers=headers), 403, "forbidden")
+        assert problem["detail"] == "No API key may do this; sign in."
+    assert client.get("/api/config", headers=headers).status_code != 403
+    assert client.post("/api/bot/start", headers=headers).status_code != 403
+
+
 def test_scopes_and_sessions_share_out_all_permissions() -> None:
     in_scopes = frozenset().union(*SCOPES.values())
     assert in_scopes | SESSION_ONLY == PERMISSIONS

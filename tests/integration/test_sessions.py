@@ -19,7 +19,8 @@ from config import Settings
 from models import Database
 from services import sessions
 from services.audit import SYSTEM
-from services.sessions import CALLER_SECONDS, LogIn
+from services.principals import CALLER_SECONDS
+from services.sessions import LogIn
 from services.tokens import SESSION_LIFETIME
 from tests.books import rows
 from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of, sign_in

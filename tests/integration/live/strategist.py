@@ -13,8 +13,9 @@ import models
 from models import Database
 from services.api_keys import NewApiKey
 from services.audit import SYSTEM
+from services.passwords import Passwords
 from services.principals import Principal
-from tests.factories import services_of
+from tests.factories import PASSWORD, services_of
 from utils.wire import FINAL_STATUSES
 
 GRID = {"levels": 3, "spacing_percent": "1", "order_value": "500"}
@@ -30,8 +31,11 @@ class Strategist:
         self._client = app.test_client()
         with database.write() as session:
             session.execute(update(models.Account).where(models.Account.id == account).values(kind="extra"))
+            known = Passwords(processes=1).hash(PASSWORD)
+            session.execute(update(models.User).where(models.User.id == user).values(password_hash=known))
         owner = Principal(user_id=user, username=user, role="user", session_id="none")
-        made = services_of(app).api_keys.create(owner, SYSTEM, NewApiKey(name="key", scopes=["trade"]))
+        new = NewApiKey(name="key", scopes=["trade"], password=PASSWORD)
+        made = services_of(app).api_keys.create(owner, SYSTEM, new)
         self._headers = {"X-API-Key": made.key}
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> TestResponse:
