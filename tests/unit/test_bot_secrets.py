@@ -13,7 +13,8 @@ import pytest
 
 import engine.bot.__main__ as bot
 from engine.bot.endings import CRASHED
-from engine.bot.secrets import secrets_in
+from engine.bot.secrets import secrets_in, secrets_of
+from services.bot_config.secrets import REDACTED, redact
 from utils.home import Home
 
 SETTINGS: dict[str, Any] = {
@@ -55,6 +56,15 @@ def test_secrets_are_found_wherever_the_api_hides_them(home: Home) -> None:
         "canary-ftp",
         "canary-default",
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "passwd", "bot_token", "mnemonic", "seed", "cookie", "key", "signing-key"]
+)
+def test_what_is_not_shown_is_not_logged_either(name: str) -> None:
+    config = {"services": {"anything": {name: "a-value-to-hide", "host": "an.example.com"}}}
+    assert redact(config) == {"services": {"anything": {name: REDACTED, "host": "an.example.com"}}}
+    assert secrets_of(config) == {"a-value-to-hide"}
 
 
 @pytest.fixture
