@@ -170,6 +170,19 @@ class TestLogins:
         ]
         assert [answer.status_code for answer in forged] == [401] * 5 + [429] * 3
 
+    @pytest.mark.parametrize(
+        ("path", "body", "status"),
+        [
+            ("/api/auth/api-keys", {"name": "x", "scopes": ["read"], "password": WRONG}, 422),
+            ("/api/notifications/email/test", None, 409),
+        ],
+    )
+    def test_a_token_neither_guesses_a_password_nor_sends_mail_without_end(
+        self, client: FlaskClient, user: SignedIn, path: str, body: Any, status: int
+    ) -> None:
+        answers = [client.post(path, json=body, headers=user.headers).status_code for _ in range(8)]
+        assert answers == [status] * 5 + [429] * 3
+
     def test_strangers_do_not_lock_the_owner_out(self, app: Flask, client: FlaskClient, user: SignedIn) -> None:
         home = Origin(ip="192.0.2.7")
         services_of(app).sessions.log_in(LogIn(name=user.username, password=PASSWORD), home)
