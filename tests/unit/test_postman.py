@@ -23,7 +23,14 @@ def test_has_every_operation_but_the_streams_and_checks_each() -> None:
         and path != "/api/webhooks"
         and not path.startswith("/api/backtesting/data")
         and operation["operationId"]
-        not in {"close_position", "close_paper_position", "delete_me", "get_backtest_report", "stream_backtest"}
+        not in {
+            "close_position",
+            "close_paper_position",
+            "delete_me",
+            "delete_user",
+            "get_backtest_report",
+            "stream_backtest",
+        }
         and operation["operationId"]
         not in {
             "get_tournament",
