@@ -17,7 +17,7 @@ from services import WorkerServices, bot_notices
 from services.bot_notices import BotNotices
 from services.bot_records import BotRecords, Wish
 from services.notifications import KINDS, Notifications, Told, notify
-from tests.factories import SignedIn, sign_in
+from tests.factories import PASSWORD, SignedIn, sign_in
 from tests.integration.worker.working import LEASE, hurry, work
 from tests.problems import assert_problem
 from utils import clock
@@ -120,7 +120,8 @@ def test_a_key_without_the_scope_of_administrators_does_not_have_the_bot_tell_an
     client: FlaskClient, admin: SignedIn
 ) -> None:
     for scopes, status in ((["read", "trade"], 403), (["read", "trade", "admin"], 200)):
-        made = client.post("/api/auth/api-keys", json={"name": "mine", "scopes": scopes}, headers=admin.headers)
+        wanted = {"name": "mine", "scopes": scopes, "password": PASSWORD}
+        made = client.post("/api/auth/api-keys", json=wanted, headers=admin.headers)
         key = {"X-API-Key": made.get_json()["data"]["key"]}
         ways = {"kind": "fill", "in_app": True, "webhook": True, "bot": True}
         assert client.put(SETTINGS, json={"settings": [ways]}, headers=key).status_code == status
