@@ -85,8 +85,8 @@ class Strategist:
 
     def is_laid(self) -> bool:
         """Tell whether each line of the grid has one order, which is at the exchange for certain."""
-        waiting = {row.status for row in self.orders() if row.status not in FINAL_STATUSES}
-        return self.levels() == Counter(LINES) and waiting == {"accepted"}
+        rows = [row for row in self.orders() if row.status not in FINAL_STATUSES]  # at one moment
+        return Counter(map(_level, rows)) == Counter(LINES) and {row.status for row in rows} == {"accepted"}
 
 
 def _level(row: Any) -> str | None:
