@@ -19,7 +19,11 @@ from tests.databases import Factory
 from tests.e2e.client import Client
 from tests.e2e.running import ROOT, Server, wait_for
 
-FILLS = 20
+FILLS = 60
+BEGINS = 1_700_000_040
+CANDLES = 400
+"""Minutes of a price that swings half a percent up and down in each of them; the first half is history at the start."""
+CANDLES_A_SECOND = 1 / 3
 NAME = re.compile(r"grid:(coins|(up|down)[1-8]):\d+-\d+")
 
 
@@ -32,10 +36,23 @@ def database_url(new_database: Factory, tmp_path: Path) -> str:
     return url
 
 
+def swings(directory: Path) -> Path:
+    """Write a recording that a grid can trade for as long as it lasts."""
+    file = directory / "BTC_USDT-swings.csv"
+    candles = [f"{BEGINS + 60 * each},60000,60300,59700,60000,12\n" for each in range(CANDLES)]
+    file.write_text("timestamp,open,high,low,close,volume\n" + "".join(candles), encoding="utf-8")
+    return file
+
+
 @pytest.fixture
 def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     started = Server(
-        tmp_path, DATABASE_URL=database_url, DEMO_TICK_SECONDS="0.05", DEMO_SEED="1", RATE_LIMIT_ENABLED="false"
+        tmp_path,
+        DATABASE_URL=database_url,
+        DEMO_TICK_SECONDS="0.05",
+        DEMO_REPLAY=str(swings(tmp_path)),
+        DEMO_REPLAY_SPEED=str(60 * CANDLES_A_SECOND),
+        RATE_LIMIT_ENABLED="false",
     )
     try:
         yield started.wait_ready(60)
@@ -61,7 +78,7 @@ def test_a_grid_lives_through_two_kills_of_the_engine(server: Server, database_u
         "name": "grid",
         "strategy_class": "grid",
         "portfolio_name": "BTC/USDT",
-        "settings": {"levels": 8, "spacing_percent": "0.002"},
+        "settings": {"levels": 8, "spacing_percent": "0.05"},
         "funding": "8000",
     }
     account = ada.call("POST", "/api/strategies/", json=grid)["account"]
