@@ -13,6 +13,7 @@ from services.alerts import AlertWatch
 from services.announcements import Announcements
 from services.backtest_plans import Plans
 from services.backtests import Backtests
+from services.bot_accounts import BotAccounts
 from services.bot_notices import BotNotices
 from services.bot_records import BotRecords
 from services.candle_files.service import DataFiles
@@ -51,6 +52,7 @@ class WorkerServices:
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
     bot_records: BotRecords
+    bot_accounts: BotAccounts
     bot_notices: BotNotices
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
@@ -80,6 +82,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
         bot_records=bot_records,
+        bot_accounts=BotAccounts(database),
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,

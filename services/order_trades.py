@@ -7,7 +7,8 @@ from sqlalchemy import Connection, func, select
 import models
 from models import Database
 from models.records import orders_of, trades_of
-from services.orders import Filters, Orders
+from services.filters import Filters
+from services.orders import Orders
 from services.principals import Principal
 from utils.pages import Page
 from utils.wire import Order, Trade

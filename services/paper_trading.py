@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from services.accounts import Account, Accounts
-from services.orders import Filters, Orders
+from services.filters import Filters
+from services.orders import Orders
 from services.portfolio import Portfolios
 from services.positions import Positions
 from services.principals import Principal

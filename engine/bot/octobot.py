@@ -30,6 +30,8 @@ from utils.wire import BotReport
 
 OPEN_SECONDS = 45.0
 """How long OctoBot may take to open its exchanges."""
+CANCEL_SECONDS = 2.0
+"""How long orders that could not be canceled are left alone."""
 _log = logging.getLogger("bot")
 
 
@@ -42,6 +44,7 @@ class Bot:
         self._octobot: Any = None
         self._is_paused = False
         self._evaluators: list[str] = []
+        self._cancelling: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self.notifiers = Notifiers(lambda: self._octobot)
         self.asked: asyncio.Future[int] = self._loop.create_future()
@@ -80,17 +83,37 @@ class Bot:
             trading_api.set_trading_enabled(manager, not is_paused)
         _log.info("trading is %s", "paused" if is_paused else "on")
 
-    def managers(self, exchange: str | None = None) -> list[Any]:
-        """Return what OctoBot knows of its exchanges, or of one. :raises NotFound: `unknown_exchange`."""
+    def cancel_orders(self) -> None:
+        """Begin to cancel all open orders, unless that is under way; a paused OctoBot does it too."""
+        if self._cancelling is None or self._cancelling.done():
+            self._cancelling = asyncio.ensure_future(self._cancel_orders())
+
+    async def _cancel_orders(self) -> None:
+        for manager in self.managers():
+            try:
+                await manager.trader.cancel_all_open_orders(force_if_disabled=True)
+            except Exception:
+                _log.exception("the orders at %s could not be canceled", manager.exchange_name)
+        if self.open_orders():
+            # whoever waits for it asks again and again; an exchange that refuses is not asked as often
+            await asyncio.sleep(CANCEL_SECONDS)
+
+    def open_orders(self) -> int:
+        """Return how many orders rest at all exchanges."""
+        return sum(len(trading_api.get_open_orders(manager)) for manager in self.managers())
+
+    def managers(self) -> list[Any]:
+        """Return what OctoBot knows of its exchanges."""
         ids = self._octobot.exchange_producer.exchange_manager_ids
-        found = [
-            manager
-            for manager in trading_api.get_exchange_managers_from_exchange_ids(ids)
-            if manager.trader is not None and exchange in {None, manager.exchange_name}
-        ]
-        if exchange is not None and not found:
-            raise NotFound(f"The bot does not trade at {exchange}.", code="unknown_exchange")
-        return found
+        found = trading_api.get_exchange_managers_from_exchange_ids(ids)
+        return [manager for manager in found if manager.trader is not None]
+
+    def manager(self, exchange: str) -> Any:
+        """Return what OctoBot knows of an exchange. :raises NotFound: `unknown_exchange`."""
+        for manager in self.managers():
+            if manager.exchange_name == exchange:
+                return manager
+        raise NotFound(f"The bot does not trade at {exchange}.", code="unknown_exchange")
 
     def report(self) -> BotReport:
         """Return how it is."""
@@ -99,6 +122,7 @@ class Bot:
             octobot_version=version("octobot"),
             started_at=datetime.fromtimestamp(self._octobot.start_time, UTC),
             is_paused=self._is_paused,
+            open_orders=self.open_orders(),
             profile=self._octobot.get_startup_config(octobot.constants.CONFIG_KEY, dict_only=False).profile.profile_id,
             exchanges=[exchange_of(manager) for manager in self.managers()],
             evaluators=self._evaluators,

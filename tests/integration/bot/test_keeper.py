@@ -16,6 +16,7 @@ import utils.part
 import worker.bot
 from config import Settings
 from models import AuditEntry, Database
+from services.bot_accounts import BotAccounts
 from services.bot_records import BotRecords, Told, Wanted, Wish
 from services.leases import Leases
 from utils import clock
@@ -23,7 +24,7 @@ from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts
 from utils.errors import EngineUnavailable
 from utils.part import Part
-from utils.wire import BotReport
+from utils.wire import BotExchange, BotReport
 from worker.bot import LEASE, MOST_DEATHS, Keeper, bot_environment
 
 PATIENCE = 60.0
@@ -46,6 +47,8 @@ class Answers(BotBridge):
     def __init__(self) -> None:
         self.is_paused = False
         self.is_silent = False
+        self.open_orders = 0
+        self.exchanges: list[BotExchange] = []
         self.pid: Callable[[], int | None] = lambda: None
 
     def report(self) -> BotReport:
@@ -57,14 +60,19 @@ class Answers(BotBridge):
             octobot_version="2.1.1",
             started_at=clock.now(),
             is_paused=self.is_paused,
+            open_orders=self.open_orders,
             profile="default",
-            exchanges=[],
+            exchanges=self.exchanges,
             evaluators=[],
             notifiers=[],
         )
 
     def pause(self, *, is_paused: bool) -> BotReport:
         self.is_paused = is_paused
+        return self.report()
+
+    def cancel_orders(self) -> BotReport:
+        self.open_orders = max(self.open_orders - 1, 0)
         return self.report()
 
 
@@ -94,9 +102,8 @@ class Stage:
         self.keeper = self.another("tests")
 
     def another(self, holder: str) -> Keeper:
-        return Keeper(
-            self.records, Leases(self.database), self.bridge, self.make, holder=holder, last_words=self.last_words
-        )
+        accounts, leases = BotAccounts(self.database), Leases(self.database)
+        return Keeper(self.records, accounts, leases, self.bridge, self.make, holder=holder, last_words=self.last_words)
 
     def make(self) -> Part:
         environment = {**os.environ, "LAST_WORDS": str(self.last_words)}
