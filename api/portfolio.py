@@ -20,7 +20,7 @@ from services.performance import Performance
 from services.wealth import Aggregate, Allocation
 from utils.wire import Balance, Portfolio, Position
 
-READING = (404, 409, *ENGINE)
+READING = (409, *ENGINE)
 """With what the operator's bot says of its accounts."""
 
 blueprint = Blueprint("portfolio", "What accounts hold, were worth, and how well they did")

@@ -79,7 +79,7 @@ def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dic
     return [outcome(each) for each in services.orders.place_many(principal, actor(), wishes, headers["key"])]
 
 
-@blueprint.route(*ORDERS, permission="orders:read", errors=(404, 409, *ENGINE))
+@blueprint.route(*ORDERS, permission="orders:read", errors=(409, *ENGINE))
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, OrderSchema, paged=True)
 def list_orders(filters: Filters) -> Page[Order]:
@@ -87,7 +87,7 @@ def list_orders(filters: Filters) -> Page[Order]:
     return services.orders.list(principal, filters)
 
 
-@blueprint.route("/api/orders-trades", permission="orders:read", errors=(404, 409))
+@blueprint.route("/api/orders-trades", permission="orders:read", errors=(409,))
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, TradedOrderSchema, paged=True)
 def list_orders_with_trades(filters: Filters) -> Page[TradedOrder]:
@@ -144,7 +144,7 @@ def _status(order: Order, certain: int) -> int:
     return 202 if order.status in UNCERTAIN_STATUSES else certain
 
 
-@blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read", errors=(404, 409, *ENGINE))
+@blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read", errors=(409, *ENGINE))
 @blueprint.arguments(TradeQuery, location="query")
 @blueprint.response(200, TradeSchema, paged=True)
 def list_trades(filters: Filters) -> Page[Trade]:
@@ -163,7 +163,7 @@ CSV = {
 }
 
 
-@blueprint.route("/api/trading/trades/export", permission="orders:read", errors=(404, 409))
+@blueprint.route("/api/trading/trades/export", permission="orders:read", errors=(409,))
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.doc(responses={200: CSV})
 def export_trades(filters: ExportFilters) -> Response:
