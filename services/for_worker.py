@@ -14,6 +14,7 @@ from services.announcements import Announcements
 from services.backtest_plans import Plans
 from services.backtests import Backtests
 from services.bot_accounts import BotAccounts
+from services.bot_config.schemas import Schemas
 from services.bot_notices import BotNotices
 from services.bot_records import BotRecords
 from services.candle_files.service import DataFiles
@@ -29,6 +30,7 @@ from services.tournament_end import TournamentEnd
 from services.tournament_moves import TournamentSchedule
 from services.webhooks import Webhooks
 from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 
@@ -54,6 +56,7 @@ class WorkerServices:
     bot_records: BotRecords
     bot_accounts: BotAccounts
     bot_notices: BotNotices
+    tentacle_schemas: Schemas
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -84,6 +87,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         bot_records=bot_records,
         bot_accounts=BotAccounts(database),
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
+        tentacle_schemas=Schemas(Home(settings.octobot_home)),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )

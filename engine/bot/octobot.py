@@ -10,18 +10,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import jsonschema
 import octobot.community
 import octobot.constants
 import octobot.logger
 import octobot_evaluators.api as evaluator_api
 import octobot_trading.api as trading_api
 from octobot.octobot import OctoBot
-from octobot_commons.configuration import Configuration
-from octobot_commons.errors import ConfigError, NoProfileError
 
 from engine.bot import tentacles
-from engine.bot.endings import AGAIN, STOPPED, Unusable
+from engine.bot.configuration import configuration_of
+from engine.bot.endings import AGAIN, STOPPED
 from engine.bot.notifiers import Notifiers
 from engine.bot.reads import exchange_of
 from utils.errors import NotFound
@@ -58,7 +56,7 @@ class Bot:
         self._is_paused = is_paused
         await tentacles.load(self._home)
         octobot.logger.init_bot_channel_logger()
-        configuration = self._read()
+        configuration = configuration_of(self._home, may_trade_live=self._may_trade_live, is_paused=is_paused)
         octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
         # its own code expects it from the one who starts it
         self._octobot = OctoBot(configuration)
@@ -129,28 +127,6 @@ class Bot:
             notifiers=self.notifiers.names(),
         )
 
-    def _read(self) -> Configuration:
-        """Return the configuration and the selected profile, valid in OctoBot's own eyes."""
-        configuration = Configuration(
-            str(self._home.config_file),
-            str(self._home.profiles_folder),
-            octobot.constants.CONFIG_FILE_SCHEMA,
-            octobot.constants.PROFILE_FILE_SCHEMA,
-        )
-        try:
-            configuration.read()
-            configuration.validate()
-        except jsonschema.ValidationError as error:
-            raise Unusable(f"The configuration is not valid: {_said(error)}.") from error
-        except NoProfileError as error:
-            raise Unusable("There is no profile.") from error
-        except (ConfigError, OSError, ValueError, KeyError) as error:
-            raise Unusable(f"The configuration cannot be read ({type(error).__name__}).") from error
-        if trading_api.is_trader_enabled_in_config(configuration.config) and not self._may_trade_live:
-            raise Unusable("The profile trades with real money, which LIVE_TRADING_ENABLED=false does not allow.")
-        configuration.config["trading"]["paused"] = self._is_paused
-        return configuration
-
     def _take_over(self, api: Any) -> None:
         """Let OctoBot's own interfaces end this process in order; by themselves they would replace or kill it."""
         api.stop_bot = lambda: self._ask(STOPPED)
@@ -181,11 +157,3 @@ class Bot:
 
     def _names(self) -> Iterator[str]:
         return (manager.exchange_name for manager in self.managers())
-
-
-def _said(error: Any) -> str:
-    """Return what is wrong; a validator's own words would quote what is there, which may be a secret."""
-    where = ".".join(str(step) for step in error.absolute_path) or "it"
-    if error.validator == "required":
-        return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"
-    return f"{where} breaks the rule {error.validator!r}"

@@ -11,7 +11,7 @@ import octobot_trading.api as trading_api
 from octobot_trading import enums
 
 from utils import clock, wire
-from utils.money import ZERO
+from utils.money import PLACES, ZERO
 from utils.wire import (
     BotExchange,
     BotQuery,
@@ -117,7 +117,7 @@ def portfolio(manager: Any) -> Portfolio:
         total_value=number(trading_api.get_current_portfolio_value(manager)),
         open_orders=len(trading_api.get_open_orders(manager)),
         positions=[*_holdings(manager, values), *positions(manager)],
-        profit=Profit(amount=number(gain), percent=number(percent)),
+        profit=Profit(amount=number(gain), percent=number(percent).quantize(PLACES)),
         as_of=clock.now(),
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from octobot_commons.configuration import decrypt
 from sqlalchemy import delete, select
 
 import models
@@ -28,12 +29,13 @@ from services.logs import Logs, LogWanted
 from services.notifications import Told, notify
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
-from tests.integration.bot.tentacle import API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack
+from tests.home_builder import LIVED_IN
+from tests.integration.bot.tentacle import ABSENT, API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack
 from tests.integration.worker.working import hurry, work
 from tests.settings import settings_for
 from utils import clock
 from utils.bot_bridge import BotBridge
-from utils.home import Home
+from utils.home import Home, files
 from utils.unix_transport import UnixTransport
 from worker.bot import Keeper, bot_part
 
@@ -226,6 +228,7 @@ def test_life_of_a_bot(kept: Kept) -> None:
     (home.root / "stop-asked").touch()
     assert kept.until_state("stopped")["wanted"] == "stopped"
     (home.root / "stop-asked").unlink()
+    assert_home_is_as_it_was(home)
     written = "".join(file.read_text() for file in kept.settings.log_dir.glob("*.jsonl"))
     assert "trading with ***" in written
     assert API_SECRET not in written
@@ -265,6 +268,19 @@ def assert_pages(kept: Kept) -> None:
         assert bool(kept.get(f"/api/orders?account=bot-demo&{query}")) is found
     closed = kept.client.get("/api/orders?account=bot-demo&status=closed", headers=kept.admin.headers)
     assert (closed.status_code, closed.get_json()["error_code"]) == (422, "closed_orders_not_kept")
+
+
+def assert_home_is_as_it_was(home: Home) -> None:
+    """Have OctoBot, and what keeps it, take nothing from a home that was there before."""
+    config = home.config()
+    assert {name: config[name] for name in LIVED_IN if name != "exchanges"} == {
+        name: value for name, value in LIVED_IN.items() if name != "exchanges"
+    }
+    kucoin, was = config["exchanges"]["kucoin"], LIVED_IN["exchanges"]["kucoin"]
+    assert {**kucoin, "api-key": "", "exchange-type": ""} == {**was, "api-key": "", "exchange-type": ""}
+    assert decrypt(kucoin["api-key"]) == was["api-key"]
+    activation = files.read(home.profile().tentacles_file)["tentacle_activation"]
+    assert activation["Evaluator"] == {ABSENT: True}
 
 
 def assert_kill_switch_holds(kept: Kept) -> None:
