@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 
 import models
-from engine import audit_seals
-from engine.audit_seals import AuditSeals
+from engine.journal import audit_seals
+from engine.journal.audit_seals import AuditSeals
 from models import AuditEntry, Database
 from models.seals import ANCHOR
 from services import audit, audit_log, verification

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
-from engine.desk import Desk
+from engine.desk.desk import Desk
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL

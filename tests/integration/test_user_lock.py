@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 import models
 from app import create_app
 from config import Settings
-from engine.journal import Journal
-from engine.keys import Claim
-from engine.unit import Line, Unit
+from engine.journal.journal import Journal
+from engine.journal.keys import Claim
+from engine.journal.unit import Line, Unit
 from models import Database
 from services import administration
 from services.idempotency import Idempotency

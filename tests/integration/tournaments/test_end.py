@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 import models
-from engine.demo.source import Quote
+from engine.markets.source import Quote
 from models import Database
 from services import prizes
 from services.tournament_end import TournamentEnd
