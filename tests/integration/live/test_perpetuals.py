@@ -160,7 +160,7 @@ def test_fills_of_our_own_are_booked_without_reading_incomes(house: FuturesHouse
 
 
 def test_incomes_are_read_from_what_is_booked_on(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("records", "live.futures.account"):
+    for module in ("journal.records", "live.futures.account"):
         monkeypatch.setattr(f"engine.{module}.INCOME_OVERLAP", timedelta(seconds=1), raising=False)
     house.book.deposit(OWNER, "USDT", "1")
     house.agrees()
