@@ -26,7 +26,7 @@ from engine.journal.holdings import Holdings
 from engine.markets.markets import Markets
 from engine.rankings.rankings import Rankings
 from models import Account, Balance, Database, LeaderboardEntry, Participant, PastRank, Rank, Tournament, User
-from services.prize_rules import PrizeRules, encode
+from services.tournaments.prize_rules import PrizeRules, encode
 from utils import clock
 from utils.ids import new_id
 

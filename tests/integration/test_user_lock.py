@@ -18,9 +18,9 @@ from engine.journal.journal import Journal
 from engine.journal.keys import Claim
 from engine.journal.unit import Line, Unit
 from models import Database
-from services import administration
 from services.idempotency import Idempotency
 from services.user_lock import lock_user
+from services.users import administration
 from tests.books import rows
 from tests.factories import SignedIn
 from utils.octobot_bridge import OctoBotBridge
