@@ -5,8 +5,8 @@ from __future__ import annotations
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
 from api.schemas.bot import BotStatusSchema, NoticedSchema
-from services.bot import BotStatus
-from services.bot_notices import Noticed
+from services.bot.bot import BotStatus
+from services.bot.notices import Noticed
 
 blueprint = Blueprint("bot", "The operator's OctoBot, for admins")
 

@@ -9,8 +9,8 @@ from api.context import actor, principal, services
 from api.schemas.paper_trading import PaperOrderSchema, PaperPositionSchema, WalletSchema
 from api.schemas.portfolio import AccountQuery
 from api.schemas.trading import IdempotencyHeaders, OrderQuery, OrderTicketSchema
-from services.filters import Filters
 from services.market import symbol_of
+from services.trading.filters import Filters
 from utils.pages import Page
 from utils.wire import OrderTicket
 

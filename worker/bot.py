@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from services.bot_accounts import BotAccounts
-from services.bot_records import BotRecords, Told, Wish, after
+from services.bot.accounts import BotAccounts
+from services.bot.records import BotRecords, Told, Wish, after
 from services.leases import Leases
 from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts

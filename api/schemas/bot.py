@@ -6,7 +6,7 @@ from typing import get_args
 
 from marshmallow import Schema, fields, validate
 
-from services.bot_records import Wanted
+from services.bot.records import Wanted
 from utils.wire import BotState, Mode
 
 

@@ -12,7 +12,7 @@ from engine.bot.octobot import Bot
 from engine.bot.reads import orders, portfolio, trades
 from engine.bot.results import result
 from engine.demo.exchange import register
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from engine.server import Handler, Server
 from utils.home import Home
 from utils.wire import (

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from models import Database
-from services.bot_accounts import BotAccounts
-from services.bot_records import BotRecords, Told
+from services.bot.accounts import BotAccounts
+from services.bot.records import BotRecords, Told
 from tests.factories import SignedIn, with_key
 from tests.problems import assert_problem
 from utils import clock

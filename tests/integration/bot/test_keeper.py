@@ -16,8 +16,8 @@ import utils.part
 import worker.bot
 from config import Settings
 from models import AuditEntry, Database, KillSwitch
-from services.bot_accounts import BotAccounts
-from services.bot_records import BotRecords, Told, Wanted, Wish
+from services.bot.accounts import BotAccounts
+from services.bot.records import BotRecords, Told, Wanted, Wish
 from services.leases import Leases
 from tests.factories import SignedIn
 from utils import clock
