@@ -141,7 +141,7 @@ class _Cup:
         wait_for(lambda: self._status(tournament) == "running", PATIENCE, self._server)
 
     def _end_after(self, seconds: float, players: list[Player], tournament: str) -> None:
-        """Let the clock end it soon after `seconds`; on a machine that is slow, after the least that is to be traded."""
+        """Let the clock end it soon after `seconds`, or, on a slow machine, when enough was traded."""
         until = time.monotonic() + seconds
         wait_for(
             lambda: time.monotonic() >= until and sum(player.orders for player in players) >= self._plan.orders,
