@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.certificates import certify
 from tests.e2e.running import ROOT, wait_for
+from tests.ports import free_port, is_open
 
 CONFIGURATION = ROOT / "deploy" / "nginx.conf"
 
@@ -41,7 +39,7 @@ class Nginx:
     def start(self) -> Nginx:
         command = [shutil.which("nginx") or "nginx", "-e", str(self.directory / "start.log"), "-c", str(self._file)]
         self.process = subprocess.Popen([*command, "-g", "daemon off;"])
-        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 30)
+        wait_for(lambda: is_open(self.port) or (self.process and self.process.poll() is not None), 30)
         assert self.process.poll() is None, self.logs
         return self
 
@@ -76,18 +74,3 @@ class Nginx:
 
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def free_port() -> int:
-    """Return a port that is free, and stays so until it is used: one that the machine gives to nobody by itself."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(min(10_000, lowest // 2), lowest)
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
