@@ -44,7 +44,7 @@ def nginx(
         proxy.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tls(nginx: Nginx) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(nginx.certificate))
 
