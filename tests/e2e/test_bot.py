@@ -16,7 +16,7 @@ NAME = "operator"
 
 def start(directory: Path, url: str) -> Server:
     settings = {"ADMIN_USERNAME": NAME, "ADMIN_PASSWORD": PASSWORD, "RATE_LIMIT_ENABLED": "false"}
-    return Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **settings).wait_ready(60)
+    return Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **settings).wait_ready()
 
 
 def operator(server: Server) -> Client:

@@ -42,7 +42,7 @@ def server(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> I
         LOG_LEVEL="DEBUG",
     )
     try:
-        yield server.wait_ready(60)
+        yield server.wait_ready()
     finally:
         server.end()
 

@@ -53,7 +53,7 @@ def start(tmp_path: Path, database: Database) -> Iterator[Start]:
         url = database.engine.url.render_as_string(hide_password=False)
         settings = {"DATABASE_URL": url, "DEMO_TICK_SECONDS": "0.05", "RATE_LIMIT_ENABLED": "false", **settings}
         servers.append(Server(tmp_path, command=None, **settings))
-        return servers[-1].wait_ready(60)
+        return servers[-1].wait_ready()
 
     yield _start
     for server in servers:
