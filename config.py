@@ -17,6 +17,9 @@ __all__ = ["Settings", "SettingsError"]
 DEMO = "demo"
 """The exchange that every installation has."""
 
+DATABASES = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
+"""The schemes of `DATABASE_URL`."""
+
 UNSET = Path()
 
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
@@ -138,8 +141,8 @@ class Settings:
             data_dir=data_dir,
             octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
             octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
-            database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
-            redis_url=reader.text("REDIS_URL", ""),
+            database_url=reader.url("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}", DATABASES),
+            redis_url=reader.url("REDIS_URL", "", ("redis", "rediss", "unix")),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
             metrics_token=reader.secret("METRICS_TOKEN", data_dir),

@@ -113,6 +113,18 @@ class Reader:
             found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
         return found
 
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        """Return an address that begins with one of `schemes`; it may hold a password, and no message does."""
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(value)
+            is_known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port or an IPv6 address that is none
+            is_known = False
+        if value and not is_known:
+            raise SettingsError(f"{name} is no address that begins with {':// or '.join(schemes)}://")
+        return value
+
     def secret(self, name: str, data_dir: Path, prefix: str = "") -> str:
         """Return a secret; without one, that which is kept in `data_dir`, made on first use to begin with `prefix`."""
         if name in self.env:

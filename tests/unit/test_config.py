@@ -50,6 +50,12 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("SIGNUP_ENABLED", "perhaps"),
         ("LOG_LEVEL", "LOUD"),
         ("ADMIN_PASSWORD", "a-long-lovely-day"),
+        ("DATABASE_URL", "trading.db"),
+        ("DATABASE_URL", "mysql://ada:a-long-lovely-day@db/trading"),
+        ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@db:none/trading"),
+        ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@[db/trading"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "http://:a-long-lovely-day@127.0.0.1:6379"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -57,6 +63,7 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: st
         read(tmp_path, **{name: value})
     if name in {"SECRET_KEY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"} and value.strip():
         assert not any(part.rpartition(":")[2] in str(caught.value) for part in value.split(",") if part)
+    assert "a-long-lovely-day" not in str(caught.value)
 
 
 def test_debug_stays_at_home(tmp_path: Path) -> None:
