@@ -171,7 +171,7 @@ class Settings:
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             web_nice=reader.integer("WEB_NICE", 5, low=0, high=19),
-            cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
+            cors_origins=reader.origins("CORS_ORIGINS"),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
             max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),

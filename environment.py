@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 MIN_SECRET_LENGTH = 32
 _NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@,\s]+")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -111,6 +112,14 @@ class Reader:
             ):
                 raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
             found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
+        return found
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return the origins of a list, in lower case as they are compared; `*` is any."""
+        found = tuple(dict.fromkeys(part.strip().lower() for part in self.text(name, "").split(",") if part.strip()))
+        for each in found:
+            if not _ORIGIN.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not an origin such as https://app.example, without a path")
         return found
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:

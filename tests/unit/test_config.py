@@ -55,6 +55,8 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@db:none/trading"),
         ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@[db/trading"),
         ("REDIS_URL", "127.0.0.1:6379"),
+        ("CORS_ORIGINS", "app.example"),
+        ("CORS_ORIGINS", "https://app.example,https://shop.example/"),
         ("REDIS_URL", "http://:a-long-lovely-day@127.0.0.1:6379"),
     ],
 )
@@ -70,6 +72,12 @@ def test_debug_stays_at_home(tmp_path: Path) -> None:
     assert read(tmp_path, DEBUG="true", HOST="localhost").debug
     with pytest.raises(SettingsError, match="DEBUG"):
         read(tmp_path, DEBUG="true", HOST="0.0.0.0")  # noqa: S104 - refused
+
+
+def test_origins_are_compared_in_lower_case(tmp_path: Path) -> None:
+    origins = read(tmp_path, CORS_ORIGINS="https://App.example, http://[::1]:3000,capacitor://localhost").cors_origins
+    assert origins == ("https://app.example", "http://[::1]:3000", "capacitor://localhost")
+    assert read(tmp_path, CORS_ORIGINS="*").cors_origins == ("*",)
 
 
 def test_a_recording_that_is_there_is_taken(tmp_path: Path) -> None:
