@@ -19,11 +19,11 @@ from engine.futures.booking import FuturesBooking
 from engine.futures.funds import FuturesFunds
 from engine.futures.markets import stored, tradable
 from engine.futures.octobot import FuturesOctoBotAccount
-from engine.futures.position import Position, funding_moments
+from engine.futures.position import Position
 from engine.journal.records import AccountRecord
 from engine.journal.unit import Unit
 from engine.markets.market import Market, inverse_not_supported
-from engine.markets.source import Funding
+from engine.markets.source import Funding, funding_moments
 from engine.orders import orders, rules
 from engine.orders.risk import Gate
 from engine.orders.triggers import GUARD, Touch

@@ -6,7 +6,7 @@ is the margin that is locked for it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from typing import Any
 
@@ -189,16 +189,6 @@ def initial_margin(amount: Decimal, price: Decimal, leverage: Decimal) -> Decima
 def tier_of(market: Instrument, cost: Decimal) -> LeverageTier:
     """Return the tier of a position worth `cost`; beyond all of them, the last one."""
     return next((tier for tier in market.leverage_tiers if cost <= tier.max_cost), market.leverage_tiers[-1])
-
-
-def funding_moments(instrument: Instrument, after: datetime, until: datetime) -> list[datetime]:
-    """Return the funding times later than `after`, up to and including `until`: whole intervals since 1970."""
-    seconds = instrument.funding_seconds
-    if seconds is None:
-        return []
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    step = timedelta(seconds=seconds)
-    return [epoch + step * number for number in range((after - epoch) // step + 1, (until - epoch) // step + 1)]
 
 
 def round_down_signed(value: Decimal, step: Decimal) -> Decimal:
