@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from engine.markets.source import funding_moments
 from utils import wire
 from utils.money import ZERO, round_down
 from utils.wire import Instrument, LeverageTier, Side
@@ -100,6 +101,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
             return ZERO
         closed = min(amount, abs(self.amount))
         return closed * (price - self.entry_price) * (1 if self.amount > 0 else -1)
+
+    def is_due(self, market: Instrument, now: datetime) -> bool:
+        """Tell whether a funding time has come since the last one that was booked."""
+        return self.funded_at is not None and bool(funding_moments(market, self.funded_at, now))
 
     def funded(self, payment: Decimal, from_margin: Decimal, at: datetime) -> Position:
         """Return the position after it got `payment` (or paid it), `from_margin` of which its margin had to bear."""
