@@ -12,9 +12,12 @@ from octobot_tentacles_manager.managers import get_profile_folders, import_profi
 from octobot_tentacles_manager.util import load_tentacle_with_metadata
 from octobot_trading.modes import AbstractTradingMode
 
-from utils.home import Home
+from utils.home import Home, files
 
 _log = logging.getLogger(__name__)
+INSTALLING = ".tentacles.lock"
+INSTALL_SECONDS = 60.0
+"""How long a process waits for another one that installs them."""
 _INIT = "__init__.py"
 _BLANK = "BlankTradingMode"
 
@@ -26,8 +29,7 @@ async def load(home: Home) -> None:
 
     :raises RuntimeError: what is there is no package.
     """
-    if not _is_installed(home.tentacles_folder):
-        await _install(home)
+    await install(home)
     tentacles_api.reload_tentacle_info()
     try:
         # OctoBot catches what goes wrong in each of them
@@ -35,6 +37,16 @@ async def load(home: Home) -> None:
         _stand_in(import_module("tentacles.Trading.Mode"))
     except Exception as error:
         raise RuntimeError(f"The tentacles cannot be imported: {error}") from error
+
+
+async def install(home: Home) -> None:
+    """Install the tentacles that were only unpacked into the home, if there are any.
+
+    :raises Overloaded: `home_busy` when another process takes too long with it.
+    """
+    with files.held(home.root / INSTALLING, INSTALL_SECONDS):
+        if not _is_installed(home.tentacles_folder):
+            await _install(home)
 
 
 def _stand_in(modes: ModuleType) -> None:

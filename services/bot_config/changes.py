@@ -17,12 +17,13 @@ from services.audit import Origin
 from services.bot_config import history, secrets
 from services.bot_config.history import Action, Change
 from services.bot_config.merge_patch import merged
-from services.bot_config.rules import check, check_settings
+from services.bot_config.rules import check
 from services.bot_config.schemas import Schemas
 from services.bot_config.state import State, differences, plain
 from services.principals import Principal
 from utils.errors import Conflict, FieldError, Outdated, Refused, TradingError
 from utils.home import Home, files
+from utils.home.checking import check_settings
 from utils.home.tentacles import installed
 from utils.wire import Message
 

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, Literal
 
-from utils.errors import Overloaded
-from utils.home import Home, files
-from utils.home.schemas import fingerprint, keep, kept
+from utils.home import Home
+from utils.home.asking import told
 from utils.home.tentacles import Tentacle
 
-SECONDS = 45.0
-"""How long tentacles may take to be imported and asked; a few seconds for the official ones."""
-
-WAIT_SECONDS = 1.0
-"""How long whoever comes while they are asked waits for it."""
-AGAIN_SECONDS = 3
-
-NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What tentacles get of the environment: they are foreign code, and its other variables may be secrets."""
-
-LOCK = ".schemas.lock"
-ROOT = Path(__file__).resolve().parents[2]
 Source = Literal["module", "code"]
-_logger = logging.getLogger(__name__)
 
 
 class Schemas:
-    """Find schemas. What the code tells is asked once, in a process of its own, and kept until it changes."""
+    """Find schemas."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -44,32 +25,5 @@ class Schemas:
         own = tentacle.schema()
         if own is not None:
             return own, "module"
-        told = self._told().get(tentacle.name)
-        return told, None if told is None else "code"
-
-    def _told(self) -> dict[str, Any]:
-        code = fingerprint(self._home)
-        if code is None:
-            return {}
-        found = kept(self._home, code)
-        if found is not None:
-            return found
-        try:
-            with files.held(self._home.root / LOCK, WAIT_SECONDS):
-                found = kept(self._home, code)
-                return self._asked(code) if found is None else found
-        except Overloaded:
-            detail = "The tentacles are being asked for the schemas of their settings."
-            raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS) from None
-
-    def _asked(self, code: str) -> dict[str, Any]:
-        """Ask the code; what fails once is not tried again until it is another one."""
-        command = [sys.executable, "-m", "engine.tentacles", str(self._home.root), code]
-        environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
-        quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        try:
-            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=SECONDS, **quiet)
-        except (subprocess.SubprocessError, OSError) as error:
-            _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
-            keep(self._home, code, {})
-        return kept(self._home, code) or {}
+        by_code = told(self._home).get(tentacle.name)
+        return by_code, None if by_code is None else "code"

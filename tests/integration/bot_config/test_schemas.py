@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.bot_config import schemas
 from services.bot_config.schemas import Schemas
 from tests.home_builder import DIP_SCHEMA, install_tentacles, put
 from tests.integration.bot_config.caller import Caller
 from tests.problems import assert_problem
-from utils.home import Home, files
+from utils.home import Home, asking, files
 from utils.home.schemas import fingerprint, keep
 from utils.home.tentacles import Tentacle, installed
 
@@ -86,9 +85,9 @@ def test_who_comes_while_code_is_being_asked_is_told_to_come_again(
     call: Caller, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess, "run", _nothing)
-    monkeypatch.setattr(schemas, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "WAIT_SECONDS", 0.0)
     knob = install_knob(home)
-    with files.held(home.root / schemas.LOCK, 5):
+    with files.held(home.root / asking.LOCK, 5):
         answers = call.raw("GET", KNOB), call.raw("PATCH", KNOB, {"settings": {"knob": 12}})
         for answer in answers:
             assert_problem(answer, 503, "schemas_pending")
