@@ -1,1 +1,1 @@
-"""Strategies whose classes are installed tentacles: each in a process of its own, to which the engine is the exchange."""
+"""Strategies of installed tentacles: each in a process of its own, to which the engine is the exchange."""

@@ -9,26 +9,29 @@ import asyncio
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from engine.foreign.line import Line
 from utils import lifeline
-from utils.errors import TradingError
+from utils.errors import EngineUnavailable
 from utils.home import Home
-from utils.wire import AddLogEntry, GetAssignment, ReportFault
+from utils.wire import Assignment, GetAssignment, ReportFault
 
 NICENESS = 5
 """Behind the engine and the web server, whose clients wait."""
+SIGN_SECONDS = 20.0
+"""How often the process shows that it is not blocked, if it asks nothing else."""
 
 
 async def run(descriptor: int, home: Home) -> None:
-    """Run until the engine lets go of this process, or the strategy has failed."""
+    """Run until the strategy has failed. :raises EngineUnavailable: the engine has let go of this process."""
     line = await Line.open(descriptor)
-    assignment = await line.ask(GetAssignment())
+    assignment: Assignment = await line.ask(GetAssignment())
     # here and not above: OctoBot takes its paths from the working directory while it is imported
-    from engine.foreign import octobot
     from engine.foreign.complaints import Complaints
     from engine.foreign.exchange import register
+    from engine.foreign.octobot import start
 
     register(line)
     loop, news = asyncio.get_running_loop(), asyncio.Event()
@@ -37,40 +40,41 @@ async def run(descriptor: int, home: Home) -> None:
         loop.call_soon_threadsafe(news.set)
 
     complaints = Complaints(home.tentacles_folder, noticed)
-    try:
-        await octobot.start(assignment, home, complaints)
-    except Exception as error:
-        complaints.fault = f"{type(error).__name__}: {error}"
-        news.set()
+    starting = asyncio.create_task(start(assignment, home, complaints), name="start")
+    starting.add_done_callback(complaints.hear)
     while True:
-        await news.wait()
+        try:
+            await asyncio.wait_for(news.wait(), SIGN_SECONDS)
+        except TimeoutError:
+            await line.ask(GetAssignment())
+            continue
         news.clear()
         while complaints.waiting:
-            level, message = complaints.waiting.popleft()
-            await line.ask(AddLogEntry(level="error" if level == "error" else "warning", message=message))
+            await line.ask(complaints.waiting.popleft())
         if complaints.fault is not None:
             await line.ask(ReportFault(message=complaints.fault))
             return
 
 
-def main(descriptor: int, root: Path) -> None:
-    """Run with the bot's home as working directory."""
+def main(descriptor: int, root: Path) -> int:
+    """Run with the bot's home as working directory, and return the exit code."""
     os.nice(NICENESS)
     lifeline.watch(lambda: os._exit(0))
-    home = Home(root)
     os.chdir(root)
     # for `import tentacles`; last, since a home may be a whole OctoBot of another version
     sys.path.append(str(root))
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
-        asyncio.run(run(descriptor, home))
-    except TradingError:
-        pass  # the engine has gone, or wants this process no more
+        asyncio.run(run(descriptor, Home(root)))
+    except EngineUnavailable:
+        pass  # nobody is left to tell
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main(int(sys.argv[1]), Path(sys.argv[2]))
-    finally:
-        # threads that tentacles have started keep nobody waiting
-        os._exit(0)
+    exit_code = main(int(sys.argv[1]), Path(sys.argv[2]))
+    # threads that tentacles have started keep nobody waiting
+    os._exit(exit_code)

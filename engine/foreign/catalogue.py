@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import subprocess
-import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +14,7 @@ import msgspec
 from engine.strategies.settings import refused
 from utils.errors import Overloaded, Refused, TradingError
 from utils.home import Home
-from utils.home.asking import NEEDED, told
+from utils.home.asking import run_beside, told
 from utils.home.checking import check_settings
 from utils.home.schemas import fingerprint, kept
 from utils.home.tentacles import MODE, Tentacle, installed
@@ -32,7 +29,6 @@ WAIT_SECONDS = 2.0
 """How long a listing waits while the tentacles are being installed and asked for their settings."""
 AGAIN_SECONDS = 3
 INSTALL_SECONDS = 90.0
-ROOT = Path(__file__).resolve().parents[2]
 _ANYTHING: dict[str, Any] = {"type": "object"}
 _log = logging.getLogger(__name__)
 
@@ -129,12 +125,9 @@ class Catalogue:
         return modes, code, None if code is None else kept(self._home, code)
 
     def _ask(self) -> None:
-        """Install what is only unpacked, and ask for the schemas. What goes wrong is asked again of other code alone."""
-        command = [sys.executable, "-m", "engine.tentacles.install", str(self._home.root)]
-        environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
-        quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        """Install what is only unpacked, and ask for the schemas; other code alone is asked again if that fails."""
         try:
-            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=INSTALL_SECONDS, **quiet)
+            run_beside("engine.tentacles.install", str(self._home.root), seconds=INSTALL_SECONDS)
             told(self._home)
         except (subprocess.SubprocessError, OSError, TradingError) as error:
             _log.warning("the tentacles of %s cannot be used: %s", self._home.root, error)

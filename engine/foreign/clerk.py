@@ -83,11 +83,14 @@ class Clerk:
         }
 
     async def _assignment(self, _query: wire.GetAssignment) -> wire.Assignment:
+        # a run begins when its strategy is started or edited
+        last = await asyncio.to_thread(self._records.last_order_at, self._record.account_id, self._record.updated_at)
         return wire.Assignment(
             strategy_class=self._record.strategy_class,
             symbols=self._record.symbols,
             settings=self._record.settings,
             reference_currency=self._record.reference_currency,
+            last_order_at=last,
         )
 
     async def _instruments(self, _query: wire.GetInstruments) -> wire.Listing:

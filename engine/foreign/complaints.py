@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import ccxt
 from octobot_trading import errors
+
+from utils.wire import AddLogEntry
 
 OF_THE_MARKET = (ccxt.BaseError, errors.OctoBotExchangeError, errors.OrderCreationError, errors.MissingFunds)
 """Errors that say nothing of the code: an order was refused, or the engine is away."""
@@ -26,20 +30,33 @@ class Complaints(logging.Handler):
         super().__init__(logging.WARNING)
         self._folder = str(folder)
         self._noticed = noticed
-        self.waiting: deque[tuple[str, str]] = deque(maxlen=MOST_WAITING)
-        """Levels and messages; the oldest ones go when nobody comes for them."""
+        self.waiting: deque[AddLogEntry] = deque(maxlen=MOST_WAITING)
+        """The oldest ones go when nobody comes for them."""
         self.fault: str | None = None
         """What the tentacle's code has raised first."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record; called on whatever thread logs."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None and self.fault is None and self._is_own(error):
-            self.fault = f"{type(error).__name__}: {error}"
-        level = "error" if record.levelno >= logging.ERROR else "warning"
         said = record.getMessage() if error is None else f"{record.getMessage()} ({type(error).__name__})"
-        self.waiting.append((level, f"{record.name}: {said}"[:MESSAGE_LENGTH]))
+        message = f"{record.name}: {said}"[:MESSAGE_LENGTH]
+        self.waiting.append(
+            AddLogEntry(level="error" if record.levelno >= logging.ERROR else "warning", message=message)
+        )
         self._noticed()
+        if error is not None and self._is_own(error):
+            self.take(error)
+
+    def hear(self, task: asyncio.Task[Any]) -> None:
+        """Take what a task that has ended raised, if anything."""
+        if not task.cancelled():
+            self.take(task.exception())
+
+    def take(self, error: BaseException | None) -> None:
+        """Take an error for the end of the strategy; the first one counts."""
+        if error is not None and self.fault is None:
+            self.fault = f"{type(error).__name__}: {error}"
+            self._noticed()
 
     def _is_own(self, error: BaseException) -> bool:
         """Tell whether code of tentacles, not of OctoBot or the market, has raised an error."""

@@ -186,7 +186,7 @@ class EngineClient(ccxt_async.Exchange):  # type: ignore[misc]
         trades = map(trade_form, await _ask(wire.GetOwnTrades(symbol=symbol, limit=limit or 100)))
         return [trade for trade in trades if trade["timestamp"] >= (since or 0)]
 
-    async def create_order(
+    async def create_order(  # noqa: PLR0917 - ccxt's own
         self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Any = None
     ) -> Any:
         """Place an order under a name of its own, by which a lost answer is asked for again and nothing twice."""

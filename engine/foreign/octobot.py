@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -16,8 +18,10 @@ from octobot_trading.modes import AbstractTradingMode, modes_factory
 from octobot_trading.personal_data.orders.channel.orders_updater import OrdersUpdater
 from octobot_trading.personal_data.portfolios.channel.balance_updater import BalanceUpdater
 
+from engine.foreign.complaints import Complaints
 from engine.foreign.exchange import EXCHANGE, EngineExchange
 from engine.octobot_account import bot_config
+from utils import clock
 from utils.home import Home
 from utils.wire import Assignment
 
@@ -25,6 +29,8 @@ BOT_ID = "strategy"
 ORDERS_SECONDS = 1
 """How often OctoBot looks for what became of its orders; asking the engine costs a millisecond."""
 BALANCE_SECONDS = 30
+PERIOD, TIME_BASED = "minutes_before_next_buy", "Time based"
+"""How the official mode that buys by the clock calls its period, and that it is one."""
 TIME_FRAMES = (TimeFrames.ONE_MINUTE, TimeFrames.ONE_HOUR)
 """Whose candles OctoBot follows."""
 
@@ -33,7 +39,7 @@ class UnknownMode(Exception):
     """The home has no such trading mode, or it cannot be imported."""
 
 
-async def start(assignment: Assignment, home: Home, complaints: logging.Handler) -> Any:
+async def start(assignment: Assignment, home: Home, complaints: Complaints) -> Any:
     """Start the trading mode that is wanted, and return OctoBot's exchange manager.
 
     :param complaints: gets what is logged once the mode begins; before it OctoBot says much that is of no concern.
@@ -48,10 +54,29 @@ async def start(assignment: Assignment, home: Home, complaints: logging.Handler)
     builder.is_real().is_rest_only().disable_trading_mode().enable_storage(False).is_spot_only(True)
     builder.use_tentacles_setup_config(setup).set_bot_id(BOT_ID).has_matrix(await _matrix())
     manager = await builder.build()
+    await asyncio.sleep(left_of_period(assignment, clock.now()))
     logging.getLogger().addHandler(complaints)
     settings = {kind.get_name(): dict(assignment.settings)}
     manager.trading_modes = await modes_factory.create_trading_modes(config, manager, kind, BOT_ID, settings)
+    for mode in manager.trading_modes:
+        for producer in mode.producers:
+            producer.produce_task.add_done_callback(complaints.hear)
     return manager
+
+
+def left_of_period(assignment: Assignment, now: datetime) -> float:
+    """Return the seconds until a mode that acts by the clock is due again.
+
+    Such a mode acts at each of its starts. It has started before in this run when it has orders: to begin at once would
+    be to buy once more because a process died.
+    """
+    minutes = assignment.settings.get(PERIOD)
+    if assignment.last_order_at is None or not isinstance(minutes, int | float):
+        return 0.0
+    if assignment.settings.get("trigger_mode", TIME_BASED) != TIME_BASED:
+        return 0.0
+    due = assignment.last_order_at + timedelta(minutes=minutes)
+    return max((due - now).total_seconds(), 0.0)
 
 
 def _kind(name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 import time
@@ -19,11 +18,10 @@ from engine.strategies.records import StrategyRecord
 from engine.strategies.store import Store
 from engine.strategies.thinking import StrategyFault
 from utils.errors import Conflict, TradingError
-from utils.home.asking import NEEDED
+from utils.home.asking import ROOT, bare_environment
 from utils.part import Part
 from utils.wire import Alert, Order
 
-ROOT = Path(__file__).resolve().parents[2]
 SILENT_SECONDS = 120.0
 """How long a process may ask nothing, as while it imports all tentacles, or when one blocks it."""
 LOOK_SECONDS = 1.0
@@ -188,10 +186,9 @@ class ForeignRunner:
 
 def _part(record: StrategyRecord) -> Part:
     """Return what starts a strategy's process: tentacles are foreign code, and get nothing of the environment."""
-    environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
     return Part(
         f"strategy {record.name}",
         [sys.executable, "-m", "engine.foreign"],
-        environment={**environment, "PYTHONPATH": str(ROOT)},
+        environment={**bare_environment(), "PYTHONPATH": str(ROOT)},
         steady_seconds=STEADY_SECONDS,
     )

@@ -9,14 +9,16 @@ from engine.markets import Markets
 from engine.strategies import registry
 from engine.strategies.settings import stored
 from utils.errors import FieldError, Refused
+from utils.home import Home
 from utils.wire import CheckStrategy, StrategyClass, StrategyDraft
 
 
 class Kinds:
     """Describe classes, and hold strategies against them. A name means a class of ours first."""
 
-    def __init__(self, catalogue: Catalogue, markets: Markets) -> None:
-        self._catalogue = catalogue
+    def __init__(self, home: Home, markets: Markets) -> None:
+        """Find installed classes in the bot's `home`."""
+        self._catalogue = Catalogue(home, frozenset(registry.kinds()))
         self._markets = markets
 
     async def listing(self) -> list[StrategyClass]:
@@ -51,6 +53,10 @@ class Kinds:
         if installed is not None:
             return installed.read(given)
         return stored(registry.read(registry.kind_of(name), given, symbols))
+
+    async def close(self) -> None:
+        """Wait for what is being asked of tentacles."""
+        await self._catalogue.close()
 
     async def _installed(self, name: str) -> Installed | None:
         return None if registry.is_ours(name) else await self._catalogue.find(name)

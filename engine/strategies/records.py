@@ -128,6 +128,12 @@ class StrategyRecords:
         with self._database.read() as connection:
             return next(iter(orders_of(connection.execute(query))), None)
 
+    def last_order_at(self, account_id: str, since: datetime) -> datetime | None:
+        """Read when the newest order of an account was placed, None when that was before `since`."""
+        query = select(Order.created_at).where(Order.account_id == account_id, Order.created_at >= since)
+        with self._database.read() as connection:
+            return connection.execute(query.order_by(Order.created_at.desc()).limit(1)).scalar()
+
     def closed(self, account_id: str, symbol: str | None, limit: int) -> list[wire.Order]:
         """Read the orders of an account that closed last, the one that did first in front."""
         query = select(Order.__table__).where(Order.account_id == account_id, Order.closed_at.is_not(None))

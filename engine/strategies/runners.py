@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
+from config import Settings
 from engine.accounts import Accounts
 from engine.desk import Desk
 from engine.foreign.clerk import Clerk
@@ -19,30 +19,24 @@ from engine.strategies.store import Store
 from utils.errors import Conflict, TradingError
 
 
+class Parts(TypedDict):
+    """What all runners need."""
+
+    accounts: Accounts
+    desk: Desk
+    records: StrategyRecords
+    store: Store
+
+
 class Runners:
     """Make runners, and count the processes among them."""
 
-    def __init__(
-        self,
-        *,
-        accounts: Accounts,
-        desk: Desk,
-        journal: Journal,
-        markets: Markets,
-        records: StrategyRecords,
-        store: Store,
-        home: Path,
-        most_processes: int,
-    ) -> None:
-        """Take what all runners need; `home` is where tentacles are installed."""
-        self._accounts = accounts
-        self._desk = desk
+    def __init__(self, settings: Settings, parts: Parts, *, journal: Journal, markets: Markets) -> None:
+        self._parts = parts
         self._journal = journal
         self._markets = markets
-        self._records = records
-        self._store = store
-        self._home = home
-        self._most_processes = most_processes
+        self._home = settings.octobot_home
+        self._most_processes = settings.max_strategy_processes
         self._processes: set[str] = set()
 
     def reserve(self, record: StrategyRecord) -> None:
@@ -66,21 +60,14 @@ class Runners:
         :raises Refused: its class or its settings are not known any more. :raises Conflict: `too_many_processes`.
         """
         self.reserve(record)
-        common: dict[str, Any] = {
-            "accounts": self._accounts,
-            "desk": self._desk,
-            "records": self._records,
-            "store": self._store,
-        }
         if not registry.is_ours(record.strategy_class):
 
             def clerk_of(record: StrategyRecord, failed: Callable[[TradingError], None]) -> Clerk:
-                return Clerk(record, markets=self._markets, failed=failed, **common)
+                return Clerk(record, markets=self._markets, failed=failed, **self._parts)
 
-            return ForeignRunner(
-                record, clerk_of, home=self._home, store=self._store, cancel_open=cancel_open, failed=failed
-            )
+            store = self._parts["store"]
+            return ForeignRunner(record, clerk_of, home=self._home, store=store, cancel_open=cancel_open, failed=failed)
         kind = registry.kind_of(record.strategy_class)
         settings = registry.read(kind, record.settings, record.symbols)
         market = self._markets.get(record.exchange)
-        return Runner(record, kind, settings, journal=self._journal, market=market, failed=failed, **common)
+        return Runner(record, kind, settings, journal=self._journal, market=market, failed=failed, **self._parts)

@@ -14,19 +14,17 @@ from msgspec.structs import replace
 from config import Settings
 from engine.accounts import Accounts
 from engine.desk import FINAL_REFUSALS, Desk
-from engine.foreign.catalogue import Catalogue
 from engine.foreign.runner import ForeignRunner
 from engine.journal import Journal
 from engine.keys import Claim
 from engine.market import Market
 from engine.markets import Markets
-from engine.strategies import registry
 from engine.strategies.candles import CandleClock
 from engine.strategies.funding import Funding
 from engine.strategies.kinds import Kinds
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
-from engine.strategies.runners import Runners
+from engine.strategies.runners import Parts, Runners
 from engine.strategies.store import Seal, Store, forget, moved, put_sealed
 from engine.unit import Line, Unit
 from models import Database
@@ -57,22 +55,13 @@ class Strategies:
         self._desk = desk
         self._journal = journal
         self._markets = markets
-        self._catalogue = Catalogue(Home(settings.octobot_home), frozenset(registry.kinds()))
-        self._kinds = Kinds(self._catalogue, markets)
+        self._kinds = Kinds(Home(settings.octobot_home), markets)
         self._ending: set[asyncio.Task[None]] = set()
         self._store = Store(journal)
         self._funding = Funding(accounts, journal)
         self._runners: dict[str, Runner | ForeignRunner] = {}
-        self._makers = Runners(
-            accounts=accounts,
-            desk=desk,
-            journal=journal,
-            markets=markets,
-            records=self._records,
-            store=self._store,
-            home=settings.octobot_home,
-            most_processes=settings.max_strategy_processes,
-        )
+        parts = Parts(accounts=accounts, desk=desk, records=self._records, store=self._store)
+        self._makers = Runners(settings, parts, journal=journal, markets=markets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_closing = False
 
@@ -191,7 +180,7 @@ class Strategies:
         self._is_closing = True
         await asyncio.gather(*(runner.stop() for runner in list(self._runners.values())), return_exceptions=True)
         await asyncio.gather(*self._ending, return_exceptions=True)
-        await self._catalogue.close()
+        await self._kinds.close()
 
     def _candle_closed(self, exchange: str, timeframe: str) -> None:
         for runner in self._runners.values():

@@ -1,4 +1,4 @@
-"""`python -m engine.tentacles.install HOME`: let OctoBot install the tentacles that were only unpacked into the home."""
+"""`python -m engine.tentacles.install HOME`: let OctoBot install the tentacles that were unpacked into the home."""
 
 from __future__ import annotations
 

@@ -49,13 +49,25 @@ def told(home: Home) -> dict[str, Any]:
         raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS) from None
 
 
+def run_beside(module: str, *arguments: str, seconds: float) -> None:
+    """Run a module that imports tentacles in a process of its own, and wait for its end.
+
+    :raises subprocess.SubprocessError: it failed, or took longer. :raises OSError: it could not be started.
+    """
+    quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    command = [sys.executable, "-m", module, *arguments]
+    subprocess.run(command, cwd=ROOT, env=bare_environment(), check=True, timeout=seconds, **quiet)
+
+
+def bare_environment() -> dict[str, str]:
+    """Return what processes with tentacles get of the environment."""
+    return {name: os.environ[name] for name in NEEDED if name in os.environ}
+
+
 def _asked(home: Home, code: str) -> dict[str, Any]:
     """Ask the code; what fails once is not tried again until it is another one."""
-    command = [sys.executable, "-m", "engine.tentacles", str(home.root), code]
-    environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
-    quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     try:
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=SECONDS, **quiet)
+        run_beside("engine.tentacles", str(home.root), code, seconds=SECONDS)
     except (subprocess.SubprocessError, OSError) as error:
         _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
         keep(home, code, {})

@@ -5,6 +5,7 @@ Whose strategy it is follows from the socket: what a request says of accounts, e
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from utils.wire.base import Message, Request
@@ -12,12 +13,16 @@ from utils.wire.trading import Order, Trade
 
 
 class Assignment(Message, frozen=True, kw_only=True):
-    """What a process is to run: a class of the bot's home, with settings, on markets that are paid in one currency."""
+    """What a process is to run: a class of the bot's home, with settings, on markets that are paid in one currency.
+
+    `last_order_at` is when the newest order of the present run was placed: None when it has none yet.
+    """
 
     strategy_class: str
     symbols: list[str]
     settings: dict[str, Any]
     reference_currency: str
+    last_order_at: datetime | None
 
 
 class GetAssignment(Request, frozen=True, kw_only=True):
