@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.accounts import Accounts
-from engine.desk import Desk
-from engine.markets import Markets
-from engine.queries import Queries
+from engine.accounts.accounts import Accounts
+from engine.desk.desk import Desk
+from engine.desk.queries import Queries
+from engine.markets.markets import Markets
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import ENDING
 from engine.strategies.store import Store

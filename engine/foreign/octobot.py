@@ -18,9 +18,9 @@ from octobot_trading.modes import AbstractTradingMode, modes_factory
 from octobot_trading.personal_data.orders.channel.orders_updater import OrdersUpdater
 from octobot_trading.personal_data.portfolios.channel.balance_updater import BalanceUpdater
 
+from engine.accounts.octobot import bot_config
 from engine.foreign.complaints import Complaints
 from engine.foreign.exchange import EXCHANGE, EngineExchange
-from engine.octobot_account import bot_config
 from utils import clock
 from utils.home import Home
 from utils.wire import Assignment

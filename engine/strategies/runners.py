@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypedDict
 
 from config import Settings
-from engine.accounts import Accounts
-from engine.desk import Desk
+from engine.accounts.accounts import Accounts
+from engine.desk.desk import Desk
 from engine.foreign.clerk import Clerk
 from engine.foreign.runner import ForeignRunner
-from engine.journal import Journal
-from engine.markets import Markets
+from engine.journal.journal import Journal
+from engine.markets.markets import Markets
 from engine.strategies import registry
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Failed, Runner

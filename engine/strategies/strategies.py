@@ -12,13 +12,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from config import Settings
-from engine.accounts import Accounts
-from engine.desk import FINAL_REFUSALS, Desk
+from engine.accounts.accounts import Accounts
+from engine.desk.desk import FINAL_REFUSALS, Desk
 from engine.foreign.runner import ForeignRunner
-from engine.journal import Journal
-from engine.keys import Claim
-from engine.market import Market
-from engine.markets import Markets
+from engine.journal.journal import Journal
+from engine.journal.keys import Claim
+from engine.journal.unit import Line, Unit
+from engine.markets.market import Market
+from engine.markets.markets import Markets
 from engine.strategies.candles import CandleClock
 from engine.strategies.funding import Funding
 from engine.strategies.kinds import Kinds
@@ -26,7 +27,6 @@ from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
 from engine.strategies.runners import Parts, Runners
 from engine.strategies.store import Seal, Store, forget, moved, put_sealed
-from engine.unit import Line, Unit
 from models import Database
 from utils import clock, wire
 from utils.errors import Conflict, Fault, TradingError

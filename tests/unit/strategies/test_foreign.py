@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.integration.strategies.peg import SCHEMA, install_peg
 from utils.errors import EngineTimeout, Overloaded, Refused
 from utils.home import Home
 from utils.home.schemas import FILE
-from utils.wire import Assignment
+from utils.money import ZERO
+from utils.wire import Assignment, Order
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -103,7 +105,33 @@ def test_a_process_that_is_not_the_first_waits_for_the_clock(
 
 def test_an_order_is_asked_for_under_one_name_until_its_outcome_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
-    placed = order("o1", "limit", price="100")
+    placed = Order(
+        id="o1",
+        client_order_id="mine:order:1",
+        account="a1",
+        mode="paper",
+        exchange="demo",
+        symbol="BTC/USDT",
+        side="buy",
+        type="limit",
+        status="accepted",
+        amount=Decimal("0.1"),
+        filled=ZERO,
+        remaining=Decimal("0.1"),
+        price=Decimal(100),
+        stop_price=None,
+        trailing_percent=None,
+        average=None,
+        cost=ZERO,
+        fee=None,
+        time_in_force="gtc",
+        reduce_only=False,
+        group_id=None,
+        triggered_at=None,
+        reject_code=None,
+        created_at=NOW,
+        updated_at=NOW,
+    )
 
     class Lossy(Line):
         def __init__(self) -> None:
