@@ -10,22 +10,25 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
-from engine.foreign.line import Line
+from engine.foreign.line import Line, Released
 from utils import lifeline
-from utils.errors import EngineUnavailable
+from utils.errors import TradingError
 from utils.home import Home
-from utils.wire import Assignment, GetAssignment, ReportFault
+from utils.wire import Assignment, GetAssignment, ReportFault, Request
 
 NICENESS = 5
 """Behind the engine and the web server, whose clients wait."""
 SIGN_SECONDS = 20.0
 """How often the process shows that it is not blocked, if it asks nothing else."""
+PAUSE_SECONDS = 0.5
+"""Between two times of telling what is in the log: a mode may say much."""
 
 
 async def run(descriptor: int, home: Home) -> None:
-    """Run until the strategy has failed. :raises EngineUnavailable: the engine has let go of this process."""
+    """Run until the strategy has failed. :raises Released: the engine has let go of this process."""
     line = await Line.open(descriptor)
     assignment: Assignment = await line.ask(GetAssignment())
     # here and not above: OctoBot takes its paths from the working directory while it is imported
@@ -42,18 +45,26 @@ async def run(descriptor: int, home: Home) -> None:
     complaints = Complaints(home.tentacles_folder, noticed)
     starting = asyncio.create_task(start(assignment, home, complaints), name="start")
     starting.add_done_callback(complaints.hear)
-    while True:
-        try:
+    while complaints.fault is None:
+        with suppress(TimeoutError):
             await asyncio.wait_for(news.wait(), SIGN_SECONDS)
-        except TimeoutError:
-            await line.ask(GetAssignment())
-            continue
+        if not news.is_set():
+            await _tell(line, GetAssignment())
         news.clear()
         while complaints.waiting:
-            await line.ask(complaints.waiting.popleft())
-        if complaints.fault is not None:
-            await line.ask(ReportFault(message=complaints.fault))
-            return
+            await _tell(line, complaints.waiting.popleft())
+        await asyncio.sleep(PAUSE_SECONDS)
+    await line.ask(ReportFault(message=complaints.fault))
+
+
+async def _tell(line: Line, request: Request) -> None:
+    """Tell what may get lost. :raises Released: the engine has let go of this process."""
+    try:
+        await line.ask(request)
+    except Released:
+        raise
+    except TradingError as error:
+        logging.getLogger(__name__).info("the engine did not take a %s: %s", type(request).__name__, error.detail)
 
 
 def main(descriptor: int, root: Path) -> int:
@@ -66,7 +77,7 @@ def main(descriptor: int, root: Path) -> int:
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         asyncio.run(run(descriptor, Home(root)))
-    except EngineUnavailable:
+    except Released:
         pass  # nobody is left to tell
     except BaseException:
         traceback.print_exc()

@@ -13,6 +13,10 @@ from utils.errors import EngineUnavailable
 CALL_SECONDS = 30.0
 
 
+class Released(EngineUnavailable):
+    """The engine has gone, or wants this process no more."""
+
+
 class Line:
     """Ask the engine, one call after the other."""
 
@@ -29,7 +33,7 @@ class Line:
     async def ask(self, request: Any) -> Any:
         """Return the answer to `request`.
 
-        :raises TradingError: the engine's error. :raises EngineUnavailable: the engine has gone; nobody will answer.
+        :raises TradingError: the engine's error. :raises Released: nobody will answer any more.
         """
         return await asyncio.shield(asyncio.ensure_future(self._ask(request)))  # an answer must not be left for others
 
@@ -41,5 +45,5 @@ class Line:
                 (length,) = wire.HEADER.unpack(header)
                 body = await self._reader.readexactly(length)
             except (OSError, asyncio.IncompleteReadError):
-                raise EngineUnavailable("The engine has let go of this process.") from None
+                raise Released("The engine has let go of this process.") from None
         return wire.decode_reply(body, type(request))

@@ -148,16 +148,15 @@ class ForeignRunner:
         counter = Counter(self._clerk)
         ours, theirs = socket.socketpair()
         try:
+            await counter.adopt(ours)
             with theirs:
                 arguments = (str(theirs.fileno()), str(self._home))
                 await asyncio.to_thread(self._part.start, *arguments, descriptors=(theirs.fileno(),))
-            await counter.adopt(ours)
             silence = await self._watch(counter)
         finally:
             await asyncio.to_thread(self._part.kill)
             ended = self._part.reap() or "it could not be started"
             await counter.stop()
-            ours.close()
         return silence or ended
 
     async def _watch(self, counter: Counter) -> str | None:

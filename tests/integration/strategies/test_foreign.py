@@ -15,7 +15,7 @@ from engine.foreign.runner import ForeignRunner
 from tests.integration.strategies.owner import Owner, eventually
 from tests.integration.strategies.peg import DEFAULTS, SCHEMA, install_peg
 from tests.problems import assert_problem
-from utils.errors import Conflict
+from utils.errors import Refused
 from utils.home import Home
 from utils.wire import Actor, Order, OrderTicket, PlaceOrder
 
@@ -65,7 +65,7 @@ def test_live_over_a_killed_process_and_a_killed_engine(ada: Owner) -> None:
     ended = _pid(ada, account)
     # whoever may not trade any more has failed
     ada.client.post("/api/trading/kill-switch", json={"scope": "account", "account": account}, headers=ada.user.headers)
-    with pytest.raises(Conflict, match="kill switch"):
+    with pytest.raises(Refused, match="kill switch"):
         _ask_for(ada, account, "another")
     eventually(lambda: ada.get()["error_code"] == "kill_switch", ada.story, PATIENCE)
     assert ada.ok("POST", "mine/stop")["state"] == "stopped"
