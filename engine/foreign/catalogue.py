@@ -28,7 +28,8 @@ RECENT_SECONDS = 5.0
 WAIT_SECONDS = 2.0
 """How long a listing waits while the tentacles are being installed and asked for their settings."""
 AGAIN_SECONDS = 3
-INSTALL_SECONDS = 90.0
+INSTALL_SECONDS = ASK_SECONDS = 300.0
+"""How long that may take on a busy machine, where nobody waits for it; some seconds elsewhere."""
 _ANYTHING: dict[str, Any] = {"type": "object"}
 _log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Catalogue:
         """Install what is only unpacked, and ask for the schemas; other code alone is asked again if that fails."""
         try:
             run_beside("engine.tentacles.install", str(self._home.root), seconds=INSTALL_SECONDS)
-            told(self._home)
+            told(self._home, ASK_SECONDS)
         except (subprocess.SubprocessError, OSError, TradingError) as error:
             _log.warning("the tentacles of %s cannot be used: %s", self._home.root, error)
 

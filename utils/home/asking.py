@@ -29,9 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _logger = logging.getLogger(__name__)
 
 
-def told(home: Home) -> dict[str, Any]:
+def told(home: Home, seconds: float = SECONDS) -> dict[str, Any]:
     """Return the schemas that the code tells, by class; asked in a process of its own, and kept until it changes.
 
+    :param seconds: how long the code may take.
     :raises Overloaded: `schemas_pending` while the code is being asked for somebody else.
     """
     code = fingerprint(home)
@@ -43,7 +44,7 @@ def told(home: Home) -> dict[str, Any]:
     try:
         with files.held(home.root / LOCK, WAIT_SECONDS):
             found = kept(home, code)
-            return _asked(home, code) if found is None else found
+            return _asked(home, code, seconds) if found is None else found
     except Overloaded:
         detail = "The tentacles are being asked for the schemas of their settings."
         raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS) from None
@@ -64,10 +65,10 @@ def bare_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in NEEDED if name in os.environ}
 
 
-def _asked(home: Home, code: str) -> dict[str, Any]:
+def _asked(home: Home, code: str, seconds: float) -> dict[str, Any]:
     """Ask the code; what fails once is not tried again until it is another one."""
     try:
-        run_beside("engine.tentacles", str(home.root), code, seconds=SECONDS)
+        run_beside("engine.tentacles", str(home.root), code, seconds=seconds)
     except (subprocess.SubprocessError, OSError) as error:
         _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
         keep(home, code, {})

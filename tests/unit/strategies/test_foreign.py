@@ -41,7 +41,7 @@ def test_whoever_comes_while_tentacles_are_asked_sees_the_others(home: Home, mon
         assert told.wait(60)
 
     monkeypatch.setattr(catalogue, "run_beside", ask)
-    monkeypatch.setattr(catalogue, "told", lambda _home: {})
+    monkeypatch.setattr(catalogue, "told", lambda _home, _seconds: {})
     monkeypatch.setattr(catalogue, "WAIT_SECONDS", 0.01)
 
     async def look() -> None:
