@@ -13,6 +13,7 @@ from octobot_tentacles_manager.util import load_tentacle_with_metadata
 from octobot_trading.modes import AbstractTradingMode
 
 from utils.home import Home, files
+from utils.home.profiles import FILE
 
 _log = logging.getLogger(__name__)
 INSTALLING = ".tentacles.lock"
@@ -74,5 +75,6 @@ async def _install(home: Home) -> None:
     if failed:
         _log.warning("%d tentacles could not be installed", failed)
     for profile in map(Path, get_profile_folders(folder)):
-        if profile.is_dir() and not (home.profiles_folder / profile.name).exists():
+        # importing the tentacles leaves folders of Python's own beside the profiles
+        if (profile / FILE).is_file() and not (home.profiles_folder / profile.name).exists():
             import_profile(str(profile), root, quite=True)
