@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import subprocess
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,9 +10,8 @@ from typing import Any
 import msgspec
 
 from engine.strategies.settings import refused
-from utils.errors import Overloaded, Refused, TradingError
+from utils.errors import Overloaded, Refused
 from utils.home import Home
-from utils.home.asking import run_beside, told
 from utils.home.checking import check_settings
 from utils.home.schemas import fingerprint, kept
 from utils.home.tentacles import MODE, Tentacle, installed
@@ -25,13 +22,8 @@ ORIGIN = "tentacles"
 NAME_LENGTH = 64
 RECENT_SECONDS = 5.0
 """What was read of the home counts for so long."""
-WAIT_SECONDS = 2.0
-"""How long a listing waits while the tentacles are being installed and asked for their settings."""
-AGAIN_SECONDS = 3
-INSTALL_SECONDS = ASK_SECONDS = 300.0
-"""How long that may take on a busy machine, where nobody waits for it; some seconds elsewhere."""
+AGAIN_SECONDS = 5
 _ANYTHING: dict[str, Any] = {"type": "object"}
-_log = logging.getLogger(__name__)
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -69,23 +61,25 @@ class Installed(msgspec.Struct, frozen=True):
 
 
 class Catalogue:
-    """Know the installed trading modes; OctoBot installs them and their code is asked beside everything else."""
+    """Know the installed trading modes. The worker lets OctoBot install them and asks their code for settings."""
 
     def __init__(self, home: Home, taken: frozenset[str]) -> None:
         """Read `home`; `taken` are names, in lower case, that mean classes of ours."""
         self._home = home
         self._taken = taken
         self._known: dict[str, Installed] = {}
+        self._is_pending = False
         self._read_at: float | None = None
-        self._asking: asyncio.Task[None] | None = None
-        self._asked: str | None = None
 
     async def all(self) -> dict[str, Installed]:
-        """Return the modes by name; without those that are being installed for longer than a caller waits."""
-        await self._look()
-        if self._asking is not None:
-            await asyncio.wait([self._asking], timeout=WAIT_SECONDS)
-            await self._look()
+        """Return the modes by name; while new code is being asked, those that were known before."""
+        now = time.monotonic()
+        if self._read_at is None or now >= self._read_at + RECENT_SECONDS:
+            self._read_at = now
+            modes, schemas = await asyncio.to_thread(self._read)
+            self._is_pending = bool(modes) and schemas is None
+            if not self._is_pending:
+                self._known = {each.name: _installed(each, schemas or {}) for each in modes if self._is_free(each.name)}
         return self._known
 
     async def find(self, name: str) -> Installed | None:
@@ -94,44 +88,16 @@ class Catalogue:
         :raises Overloaded: `tentacles_pending` while it cannot be told yet.
         """
         found = (await self.all()).get(name.removeprefix(f"{ORIGIN}:"))
-        if found is None and self._asking is not None:
+        if found is None and self._is_pending:
             detail = "The tentacles of this installation are being asked for their settings."
             raise Overloaded(detail, code="tentacles_pending", retry_after=AGAIN_SECONDS)
         return found
 
-    async def close(self) -> None:
-        """Wait for what is being asked."""
-        if self._asking is not None:
-            await asyncio.wait([self._asking])
-
-    async def _look(self) -> None:
-        now = time.monotonic()
-        if self._asking is not None:
-            if not self._asking.done():
-                return
-            self._asking = self._read_at = None
-        if self._read_at is not None and now < self._read_at + RECENT_SECONDS:
-            return
-        self._read_at = now
-        modes, code, schemas = await asyncio.to_thread(self._read)
-        if modes and schemas is None and self._asked != str(code):
-            self._asked = str(code)
-            self._asking = asyncio.create_task(asyncio.to_thread(self._ask), name="tentacles")
-            return
-        self._known = {mode.name: _installed(mode, schemas or {}) for mode in modes if self._is_free(mode.name)}
-
-    def _read(self) -> tuple[list[Tentacle], str | None, dict[str, Any] | None]:
+    def _read(self) -> tuple[list[Tentacle], dict[str, Any] | None]:
+        """Return the modes, and the schemas that their code has told: None when it has not been asked yet."""
         modes = [each for each in installed(self._home.tentacles_folder).values() if each.type == MODE]
         code = fingerprint(self._home) if modes else None
-        return modes, code, None if code is None else kept(self._home, code)
-
-    def _ask(self) -> None:
-        """Install what is only unpacked, and ask for the schemas; other code alone is asked again if that fails."""
-        try:
-            run_beside("engine.tentacles.install", str(self._home.root), seconds=INSTALL_SECONDS)
-            told(self._home, ASK_SECONDS)
-        except (subprocess.SubprocessError, OSError, TradingError) as error:
-            _log.warning("the tentacles of %s cannot be used: %s", self._home.root, error)
+        return modes, None if code is None else kept(self._home, code)
 
     def _is_free(self, name: str) -> bool:
         return name.lower() not in self._taken and len(name) <= NAME_LENGTH

@@ -18,10 +18,11 @@ from engine.strategies.records import StrategyRecord
 from engine.strategies.store import Store
 from engine.strategies.thinking import StrategyFault
 from utils.errors import Conflict, TradingError
-from utils.home.asking import ROOT, bare_environment
+from utils.home.tentacles import bare_environment
 from utils.part import Part
 from utils.wire import Alert, Order
 
+ROOT = Path(__file__).resolve().parents[2]
 SILENT_SECONDS = 120.0
 """How long a process may ask nothing, as while it imports all tentacles, or when one blocks it."""
 LOOK_SECONDS = 1.0

@@ -54,10 +54,6 @@ class Kinds:
             return installed.read(given)
         return stored(registry.read(registry.kind_of(name), given, symbols))
 
-    async def close(self) -> None:
-        """Wait for what is being asked of tentacles."""
-        await self._catalogue.close()
-
     async def _installed(self, name: str) -> Installed | None:
         return None if registry.is_ours(name) else await self._catalogue.find(name)
 

@@ -180,7 +180,6 @@ class Strategies:
         self._is_closing = True
         await asyncio.gather(*(runner.stop() for runner in list(self._runners.values())), return_exceptions=True)
         await asyncio.gather(*self._ending, return_exceptions=True)
-        await self._kinds.close()
 
     def _candle_closed(self, exchange: str, timeframe: str) -> None:
         for runner in self._runners.values():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from services.bot_config.state import State, split
 from utils.errors import FieldError, Forbidden
-from utils.home.checking import faults_of, refusal_of
+from utils.home.checking import faults_of, refusal_of, settings_faults
 from utils.home.defaults import package_file
 
 
@@ -32,6 +33,18 @@ def check(before: State, after: State, *, live_trading_enabled: bool) -> None:
         raise refusal_of([FieldError(field="trader.enabled", code="two_traders", message=message)], "two_traders")
     if is_real and not was_real and not live_trading_enabled:
         raise Forbidden("Live trading is turned off on this installation.", code="live_trading_disabled")
+
+
+def check_all_settings(schemas: Mapping[str, Any], settings: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse settings of several tentacles, by their names, as `check_settings` does those of one."""
+    faults = [
+        fault
+        for name, values in settings.items()
+        if name in schemas
+        for fault in settings_faults(schemas[name], values, f"settings.{name}")
+    ]
+    if faults:
+        raise refusal_of(faults)
 
 
 def _are_objects(value: Any) -> bool:

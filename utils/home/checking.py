@@ -17,18 +17,22 @@ _NOTHING_ELSEWHERE: Registry[Any] = Registry()
 """Schemas refer to nothing outside of themselves: nothing is fetched."""
 
 
-def check_settings(schema: Any, settings: dict[str, Any], path: str = "settings") -> None:
+def check_settings(schema: Any, settings: dict[str, Any]) -> None:
     """Refuse settings that are not what the JSON Schema of their tentacle wants.
 
-    :param path: where they are in what the client sent, or wants.
     :raises Refused: naming every field at fault. :raises Conflict: `schema_unusable`.
     """
-    try:
-        faults = list(faults_of(schema, settings, prefix=path, keeps_prefix=True))
-    except (SchemaError, Unresolvable, RecursionError) as error:
-        raise Conflict("The JSON Schema of the tentacle cannot be used.", code="schema_unusable") from error
+    faults = settings_faults(schema, settings, "settings")
     if faults:
         raise refusal_of(faults)
+
+
+def settings_faults(schema: Any, settings: dict[str, Any], path: str) -> list[FieldError]:
+    """Return what is wrong with settings that are at `path`. :raises Conflict: `schema_unusable`."""
+    try:
+        return list(faults_of(schema, settings, prefix=path, keeps_prefix=True))
+    except (SchemaError, Unresolvable, RecursionError) as error:
+        raise Conflict("The JSON Schema of the tentacle cannot be used.", code="schema_unusable") from error
 
 
 def faults_of(schema: Any, value: Any, *, prefix: str = "", keeps_prefix: bool = False) -> Iterator[FieldError]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +17,7 @@ from engine.foreign.octobot import left_of_period
 from tests.integration.strategies.peg import SCHEMA, install_peg
 from utils.errors import EngineTimeout, Overloaded, Refused
 from utils.home import Home
-from utils.home.schemas import FILE
+from utils.home.schemas import FILE, fingerprint, keep
 from utils.money import ZERO
 from utils.wire import Assignment, Order
 
@@ -32,40 +31,31 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def test_whoever_comes_while_tentacles_are_asked_sees_the_others(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_comes_before_tentacles_were_asked_comes_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "RECENT_SECONDS", 0.0)
     (home.root / FILE).unlink()  # as if nobody had ever asked
-    told, asked = threading.Event(), []
-
-    def ask(module: str, *_: str, seconds: float) -> None:
-        asked.append((module, seconds))
-        assert told.wait(60)
-
-    monkeypatch.setattr(catalogue, "run_beside", ask)
-    monkeypatch.setattr(catalogue, "told", lambda _home, _seconds: {})
-    monkeypatch.setattr(catalogue, "WAIT_SECONDS", 0.01)
 
     async def look() -> None:
         known = Catalogue(home, frozenset())
         assert await known.all() == {}
         with pytest.raises(Overloaded, match="being asked"):
             await known.find("PegTradingMode")
-        told.set()
-        await known.close()
+        code = fingerprint(home)
+        assert code is not None
+        keep(home, code, {})
         found = await known.find("PegTradingMode")
         assert found is not None
         assert found.schema == SCHEMA
         assert await known.find("Nothing") is None
 
     asyncio.run(look())
-    assert asked == [("engine.tentacles.install", catalogue.INSTALL_SECONDS)]
 
 
 def test_a_class_of_ours_keeps_its_name(home: Home) -> None:
     assert asyncio.run(Catalogue(home, frozenset({"pegtradingmode"})).all()) == {}
 
 
-def test_a_home_without_tentacles_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "run_beside", None)
+def test_a_home_without_tentacles_is_left_alone(tmp_path: Path) -> None:
     assert asyncio.run(Catalogue(Home(tmp_path / "none"), frozenset()).all()) == {}
     assert not (tmp_path / "none").exists()
 
