@@ -21,7 +21,8 @@ class PreparedInsert:
 
     def __init__(self, statement: Any, dialect: Dialect) -> None:
         self._statement = statement
-        self._dialect: Any = dialect if dialect.positional else type(dialect)(paramstyle="format")
+        kind: Any = type(dialect)
+        self._dialect = dialect if dialect.positional else kind(paramstyle="format")
         self._compiled: dict[tuple[str, ...], tuple[str, list[_Column]]] = {}
 
     def execute(self, connection: Connection, rows: Rows) -> None:
