@@ -37,10 +37,11 @@ _ROW = models.BacktestRun
 
 
 class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from", "ends_at": "to"}):
-    """A backtest, and how far it has come, in percent."""
+    """A backtest, and how far it has come, in percent; `status` is `state`, as clients were promised it."""
 
     id: str
     state: State
+    status: State
     progress: int
     exchange: str
     strategy_class: str
@@ -173,6 +174,7 @@ def _run(row: Any) -> BacktestRun:
     return BacktestRun(
         id=row.id,
         state=row.state,
+        status=row.state,
         progress=row.progress,
         exchange=row.exchange,
         strategy_class=row.strategy_class,
