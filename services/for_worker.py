@@ -8,25 +8,25 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
-from services import outside
-from services.alerts import AlertWatch
-from services.announcements import Announcements
-from services.backtest_plans import Plans
-from services.backtests import Backtests
-from services.bot_notices import BotNotices
-from services.bot_records import BotRecords
+from services.backtests.backtests import Backtests
+from services.backtests.plans import Plans
+from services.backtests.sweeps import Sweeps
+from services.bot.notices import BotNotices
+from services.bot.records import BotRecords
 from services.candle_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
-from services.mail import Mails
-from services.mail_addresses import MailAddresses
-from services.notifications import EventReader, Notifications
-from services.prizes import Prizes, want_settlement
-from services.sweeps import Sweeps
-from services.tournament_end import TournamentEnd
-from services.tournament_moves import TournamentSchedule
-from services.webhooks import Webhooks
+from services.notifications import outside
+from services.notifications.alerts import AlertWatch
+from services.notifications.announcements import Announcements
+from services.notifications.mail import Mails
+from services.notifications.mail_addresses import MailAddresses
+from services.notifications.notifications import EventReader, Notifications
+from services.notifications.webhooks import Webhooks
+from services.tournaments.end import TournamentEnd
+from services.tournaments.moves import TournamentSchedule
+from services.tournaments.prizes import Prizes, want_settlement
 from utils.bot_bridge import BotBridge
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from engine.demo.source import MarketSource
-from engine.market import Market, chosen, moment
+from engine.markets.market import Market, chosen, moment
+from engine.markets.source import MarketSource
 from utils.wire import (
     CandleSeries,
     GetCandles,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from models import Award, Participant, Rank, TeamRank, Tournament
 from models.standings import standing_of
-from services import prize_rules
+from services.tournaments import prize_rules
 from services.verification.difference import Difference
 from utils.money import ZERO, plain
 from utils.standings import Standing, ranked

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, select, text, update
 
 import models
 from models import Database
-from services import all_time, jobs, prizes, verification
-from services.prize_rules import PrizeRules, encode
+from services import jobs, verification
+from services.tournaments import all_time, prizes
+from services.tournaments.prize_rules import PrizeRules, encode
 from tests.books import rows
 from tests.tournaments import (
     START,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import insert, update
 
 import models
-from services.tournament_moves import lock
+from services.tournaments.moves import lock
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem
