@@ -7,7 +7,7 @@ from typing import Any
 from api.blueprint import Blueprint
 from api.context import origin, principal, services
 from api.schemas.settings import DEFAULTS, UserSettingsSchema, told
-from services.notifications import Ways
+from services.notifications.notifications import Ways
 
 blueprint = Blueprint("settings", "What a user's screens look like, and what they are told of")
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import NAME, invalid
 from api.schemas.market import Timeframe
-from services.notifications import Kind, Ways
+from services.notifications.notifications import Kind, Ways
 
 THEMES = ("system", "light", "dark")
 CHART_TYPES = ("candles", "hollow_candles", "heikin_ashi", "bars", "line", "area")

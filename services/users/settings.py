@@ -10,7 +10,7 @@ import models
 from models import Database
 from services import audit
 from services.audit import Origin
-from services.notifications import Notifications, Ways
+from services.notifications.notifications import Notifications, Ways
 from services.principals import Principal
 from utils import clock, json
 

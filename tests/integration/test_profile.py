@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api.schemas.settings import DEFAULTS, KINDS, MAX_INDICATORS
 from models import Database
-from services.notifications import Told, notify
+from services.notifications.notifications import Told, notify
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.problems import assert_problem
 
