@@ -26,6 +26,7 @@ from services.prizes import Prizes, want_settlement
 from services.sweeps import Sweeps
 from services.tournament_end import TournamentEnd
 from services.tournament_moves import TournamentSchedule
+from services.tournament_notices import TournamentNotices
 from services.webhooks import Webhooks
 from utils.bot_bridge import BotBridge
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
@@ -50,6 +51,7 @@ class WorkerServices:
     prizes: Prizes
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
+    tournament_notices: TournamentNotices
     bot_records: BotRecords
     bot_notices: BotNotices
     is_schema_current: Callable[[], bool]
@@ -79,6 +81,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         prizes=Prizes(database, bridge),
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
+        tournament_notices=TournamentNotices(database),
         bot_records=bot_records,
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
         is_schema_current=lambda: migrations.is_current(database),

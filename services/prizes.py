@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import models
 from models import Award, Database, PastRank, Rank, TeamRank, Tournament
 from models.standings import ROWS_AT_ONCE, put_standings
-from services import all_time, audit, jobs, settlement
+from services import all_time, audit, jobs, settlement, tournament_notices
 from services.jobs import Handler, Run
 from services.settlement import Final
 from utils import clock
@@ -100,6 +100,7 @@ class Prizes:
                 return  # another run of this job did it all
             if rows:
                 session.connection().execute(insert(Award), rows)
+            tournament_notices.want(session, tournament.id, "ended")
             told = {"participants": len(ranking.participants), "prizes": len(rows)}
             audit.record(session, audit.SYSTEM, "tournament.settled", user_id=None, target=tournament.id, detail=told)
 

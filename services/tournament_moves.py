@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database, Job
-from services import audit, jobs, prizes
+from services import audit, jobs, prizes, tournament_notices
 from services.audit import SYSTEM, Origin
 from utils import clock
 from utils.errors import Conflict
@@ -76,6 +76,10 @@ def move(
     change(session, row.id, values)
     if after in {"closing", "cancelled"}:
         jobs.add(session, CLOSE, {"tournament": row.id}, key=f"{CLOSE}:{row.id}")
+    if after == "running":
+        tournament_notices.want(session, row.id, "started")
+    elif after == "cancelled":
+        tournament_notices.want(session, row.id, "cancelled")
     detail = None if reason is None else {"reason": reason}
     audit.record(session, origin, f"tournament.{_VERBS[after]}", user_id=user_id, target=row.id, detail=detail)
 

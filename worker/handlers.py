@@ -14,6 +14,7 @@ from services import (
     prizes,
     sweeps,
     tournament_moves,
+    tournament_notices,
     webhooks,
 )
 from services.backtests import KIND
@@ -31,6 +32,9 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
         sweeps.KIND: backtests.sweep_handler(services.sweeps),
         tournament_moves.CLOSE: Handler(
             call=services.tournament_end.close, seconds=3_600.0, attempts=MANY, longest_delay=30.0
+        ),
+        tournament_notices.JOB: Handler(
+            call=services.tournament_notices.deliver, seconds=600.0, attempts=MANY, longest_delay=60.0
         ),
         participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -14,17 +13,17 @@ from sqlalchemy import update
 
 import models
 from engine.demo.source import Quote
-from models import Database
 from services import prizes
 from services.tournament_end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
-from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, Stage
+from tests.integration.tournaments.mortal import Killed, Mortal
+from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, TOURNAMENTS, Stage
 from tests.problems import assert_problem
 from utils import clock
 from utils.errors import EngineUnavailable
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, DepositFunds
+from utils.wire import CLOSING, Actor, DepositFunds
 from worker.handlers import handlers
 
 FEE = Decimal("0.001")
@@ -32,53 +31,11 @@ KEEPS_THE_PRICES = 4
 """After so many operations the prices are kept: they were asked for and told, and a transaction was begun and ended."""
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Mortal:
-    """A database and a bridge that die after so many operations: before one of them, or right after it."""
-
-    def __init__(self, database: Database, bridge: OctoBotBridge, lives: int) -> None:
-        self._database, self._bridge, self._lives = database, bridge, lives
-
-    def step(self) -> None:
-        if self._lives == 0:
-            raise Killed
-        self._lives -= 1
-
-    @contextmanager
-    def write(self) -> Iterator[Any]:
-        self.step()
-        with self._database.write() as session:
-            yield session
-        self.step()
-
-    @contextmanager
-    def read(self) -> Iterator[Any]:
-        with self._database.read() as connection:
-            yield connection
-
-    def within(self, _seconds: float) -> Mortal:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._bridge, name)
-
-        def carried(request: Any) -> Any:
-            self.step()
-            answer = call(request)
-            self.step()
-            return answer
-
-        return carried
-
-
 def close(stage: Stage, bridge: OctoBotBridge, holder: str, lives: int = -1) -> None:
     """Close what is due as a process that dies after so many operations; whoever comes next need not wait for it."""
     [run] = stage.worker.jobs.take(holder, {"tournament.close": 1}, -LEASE)
     mortal: Any = Mortal(stage.database, bridge, lives)
-    TournamentEnd(mortal, mortal, lambda _session, _tournament: None).close(run)
+    TournamentEnd(mortal, mortal, prizes.want_settlement).close(run)
 
 
 def started(stage: Stage, *users: SignedIn, **rules: Any) -> tuple[dict[str, Any], list[str]]:
@@ -158,7 +115,8 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
     assert msgspec.json.decode(row.marks, type=dict[str, Decimal]) == {BTC: 55_000, ETH: 2_500}
     assert row.status == "finished"
     assert differences(stage.database) == []
-    [told] = [each for each in stage.ok(ben, "GET", "/api/notifications") if each["kind"] == "tournament"]
+    assert stage.work() == []
+    [told] = stage.told(ben, "ended")
     assert Decimal(told["payload"]["value"]) == stage.entry(ben).final_value
 
 
@@ -362,7 +320,36 @@ def test_whoever_closes_may_be_killed_anywhere(
     assert trades == [[(BTC, "sell", Decimal(50_000 + 100 * (KEEPS_THE_PRICES - 1)))]] * 2
     assert stage.get(tournament)["status"] == "finished"
     assert [one for one, _, _ in audit_rows(stage.database)].count("tournament.finished") == 1
+    assert stage.work() == []
     for who in (ann, ben):
-        told = stage.ok(who, "GET", "/api/notifications")
-        assert [each["kind"] for each in told].count("tournament") == 1
+        assert len(stage.told(who, "ended")) == 1
     assert differences(stage.database) == []
+
+
+@pytest.mark.parametrize(("symbol", "kind"), [(BTC, "spot"), (PERPETUAL, "futures")])
+def test_what_is_closed_at_the_end_is_nobodys_trade(
+    stage: Stage, ann: SignedIn, ben: SignedIn, symbol: str, kind: str
+) -> None:
+    rules = {"account_type": kind, "symbols": [symbol], "prize_rules": {"min_trades": 2}}
+    tournament, (hers, his) = started(stage, ann, ben, **rules)
+    assert stage.order(ann, hers, symbol=symbol, amount="0.03").status_code == 201
+    for _ in range(2):
+        assert stage.order(ben, his, symbol=symbol, amount="0.01").status_code == 201
+    stage.price(symbol, 55_000)
+    stage.admin_move(tournament, "end")
+    assert stage.work() == []
+    ranking = stage.ok(ann, "GET", f"{TOURNAMENTS}{tournament['id']}/rankings")
+    # Ann gained more, and would have two trades with the one that closed her account
+    assert [(row["rank"], row["trades"], Decimal(row["volume"]), row["win_rate"]) for row in ranking] == [
+        (1, 1, 1_500, None),
+        (2, 2, 1_000, None),
+    ]
+    assert [(row.user_id, row.amount) for row in stage.rows(models.Award)] == [(ben.id, 1_000)]
+    assert stage.told(ann, "prize_won") == []
+    assert differences(stage.database) == []
+
+
+def test_nobody_can_name_an_order_as_those_that_close(stage: Stage, ann: SignedIn) -> None:
+    _, [account] = started(stage, ann)
+    refused = stage.order(ann, account, client_order_id=f"{CLOSING}1")
+    assert_problem(refused, 422, "validation_failed")
