@@ -17,7 +17,7 @@ class Killed(BaseException):
 class Mortal:
     """A database and a bridge that die after so many operations: before one of them, or right after it."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, lives: int) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge | None, lives: int) -> None:
         self._database, self._bridge, self._lives = database, bridge, lives
 
     def step(self) -> None:

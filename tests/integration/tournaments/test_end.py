@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
 import models
@@ -18,7 +21,7 @@ from services.tournament_end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.mortal import Killed, Mortal
-from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, TOURNAMENTS, Stage
+from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem
 from utils import clock
 from utils.errors import EngineUnavailable
@@ -121,16 +124,17 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
 
 
 def mute(stage: Stage, monkeypatch: pytest.MonkeyPatch, symbol: str) -> None:
-    """Let a market tell no price that is good to trade at any more."""
+    """Let a market tell no price that is good to trade at any more, nor one that was at the end."""
     market = stage.host.engine.market
-    fresh = market.fresh_quote
+    fresh, past = market.fresh_quote, market.mark_at
 
-    def quote(asked: str) -> Quote:
+    def tell[Answer](asked: str, answer: Callable[[], Answer]) -> Answer:
         if asked == symbol:
             raise EngineUnavailable("The prices are too old.", code="stale_market_price")
-        return fresh(asked)
+        return answer()
 
-    monkeypatch.setattr(market, "fresh_quote", quote)
+    monkeypatch.setattr(market, "fresh_quote", lambda asked: tell(asked, lambda: fresh(asked)))
+    monkeypatch.setattr(market, "mark_at", lambda asked, at: tell(asked, lambda: past(asked, at)))
 
 
 def test_a_mute_market_in_which_nobody_holds_anything_keeps_nothing_open(
@@ -353,3 +357,29 @@ def test_nobody_can_name_an_order_as_those_that_close(stage: Stage, ann: SignedI
     _, [account] = started(stage, ann)
     refused = stage.order(ann, account, client_order_id=f"{CLOSING}1")
     assert_problem(refused, 422, "validation_failed")
+
+
+def test_the_marks_are_those_of_the_end_however_late_it_is_closed(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tournament, [account] = started(stage, ann, symbols=[BTC, ETH])
+    assert stage.order(ann, account).status_code == 201
+    last = max(row.id for row in stage.rows(models.Trade))
+    ends_at = clock.now() + timedelta(seconds=90)
+    stage.ok(stage.admin, "PATCH", f"{TOURNAMENTS}{tournament['id']}", {"ends_at": stamp(ends_at)})
+    present = stage.market.quote
+
+    def quote(symbol: str, at: float) -> Quote:
+        """Rise once a minute, on top of the price that was put."""
+        found = present(symbol, at)
+        return replace(found, price=found.price + int(at) // 60)
+
+    monkeypatch.setattr(stage.market, "quote", quote)
+    stage.travel(minutes=47)
+    stage.run_due()
+    assert stage.work() == []
+    marks = {BTC: 50_000 + int(ends_at.timestamp()) // 60, ETH: 2_500 + int(ends_at.timestamp()) // 60}
+    [row] = stage.rows(models.Tournament)
+    assert msgspec.json.decode(row.marks, type=dict[str, Decimal]) == marks
+    assert closing_trades(stage, account, last) == [(BTC, "sell", marks[BTC])]
+    assert differences(stage.database) == []
