@@ -38,6 +38,7 @@ class WorkerServices:
 
     jobs: Jobs
     leases: Leases
+    idempotency: Idempotency
     backtests: Backtests
     data_files: DataFiles
     sweeps: Sweeps
@@ -68,6 +69,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
+        idempotency=idempotency,
         backtests=Backtests(database, plans, idempotency),
         data_files=data_files,
         sweeps=Sweeps(database, plans, idempotency),

@@ -35,6 +35,7 @@ def schedule(services: WorkerServices) -> Sequence[Every]:
         Every(name="tournaments", seconds=0.5, call=services.tournament_schedule.run),
         Every(name="mail", seconds=1.0, call=services.mails.gather),
         Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
+        Every(name="old idempotency keys", seconds=3600.0, call=services.idempotency.forget),
         Every(name="old deliveries", seconds=3600.0, call=services.webhooks.forget),
         Every(name="forgotten uploads", seconds=3600.0, call=services.data_files.forget),
         Every(name="old mail", seconds=3600.0, call=services.mails.forget),
