@@ -17,8 +17,8 @@ from api.schemas.accounts import (
     ResetSchema,
 )
 from api.schemas.trading import IdempotencyHeaders
-from services.account_changes import NewAccount
-from services.accounts import Account
+from services.accounts.accounts import Account
+from services.accounts.changes import NewAccount
 from utils.pages import Page
 from utils.wire import Deposit
 

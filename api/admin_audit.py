@@ -7,7 +7,7 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from api.schemas.audit import AuditEntrySchema, AuditExportQuery, AuditQuery, ChainQuery, ChainReportSchema
-from services.audit_log import COLUMNS, AuditFilters, ChainReport, Entry
+from services.operations.audit_log import COLUMNS, AuditFilters, ChainReport, Entry
 from utils.pages import Page
 
 blueprint = Blueprint("audit log", "Who did what, from where, with which outcome; for administrators")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.blueprint import Blueprint
 from api.context import services
 from api.schemas.figures import DaySchema, DaysQuery, StatisticsSchema
-from services.statistics import Day, Statistics
+from services.operations.statistics import Day, Statistics
 
 blueprint = Blueprint("statistics", "Figures of the installation, for administrators")
 

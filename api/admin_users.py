@@ -11,8 +11,8 @@ from api.schemas.administration import ManagedUserSchema, UserChangesSchema, Use
 from api.schemas.personal_data import DeletedSchema
 from api.schemas.second_factors import PasswordSchema
 from middleware.rate_limits import LOGIN
-from services.administration import ManagedUser, UserChanges, UserDetails, UserFilters
-from services.deletion import Deleted
+from services.users.administration import ManagedUser, UserChanges, UserDetails, UserFilters
+from services.users.deletion import Deleted
 from utils.pages import Page
 
 blueprint = Blueprint("administration", "Users, for administrators")

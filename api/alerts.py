@@ -9,7 +9,7 @@ from api.context import origin, principal, services
 from api.schemas.alerts import DeletedAlertSchema, NewPriceAlertSchema, PriceAlertSchema
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
-from services.alerts import NewAlert, PriceAlert
+from services.notifications.alerts import NewAlert, PriceAlert
 from utils.pages import Page
 
 blueprint = Blueprint("alerts", "Prices that users wait for")

@@ -9,7 +9,7 @@ from api.context import origin, principal, services
 from api.schemas.announcements import AnnouncementSchema, NewAnnouncementSchema
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
-from services.announcements import Announcement, NewAnnouncement
+from services.notifications.announcements import Announcement, NewAnnouncement
 from utils.pages import Page
 
 blueprint = Blueprint("announcements", "What administrators tell every user")

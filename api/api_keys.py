@@ -9,7 +9,7 @@ from api.context import origin, principal, services
 from api.schemas.api_keys import ApiKeySchema, CreatedApiKeySchema, NewApiKeySchema
 from api.schemas.envelope import PageQuery
 from middleware.rate_limits import LOGIN
-from services.api_keys import ApiKey, CreatedApiKey, NewApiKey
+from services.users.api_keys import ApiKey, CreatedApiKey, NewApiKey
 from utils.pages import Page
 
 blueprint = Blueprint("api keys", "Keys for programs, sent as X-API-Key")

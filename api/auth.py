@@ -20,10 +20,10 @@ from api.schemas.auth import (
 from api.schemas.envelope import PageQuery
 from api.schemas.profile import ProfileChangesSchema, ProfileSchema
 from middleware.rate_limits import LOGIN
-from services.session_rows import OpenSession
-from services.sessions import ChangePassword, LogIn, TokenPair
-from services.tickets import Ticket
-from services.users import Profile, SignUp, User
+from services.users.session_rows import OpenSession
+from services.users.sessions import ChangePassword, LogIn, TokenPair
+from services.users.tickets import Ticket
+from services.users.users import Profile, SignUp, User
 from utils.pages import Page
 
 blueprint = Blueprint("auth", "Signing up, in and out")

@@ -7,8 +7,8 @@ from api.context import origin, principal, services
 from api.schemas.bot import BotAccountSchema, BotOrderQuery, BotStatusSchema, BotTradeQuery, NoticedSchema
 from api.schemas.trades import TradeSchema
 from api.schemas.trading import OrderSchema
-from services.bot import BotStatus
-from services.bot_notices import Noticed
+from services.bot.bot import BotStatus
+from services.bot.notices import Noticed
 from utils.wire import BotAccount, GetBotOrders, GetBotTrades, Order, Trade
 
 blueprint = Blueprint("bot", "The operator's OctoBot, for admins")

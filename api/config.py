@@ -25,7 +25,7 @@ from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
 from services.bot_config import Applied, Change, ProfileEntry, Request, TentacleEdit, TentacleEntry
 from services.bot_config.tentacles import TentacleDetail
-from services.configuration import Configuration
+from services.operations.configuration import Configuration
 from utils.pages import Page
 
 blueprint = Blueprint("config", "The configuration of the installation and of the operator's bot, for admins")

@@ -9,7 +9,7 @@ from api.context import origin, principal, services
 from api.schemas.credentials import CredentialSchema, NewCredentialSchema, ReplacementSchema
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
-from services.credentials import Credential, NewCredential, Replacement
+from services.accounts.credentials import Credential, NewCredential, Replacement
 from utils.pages import Page
 
 blueprint = Blueprint("credentials", "Keys to exchanges: stored encrypted, shown to nobody")

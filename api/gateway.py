@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
 from api.schemas.gateway import DisconnectedExchangeSchema, ExchangeSchema, FeedStatusSchema, GatewayStatusSchema
-from services.gateway import GatewayStatus
+from services.operations.gateway import GatewayStatus
 from utils.wire import DisconnectedExchange, FeedStatus
 
 blueprint = Blueprint("gateway", "The lines to the exchanges")

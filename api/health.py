@@ -6,7 +6,7 @@ from api.blueprint import PUBLIC, Blueprint
 from api.context import services
 from api.schemas.health import LivenessSchema, ReadinessSchema
 from middleware.rate_limits import UNLIMITED
-from services.health import Readiness
+from services.operations.health import Readiness
 
 blueprint = Blueprint("health", "Probes for whoever watches over the installation")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.blueprint import Blueprint
 from api.context import services
 from api.schemas.logs import LogRecordQuery, LogRecordSchema
-from services.logs import LogRecord, LogWanted
+from services.operations.logs import LogRecord, LogWanted
 
 blueprint = Blueprint("logs", "The log of the installation, for admins")
 

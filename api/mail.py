@@ -9,8 +9,8 @@ from api.context import origin, principal, services
 from api.schemas.envelope import PageQuery
 from api.schemas.mail import MailCodeSchema, MailDeliverySchema, MailStateSchema
 from middleware.rate_limits import LOGIN
-from services.mail import MailDelivery
-from services.mail_addresses import MailState
+from services.notifications.mail import MailDelivery
+from services.notifications.mail_addresses import MailState
 from utils.pages import Page
 
 blueprint = Blueprint("mail", "Telling users by e-mail, once they have confirmed their address")

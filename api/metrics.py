@@ -7,7 +7,7 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from middleware.rate_limits import UNLIMITED
-from services.metrics import CONTENT_TYPE
+from services.operations.metrics import CONTENT_TYPE
 
 blueprint = Blueprint("metrics", "Counts and measures, for Prometheus")
 

@@ -14,7 +14,7 @@ from api.schemas.notifications import (
     UnreadSchema,
     WaysSchema,
 )
-from services.notifications import Notification, Ways
+from services.notifications.notifications import Notification, Ways
 from utils.pages import Page
 
 blueprint = Blueprint("notifications", "What users are told")

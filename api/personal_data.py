@@ -12,7 +12,7 @@ from api.context import actor, origin, principal, services
 from api.schemas.personal_data import DeletedSchema
 from api.schemas.second_factors import PasswordSchema
 from middleware.rate_limits import LOGIN
-from services.deletion import Deleted
+from services.users.deletion import Deleted
 
 blueprint = Blueprint("personal data", "Everything that is kept about a user: to take along, and to be forgotten")
 

@@ -15,9 +15,9 @@ from api.schemas.performance import (
     PeriodQuery,
 )
 from api.schemas.portfolio import AccountQuery, BalanceSchema, PortfolioSchema, PositionSchema
-from services.equity import History
-from services.performance import Performance
-from services.wealth import Aggregate, Allocation
+from services.accounts.equity import History
+from services.accounts.performance import Performance
+from services.accounts.wealth import Aggregate, Allocation
 from utils.wire import Balance, Portfolio, Position
 
 blueprint = Blueprint("portfolio", "What accounts hold, were worth, and how well they did")

@@ -10,7 +10,7 @@ from api.blueprint import Blueprint
 from api.context import origin, principal, services
 from api.schemas.envelope import PageQuery
 from api.schemas.prizes import ManagedPrizeSchema, OwnPrizeSchema, PrizeChangesSchema, PrizeSchema
-from services.awards import COLUMNS, ManagedPrize, OwnPrize, Prize, PrizeChanges
+from services.tournaments.awards import COLUMNS, ManagedPrize, OwnPrize, Prize, PrizeChanges
 from utils.pages import Page
 
 blueprint = Blueprint("prizes", "What is won in tournaments, and whether it is paid")

@@ -15,8 +15,8 @@ from api.schemas.rankings import (
     RankedTeamSchema,
     RankedUserSchema,
 )
-from services.leaderboard import Leader
-from services.rankings import Own, PastRank, RankedTeam, RankedUser
+from services.tournaments.leaderboard import Leader
+from services.tournaments.rankings import Own, PastRank, RankedTeam, RankedUser
 from utils.pages import Aged, Page
 
 blueprint = Blueprint("rankings", "Who leads: in tournaments, live, and of all time")

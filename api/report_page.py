@@ -9,7 +9,7 @@ from decimal import Decimal
 from html import escape
 
 from api.charts import Chart
-from services.backtest_reports import Report
+from services.backtests.reports import Report
 from utils.backtest_figures import Outcome
 from utils.money import plain
 

@@ -16,7 +16,7 @@ from api.schemas.risk import (
     TargetQuery,
 )
 from api.schemas.trading import IdempotencyHeaders
-from services.risk import Target
+from services.trading.risk import Target
 from utils.wire import KillSwitch, KillSwitchState, RiskLimits
 
 blueprint = Blueprint("risk", "Risk limits and kill switches")

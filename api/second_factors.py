@@ -13,7 +13,7 @@ from api.schemas.second_factors import (
     SecondFactorStateSchema,
 )
 from middleware.rate_limits import LOGIN
-from services.second_factors import Enrollment, RecoveryCodes, SecondFactorState
+from services.users.second_factors import Enrollment, RecoveryCodes, SecondFactorState
 
 blueprint = Blueprint("second factor", "One-time codes of an authenticator app (TOTP)")
 

@@ -8,7 +8,7 @@ from api.blueprint import ENGINE, PUBLIC, Blueprint
 from api.context import origin, principal, services
 from api.schemas.signals import AlertOrderSchema, AlertSchema, DeletedKeySchema, SignalKeySchema
 from middleware.rate_limits import ALERT
-from services.signals import SignalKey
+from services.strategies.signals import SignalKey
 from utils.wire import Alert
 
 blueprint = Blueprint("signals", "Alerts that strategies act on")

@@ -26,10 +26,10 @@ from api.schemas.strategies import (
     UpdatesSchema,
 )
 from api.schemas.trading import IdempotencyHeaders
-from services.performance import Performance
-from services.strategies import LogEntry, Wanted
-from services.strategy_additions import NewStrategy
-from services.strategy_holdings import PortfolioName, StrategyHolding, StrategyPortfolio, Updates
+from services.accounts.performance import Performance
+from services.strategies.additions import NewStrategy
+from services.strategies.holdings import PortfolioName, StrategyHolding, StrategyPortfolio, Updates
+from services.strategies.strategies import LogEntry, Wanted
 from utils.pages import Page
 from utils.wire import Strategy, StrategyClass
 

@@ -8,7 +8,7 @@ from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
 from api.schemas.sweeps import NewSweepSchema, ResultsQuery, SweepQuery, SweepResultSchema, SweepSchema
 from api.schemas.trading import IdempotencyHeaders
-from services.sweeps import NewSweep, Rank, Sweep, SweepResult
+from services.backtests.sweeps import NewSweep, Rank, Sweep, SweepResult
 from utils.pages import Page
 
 blueprint = Blueprint("sweeps", "Sweeps: backtests with every combination of some settings")

@@ -21,9 +21,9 @@ from api.schemas.tournaments import (
     TournamentSchema,
 )
 from api.schemas.trading import IdempotencyHeaders
-from services.participation import Entry, Left
-from services.tournament_rules import NewTournament
-from services.tournaments import Team, Tournament
+from services.tournaments.participation import Entry, Left
+from services.tournaments.rules import NewTournament
+from services.tournaments.tournaments import Team, Tournament
 from utils.pages import Page
 
 blueprint = Blueprint("tournaments", "Tournaments: contests on paper accounts of their own, solo and in teams")

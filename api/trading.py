@@ -22,9 +22,9 @@ from api.schemas.trading import (
     TradedOrderSchema,
 )
 from middleware.errors import body
-from services.order_trades import TradedOrder
-from services.orders import Changes, Filters, Wish
-from services.trade_export import COLUMNS, ExportFilters
+from services.trading.order_trades import TradedOrder
+from services.trading.orders import Changes, Filters, Wish
+from services.trading.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
 from utils.problems import status_of
 from utils.wire import UNCERTAIN_STATUSES, Order, OrderTicket, Placement, Preview, Trade

@@ -8,7 +8,7 @@ from api.blueprint import Blueprint
 from api.context import origin, principal, services
 from api.schemas.envelope import PageQuery
 from api.schemas.webhooks import DeletedWebhookSchema, DeliverySchema, NewWebhookSchema, WebhookSchema
-from services.webhooks import Delivery, Webhook
+from services.notifications.webhooks import Delivery, Webhook
 from utils.pages import Page
 
 blueprint = Blueprint("webhooks", "Addresses that are told what happens, signed and again until they take it")

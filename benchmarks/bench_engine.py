@@ -18,8 +18,8 @@ from benchmarks.report import Report
 from benchmarks.seed import SYMBOL, seed
 from config import Settings
 from engine.demo.generator import DemoMarket
-from engine.demo.source import Quote
 from engine.engine import Engine
+from engine.markets.source import Quote
 
 ACCOUNTS = 1000
 TICKS = 200

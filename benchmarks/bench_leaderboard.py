@@ -18,15 +18,15 @@ from benchmarks.load import Client, times
 from benchmarks.report import Report, percentile
 from benchmarks.seed import BALANCE, seed
 from benchmarks.servers import processor_seconds, product
-from engine.account_events import AccountEvents
+from engine.accounts.equity import Rates
 from engine.demo.generator import DemoMarket
 from engine.demo.market import LocalMarket
-from engine.equity import Rates
-from engine.holdings import Holdings
-from engine.markets import Markets
+from engine.journal.account_events import AccountEvents
+from engine.journal.holdings import Holdings
+from engine.markets.markets import Markets
 from engine.rankings.rankings import Rankings
 from models import Account, Balance, Database, LeaderboardEntry, Participant, PastRank, Rank, Tournament, User
-from services.prize_rules import PrizeRules, encode
+from services.tournaments.prize_rules import PrizeRules, encode
 from utils import clock
 from utils.ids import new_id
 

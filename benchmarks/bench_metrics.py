@@ -40,7 +40,7 @@ def _measure(name: str) -> tuple[float, ...]:
     from models import Database
     from services.jobs import Jobs
     from services.leases import Leases
-    from services.metrics import Metrics
+    from services.operations.metrics import Metrics
     from utils.octobot_bridge import OctoBotBridge, UnixTransport
     from utils.streamer_channel import StreamerChannel
 

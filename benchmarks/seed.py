@@ -10,7 +10,7 @@ from sqlalchemy import insert
 import migrations
 from models import Account, Balance, Database, LedgerEntry, Order, Session, User
 from models.records import ledger_row
-from services.tokens import SESSION_LIFETIME, Claims, Tokens
+from services.users.tokens import SESSION_LIFETIME, Claims, Tokens
 from utils import clock
 from utils.ids import new_id
 from utils.wire import Actor

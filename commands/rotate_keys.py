@@ -6,7 +6,7 @@ import click
 
 from commands.group import database_of
 from config import Settings
-from services.rotation import Rotation
+from services.operations.rotation import Rotation
 from utils.vault import Vault
 
 

@@ -12,9 +12,9 @@ import migrations
 from commands.group import database_of
 from config import Settings
 from models import Database
-from services.administration import ManagedUser, UserFilters, users
-from services.passwords import Passwords
-from services.users import SignUp, Users
+from services.users.administration import ManagedUser, UserFilters, users
+from services.users.passwords import Passwords
+from services.users.users import SignUp, Users
 from utils import json
 from utils.errors import Refused
 from utils.pages import MAX_LIMIT, Cursor

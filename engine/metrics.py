@@ -13,16 +13,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engine.market import Market
-from engine.octobot_account import OCTOBOT_VERSION
-from engine.unit import Unit
+from engine.accounts.octobot import OCTOBOT_VERSION
+from engine.journal.unit import Unit
+from engine.markets.market import Market
 from utils import wire
 
 if TYPE_CHECKING:
-    from engine.accounts import Accounts
-    from engine.journal import Journal
+    from engine.accounts.accounts import Accounts
+    from engine.journal.journal import Journal
     from engine.live.account import LiveAccount
-    from engine.triggers import Triggers
+    from engine.orders.triggers import Triggers
 
 LAG_PROBE_SECONDS = 0.1
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from config import Settings
 from models import Database
-from services.account_events import AccountEvents
-from services.accounts import Accounts
-from services.api_keys import ApiKeys
-from services.backtest_progress import BacktestProgress
-from services.confirmation import Confirmation
-from services.log_readers import LogReaders
+from services.accounts.accounts import Accounts
+from services.accounts.events import AccountEvents
+from services.backtests.progress import BacktestProgress
 from services.market import Market
-from services.passwords import Passwords
-from services.rankings import Rankings
-from services.second_factors import SecondFactors
-from services.sessions import Sessions
-from services.strategy_owners import StrategyOwners
+from services.operations.log_readers import LogReaders
+from services.strategies.owners import StrategyOwners
 from services.streams import Streams
-from services.tickets import Tickets
-from services.tokens import Tokens
+from services.tournaments.rankings import Rankings
+from services.users.api_keys import ApiKeys
+from services.users.confirmation import Confirmation
+from services.users.passwords import Passwords
+from services.users.second_factors import SecondFactors
+from services.users.sessions import Sessions
+from services.users.tickets import Tickets
+from services.users.tokens import Tokens
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.vault import Vault
 

@@ -8,26 +8,26 @@ from dataclasses import dataclass
 import migrations
 from config import Settings
 from models import Database
-from services import outside
-from services.alerts import AlertWatch
-from services.announcements import Announcements
-from services.backtest_plans import Plans
-from services.backtests import Backtests
-from services.bot_notices import BotNotices
-from services.bot_records import BotRecords
+from services.backtests.backtests import Backtests
+from services.backtests.plans import Plans
+from services.backtests.sweeps import Sweeps
+from services.bot.notices import BotNotices
+from services.bot.records import BotRecords
 from services.candle_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
-from services.mail import Mails
-from services.mail_addresses import MailAddresses
-from services.notifications import EventReader, Notifications
-from services.prizes import Prizes, want_settlement
-from services.sweeps import Sweeps
-from services.tournament_end import TournamentEnd
-from services.tournament_moves import TournamentSchedule
-from services.tournament_notices import TournamentNotices
-from services.webhooks import Webhooks
+from services.notifications import outside
+from services.notifications.alerts import AlertWatch
+from services.notifications.announcements import Announcements
+from services.notifications.mail import Mails
+from services.notifications.mail_addresses import MailAddresses
+from services.notifications.notifications import EventReader, Notifications
+from services.notifications.webhooks import Webhooks
+from services.tournaments.end import TournamentEnd
+from services.tournaments.moves import TournamentSchedule
+from services.tournaments.news import TournamentNews
+from services.tournaments.prizes import Prizes, want_settlement
 from utils.bot_bridge import BotBridge
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
@@ -52,7 +52,7 @@ class WorkerServices:
     prizes: Prizes
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
-    tournament_notices: TournamentNotices
+    tournament_news: TournamentNews
     bot_records: BotRecords
     bot_notices: BotNotices
     is_schema_current: Callable[[], bool]
@@ -83,7 +83,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         prizes=Prizes(database, bridge),
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
-        tournament_notices=TournamentNotices(database),
+        tournament_news=TournamentNews(database),
         bot_records=bot_records,
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
         is_schema_current=lambda: migrations.is_current(database),

@@ -1,7 +1,7 @@
 """Idempotency keys of what web workers write: a repeated request is answered with the first one's outcome.
 
-The engine keeps the keys of its own commands (`engine/keys.py`) in the same table and by the same rules: one key of a
-user belongs to one request.
+The engine keeps the keys of its own commands (`engine/journal/keys.py`) in the same table and by the same rules: one
+key of a user belongs to one request.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from services.accounts import Accounts
-from services.backtest_progress import BacktestProgress
-from services.logs import LEVELS
+from services.accounts.accounts import Accounts
+from services.backtests.progress import BacktestProgress
 from services.market import symbol_of, timeframe_of
+from services.operations.logs import LEVELS
 from services.principals import LOGS
-from services.rankings import Rankings
-from services.strategy_owners import StrategyOwners
+from services.strategies.owners import StrategyOwners
+from services.tournaments.rankings import Rankings
 from utils.errors import FieldError, NotFound, Over, Refused
 from utils.follow import (
     FollowAccounts,

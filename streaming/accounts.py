@@ -31,7 +31,7 @@ class Span(Protocol):
 
 
 class EventLog(Protocol):
-    """Where account events are kept; see `services.account_events`."""
+    """Where account events are kept; see `services.accounts.events`."""
 
     def since(self, user_id: str, since_id: int, *, limit: int) -> list[AccountEvent] | None:
         """Return a page of what followed `since_id`; None when that is not kept, or never was."""

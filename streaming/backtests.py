@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from services.backtest_progress import Step
+from services.backtests.progress import Step
 from streaming import events
 from streaming.client import Client
 from streaming.events import Event

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from services.logs import LogRecord, matcher, record_of
+from services.operations.logs import LogRecord, matcher, record_of
 from streaming.client import Client
 from streaming.events import Event
 from streaming.hub import Hub
@@ -25,7 +25,7 @@ RIGHTS_SECONDS = 2.0
 
 FORBIDDEN = 4403
 Among = Callable[[Collection[str]], set[str]]
-"""Returns those of some users who may read the log; see `services.log_readers`."""
+"""Returns those of some users who may read the log; see `services.operations.log_readers`."""
 
 
 class LogFeed:

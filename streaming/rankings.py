@@ -29,7 +29,7 @@ TRY_AGAIN_LATER = 1013
 
 
 class Snapshot(Protocol):
-    """The first rows of a ranking; see `services.rankings`."""
+    """The first rows of a ranking; see `services.tournaments.rankings`."""
 
     @property
     def as_of(self) -> datetime:

@@ -9,7 +9,7 @@ from streaming.client import Client
 from utils.wire import AccountEvent
 
 Names = Callable[[str, Collection[str]], dict[str, str | None]]
-"""Returns the strategy on each of a user's accounts; see `services.strategy_owners`."""
+"""Returns the strategy on each of a user's accounts; see `services.strategies.owners`."""
 
 
 class StrategyFollowing(AccountFollowing):

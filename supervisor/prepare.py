@@ -5,8 +5,8 @@ from __future__ import annotations
 import migrations
 from config import Settings
 from models import Database
-from services.passwords import Passwords
-from services.users import Users
+from services.users.passwords import Passwords
+from services.users.users import Users
 
 
 def prepare(settings: Settings) -> str | None:

@@ -20,8 +20,8 @@ from werkzeug.routing import Rule
 from app import create_app
 from config import Settings
 from models import Database
-from services import passwords
 from services.leases import LIVING, Leases
+from services.users import passwords
 from tests import databases
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import uvloop
 
 from config import Settings
-from engine.demo.source import MarketSource
 from engine.engine import Engine
 from engine.live.timing import Timing
+from engine.markets.source import MarketSource
 
 Result = TypeVar("Result")
 TIMEOUT = 60

@@ -14,11 +14,11 @@ import models
 from middleware.context import SERVICES
 from models import Database
 from services import Services
-from services.api_keys import NewApiKey
 from services.audit import SYSTEM
 from services.principals import Principal
-from services.sessions import LogIn, TokenPair
-from services.users import SignUp
+from services.users.api_keys import NewApiKey
+from services.users.sessions import LogIn, TokenPair
+from services.users.users import SignUp
 
 PASSWORD = "correct-horse-7-staple"
 _numbers = itertools.count(1)

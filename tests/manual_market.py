@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from engine.demo.catalogue import FUNDING_SECONDS
 from engine.demo.generator import DemoMarket
-from engine.demo.source import Quote
+from engine.markets.source import Quote
 from utils.wire import Candle, Level, OrderBook, Ticker
 
 

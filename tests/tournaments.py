@@ -12,8 +12,9 @@ from sqlalchemy import insert, update
 import models
 from models import Database
 from models.standings import put_standings
-from services import jobs, prizes
-from services.prize_rules import PrizeRules, encode
+from services import jobs
+from services.tournaments import prizes
+from services.tournaments.prize_rules import PrizeRules, encode
 from utils import clock
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-from services.backtests import Backtests
+from services.backtests.backtests import Backtests
+from services.backtests.sweeps import Sweeps
 from services.jobs import MOST_STARTS, Handler, Run
-from services.sweeps import Sweeps
 
 PLAY_SECONDS = 1_800.0
 """How long a run may take, with what it waits for the engine and the database."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from services.bot_records import BotRecords, Told, Wish, after
+from services.bot.records import BotRecords, Told, Wish, after
 from services.leases import Leases
 from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts

@@ -13,8 +13,8 @@ from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded, DecimalString, invalid
 from api.schemas.market import Word
 from api.schemas.portfolio import MODES
-from services.account_changes import NewAccount
-from services.accounts import PAPER_CURRENCY, PAPER_EXCHANGE
+from services.accounts.accounts import PAPER_CURRENCY, PAPER_EXCHANGE
+from services.accounts.changes import NewAccount
 
 KINDS = ["main", "extra", "strategy", "tournament", "bot"]
 TYPES = ["spot", "futures"]

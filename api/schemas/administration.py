@@ -9,8 +9,8 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Coded
 from api.schemas.market import Word
-from services.administration import UserChanges, UserFilters
 from services.principals import ROLES
+from services.users.administration import UserChanges, UserFilters
 
 _FLAG: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import DecimalString
 from api.schemas.market import Symbol, Word
-from services.alerts import NewAlert
+from services.notifications.alerts import NewAlert
 
 CONDITIONS = ("above", "below", "percent")
 

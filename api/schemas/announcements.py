@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from services.announcements import NewAnnouncement
+from services.notifications.announcements import NewAnnouncement
 
 MOST_LETTERS = 5_000
 _SAID = validate.Regexp(r"[^\x00]*\S[^\x00]*\Z", error="Say something.")

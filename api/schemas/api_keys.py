@@ -9,8 +9,8 @@ from marshmallow import Schema, fields, post_load, validate
 from api.schemas.auth import MAX_CODE
 from api.schemas.fields import NAME
 from api.schemas.second_factors import PasswordSchema
-from services.api_keys import NewApiKey
 from services.principals import SCOPES
+from services.users.api_keys import NewApiKey
 
 
 class NewApiKeySchema(PasswordSchema):

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import Count
 from api.schemas.market import Moment, Word
-from services.audit_log import AuditFilters
+from services.operations.audit_log import AuditFilters
 
 _MAX = 2**53
 

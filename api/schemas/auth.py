@@ -7,9 +7,9 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate, validates_schema
 
 from api.schemas.fields import invalid
-from services.passwords import MAX_LENGTH, MIN_LENGTH
-from services.sessions import ChangePassword, LogIn
-from services.users import MAX_EMAIL, USERNAME, SignUp
+from services.users.passwords import MAX_LENGTH, MIN_LENGTH
+from services.users.sessions import ChangePassword, LogIn
+from services.users.users import MAX_EMAIL, USERNAME, SignUp
 
 MAX_CODE = 64
 _USERNAME = validate.Regexp(

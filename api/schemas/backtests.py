@@ -13,7 +13,7 @@ from api.schemas.fields import DecimalString, invalid
 from api.schemas.market import Moment, Symbol, Timeframe, Word
 from api.schemas.strategies import EXCHANGE, settings_field
 from api.schemas.trades import ACCOUNT
-from services.backtest_plans import NewRun
+from services.backtests.plans import NewRun
 from services.market import DEFAULT_EXCHANGE
 from utils.wire import SIDES
 

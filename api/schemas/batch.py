@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from api.arguments import refusal
 from api.schemas.envelope import ProblemSchema
 from api.schemas.trading import OrderSchema, OrderTicketSchema
-from services.orders import Wish
+from services.trading.orders import Wish
 
 MAX_ORDERS = 50
 

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import Count
 from api.schemas.portfolio import PortfolioSchema
-from services.bot_records import Wanted
+from services.bot.records import Wanted
 from utils.wire import BotState, GetBotOrders, GetBotTrades, Mode
 
 EXCHANGE = validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z")

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import NAME, Coded
-from services.credentials import NewCredential, Replacement
+from services.accounts.credentials import NewCredential, Replacement
 from utils.credentials import ApiKeys
 
 _KEY = validate.Regexp(

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import Count
 from api.schemas.market import Moment
-from services.logs import LEVELS, LogWanted
+from services.operations.logs import LEVELS, LogWanted
 
 
 class LogRecordQuery(Schema):

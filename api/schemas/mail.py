@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from services.mail_addresses import DIGITS
-from services.notifications import KINDS
+from services.notifications.mail_addresses import DIGITS
+from services.notifications.notifications import KINDS
 
 
 class MailStateSchema(Schema):

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.envelope import PageQuery
-from services.notifications import KINDS, Ways
+from services.notifications.notifications import KINDS, Ways
 
 MOST_IDS = 500
 

@@ -8,7 +8,7 @@ from api.schemas.accounts import KINDS, Currency
 from api.schemas.fields import DecimalString
 from api.schemas.market import Word
 from api.schemas.portfolio import MODES, AccountQuery
-from services.equity import LENGTHS
+from services.accounts.equity import LENGTHS
 
 PERIODS = (*LENGTHS, "all")
 

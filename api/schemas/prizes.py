@@ -7,7 +7,7 @@ from typing import Any, get_args
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import DecimalString, invalid
-from services.awards import PrizeChanges, Status
+from services.tournaments.awards import PrizeChanges, Status
 
 STATUSES = get_args(Status)
 _STATUS = validate.OneOf(STATUSES)

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import DecimalString
 from api.schemas.market import Symbol, Word
-from services.risk import Target
+from services.trading.risk import Target
 from utils.wire import RiskLimits
 
 SCOPES = ("account", "user", "installation")

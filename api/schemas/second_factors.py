@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from api.schemas.auth import MAX_CODE
-from services.passwords import MAX_LENGTH
+from services.users.passwords import MAX_LENGTH
 
 
 class PasswordSchema(Schema):

@@ -16,8 +16,8 @@ from api.schemas.performance import PERIODS
 from api.schemas.portfolio import MODES
 from api.schemas.trades import ACCOUNT
 from services.market import DEFAULT_EXCHANGE
-from services.strategies import Wanted
-from services.strategy_additions import NewStrategy
+from services.strategies.additions import NewStrategy
+from services.strategies.strategies import Wanted
 from utils.wire import STRATEGY_STATES
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"

@@ -11,7 +11,7 @@ from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Word
 from api.schemas.strategies import setting_field, within
-from services.sweeps import MOST_POINTS, RANKS, NewSweep
+from services.backtests.sweeps import MOST_POINTS, RANKS, NewSweep
 
 MOST_VARIED = 6
 MOST_VALUES = 50

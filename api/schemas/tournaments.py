@@ -13,10 +13,10 @@ from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.strategies import EXCHANGE
 from api.schemas.trades import ACCOUNT
-from services.prize_rules import MOST_PLACES, PrizeRules
-from services.tournament_moves import STATUSES
-from services.tournament_rules import NewTournament
-from services.tournaments import Type, Visibility
+from services.tournaments.moves import STATUSES
+from services.tournaments.prize_rules import MOST_PLACES, PrizeRules
+from services.tournaments.rules import NewTournament
+from services.tournaments.tournaments import Type, Visibility
 
 MOST_SYMBOLS = 500
 MOST_PARTICIPANTS = 1_000_000

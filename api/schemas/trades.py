@@ -10,8 +10,8 @@ from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
-from services.orders import Filters
-from services.trade_export import ExportFilters
+from services.trading.orders import Filters
+from services.trading.trade_export import ExportFilters
 from utils.wire import SIDES
 
 ACCOUNT = validate.Length(min=1, max=64)

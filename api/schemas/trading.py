@@ -11,7 +11,7 @@ from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Symbol, Word
 from api.schemas.portfolio import MODES
 from api.schemas.trades import ACCOUNT, FeeSchema, TradeQuery, TradeSchema
-from services.orders import Changes
+from services.trading.orders import Changes
 from utils.wire import (
     FINAL_STATUSES,
     GROUPABLE,

@@ -18,7 +18,7 @@ from typing import TextIO
 from config import Settings, SettingsError
 from engine.bot.endings import CRASHED, Unusable
 from engine.demo.opening import demo_source
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from models import Database
 from models.facts import fact
 from utils import logs, process

@@ -11,7 +11,7 @@ from engine.bot.endings import STOPPED
 from engine.bot.octobot import Bot
 from engine.bot.reads import accounts, orders, trades
 from engine.demo.exchange import register
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from engine.server import Handler, Server
 from utils.home import Home
 from utils.wire import (

@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 import msgspec
 from msgspec.structs import replace
 
-from engine.demo.source import EXCHANGE
+from engine.markets.source import EXCHANGE
 from utils.wire import Instrument, LeverageTier
 
 FEE = Decimal("0.001")

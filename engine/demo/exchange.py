@@ -15,7 +15,7 @@ import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
 from engine.demo.forms import float_form, levels_form, market_form
-from engine.demo.source import EXCHANGE, MarketSource
+from engine.markets.source import EXCHANGE, MarketSource
 from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.wire import Ticker

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 
-from engine.demo.source import MarketSource
-from engine.market import Market, chosen, moment
+from engine.markets.market import Market, chosen, moment
+from engine.markets.source import MarketSource
 from utils.wire import (
     CandleSeries,
     GetCandles,

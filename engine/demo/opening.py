@@ -7,7 +7,7 @@ from pathlib import Path
 from config import Settings
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from utils.demo_facts import DemoFacts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from utils.errors import NotFound
 from utils.money import ZERO
 from utils.wire import Instrument

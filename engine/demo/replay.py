@@ -11,8 +11,8 @@ from engine.demo import noise
 from engine.demo.catalogue import FEE, MARKETS
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, merge
 from engine.demo.recording import Recording, read
-from engine.demo.source import EXCHANGE
 from engine.demo.tape import Listing, Tape
+from engine.markets.source import EXCHANGE
 from utils.wire import Instrument
 
 HISTORY_CANDLES = 200

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine.demo import noise, perpetual
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, candles, merge, window
-from engine.demo.source import EXCHANGE, Quote
-from engine.folding import fold
+from engine.markets.folding import fold
+from engine.markets.source import EXCHANGE, Quote
 from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.money import HUNDRED

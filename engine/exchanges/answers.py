@@ -14,8 +14,8 @@ from typing import Any
 import ccxt
 
 from engine.exchanges import attempt
+from engine.exchanges.breaker import Breaker
 from engine.exchanges.failures import unavailable
-from engine.live.breaker import Breaker
 from utils.errors import EngineUnavailable, ExchangeUnavailable
 
 AT_ONCE = 4

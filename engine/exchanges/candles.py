@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.exchanges.failures import check_readable
-from engine.folding import fold
+from engine.markets.folding import fold
 from utils import clock, timeframes
 from utils.errors import FieldError, Refused
 from utils.money import ZERO

@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.demo.source import Funding, Quote
 from engine.exchanges import paper
 from engine.exchanges.past import Past
 from engine.exchanges.perpetuals import MOST_FUNDINGS
@@ -20,7 +19,8 @@ from engine.exchanges.pulse import Pulse
 from engine.exchanges.reads import is_settled
 from engine.exchanges.source import ExchangeSource
 from engine.futures.position import funding_moments
-from engine.market import Market, chosen, moment
+from engine.markets.market import Market, chosen, moment
+from engine.markets.source import Funding, Quote
 from utils import timeframes
 from utils.errors import EngineUnavailable, ExchangeUnavailable
 from utils.money import ZERO

@@ -12,7 +12,7 @@ import ccxt.async_support as ccxt_async
 
 from engine.demo.exchange import DemoClient, DemoExchange
 from engine.demo.forms import market_form
-from engine.demo.source import PriceSource
+from engine.markets.source import PriceSource
 
 _sources: dict[str, PriceSource] = {}
 _classes: dict[str, type[Any]] = {}

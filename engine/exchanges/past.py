@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from engine.demo.source import Quote
+from engine.markets.source import Quote
 
 SECONDS = 120.0
 """So far back marks are known: a worker that starts anew is there again by then."""

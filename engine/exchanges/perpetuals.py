@@ -14,13 +14,13 @@ import ccxt
 from msgspec.structs import replace
 
 from config import Settings
-from engine.demo.source import Funding
 from engine.exchanges import attempt
 from engine.exchanges.client import connect
 from engine.exchanges.failures import check_readable
 from engine.exchanges.instruments import perpetuals
 from engine.exchanges.pulse import Sign, sign_of
 from engine.exchanges.tickers import exact, ticker_of, turnover
+from engine.markets.source import Funding
 from utils.clock import from_ms
 from utils.wire import Instrument, Ticker
 

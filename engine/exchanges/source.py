@@ -14,7 +14,6 @@ import ccxt
 import msgspec
 
 from config import Settings
-from engine.demo.source import Funding, Quote
 from engine.exchanges import attempt
 from engine.exchanges.client import connect, has_perpetuals
 from engine.exchanges.failures import check_readable, unavailable
@@ -24,6 +23,7 @@ from engine.exchanges.pulse import Sign, sign_of
 from engine.exchanges.rates import budget
 from engine.exchanges.reads import Reads
 from engine.exchanges.tickers import ticker_of, turnover
+from engine.markets.source import Funding, Quote
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotFound
 from utils.wire import Instrument, RateBudget, Ticker
 

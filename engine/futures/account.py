@@ -13,20 +13,20 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from engine import orders, rules
-from engine.account import Account
-from engine.demo.source import Funding
+from engine.accounts.account import Account
 from engine.futures import overview
 from engine.futures.booking import FuturesBooking
 from engine.futures.funds import FuturesFunds
 from engine.futures.markets import stored, tradable
 from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import Position, funding_moments
-from engine.market import Market, inverse_not_supported
-from engine.records import AccountRecord
-from engine.risk import Gate
-from engine.triggers import GUARD, Touch
-from engine.unit import Unit
+from engine.journal.records import AccountRecord
+from engine.journal.unit import Unit
+from engine.markets.market import Market, inverse_not_supported
+from engine.markets.source import Funding
+from engine.orders import orders, rules
+from engine.orders.risk import Gate
+from engine.orders.triggers import GUARD, Touch
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO

@@ -6,12 +6,12 @@ from collections.abc import Awaitable
 from datetime import datetime
 from decimal import Decimal
 
-from engine import orders
-from engine.booking import remember
+from engine.accounts.booking import remember
 from engine.futures.octobot import FuturesOctoBotAccount
 from engine.futures.position import Position
-from engine.orders import Fill
-from engine.unit import Unit
+from engine.journal.unit import Unit
+from engine.orders import orders
+from engine.orders.orders import Fill
 from utils import clock, wire
 from utils.money import ZERO
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from engine import orders, rules
 from engine.futures.position import Position, initial_margin, tier_of
-from engine.rules import Draft
+from engine.orders import orders, rules
+from engine.orders.rules import Draft
 from utils import wire
 from utils.clock import now
 from utils.errors import Refused

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.futures.position import DEFAULT_LEVERAGE, Position
-from engine.market import Market
-from engine.records import AccountRecord
+from engine.journal.records import AccountRecord
+from engine.markets.market import Market
 from utils.wire import Instrument
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from octobot_trading import personal_data
 
+from engine.accounts.octobot import OctoBotAccount
 from engine.futures.position import Position, average_entry
-from engine.octobot_account import OctoBotAccount
-from engine.orders import Fill
+from engine.orders.orders import Fill
 from utils import wire
 from utils.money import ZERO
 

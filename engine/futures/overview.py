@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine import rules
 from engine.futures.funds import FuturesFunds
 from engine.futures.position import Position
-from engine.records import AccountRecord
-from engine.rules import Draft
+from engine.journal.records import AccountRecord
+from engine.orders import rules
+from engine.orders.rules import Draft
 from utils import clock
 from utils.errors import NotFound
 from utils.money import HUNDRED, ONE, ZERO, plain

@@ -1,8 +1,8 @@
 """A live account in memory: intents go out from here, and what the exchange says of them comes in.
 
-As in `engine.account`, every method that changes something is called with the account's lock held and fills a `Unit`
-that the caller commits. Nothing here waits for the exchange but `book_opening`, before the account is shared, and
-`observe`, which changes nothing. What moves money is for `engine.live.spot` and `engine.live.futures` to book.
+As in `engine.accounts.account`, every method that changes something is called with the account's lock held and fills a
+`Unit` that the caller commits. Nothing here waits for the exchange but `book_opening`, before the account is shared,
+and `observe`, which changes nothing. What moves money is for `engine.live.spot` and `engine.live.futures` to book.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine import orders, rules
 from engine.exchanges.venue import Venue
-from engine.live import kinds, states
+from engine.journal.records import AccountRecord
+from engine.journal.unit import Unit
+from engine.live import states
 from engine.live.absence import Absences
 from engine.live.difference import Differences
 from engine.live.held import HoldingAccount
@@ -24,9 +25,8 @@ from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
 from engine.live.trader import LiveTrader
-from engine.market import Market
-from engine.records import AccountRecord
-from engine.unit import Unit
+from engine.markets.market import Market
+from engine.orders import kinds, orders, rules
 from utils import clock, wire
 from utils.errors import Refused
 from utils.money import ZERO

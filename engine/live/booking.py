@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import orders
-from engine.booking import Booking, remember
+from engine.accounts.booking import Booking, remember
+from engine.accounts.valuation import DIGITS, Valuation
+from engine.journal.unit import Unit
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill
-from engine.market import Market
-from engine.orders import Fill
-from engine.unit import Unit
-from engine.valuation import DIGITS, Valuation
+from engine.markets.market import Market
+from engine.orders import orders
+from engine.orders.orders import Fill
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO

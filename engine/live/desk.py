@@ -10,9 +10,10 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from engine.account import Account
-from engine.accounts import Accounts
-from engine.live import kinds
+from engine.accounts.account import Account
+from engine.accounts.accounts import Accounts
+from engine.journal.records import Records
+from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.follower import Change, Follower, News, recalled
 from engine.live.futures.account import LiveFuturesAccount
@@ -20,9 +21,8 @@ from engine.live.futures.desk import FuturesDesk
 from engine.live.outcomes import ExchangeOrder, Refusal, Unknown
 from engine.live.reconciliation import Reconciler
 from engine.live.trader import Unreachable
-from engine.orders import not_open
-from engine.records import Records
-from engine.unit import Unit
+from engine.orders import kinds
+from engine.orders.orders import not_open
 from utils import wire
 from utils.errors import EngineTimeout, EngineUnavailable, Refused, TradingError
 from utils.wire import FINAL_STATUSES, IMMEDIATE

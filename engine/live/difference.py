@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import orders
-from engine.live import kinds
-from engine.market import Market
+from engine.markets.market import Market
+from engine.orders import kinds, orders
 from utils import wire
 from utils.money import ZERO
 

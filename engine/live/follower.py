@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import ccxt
 
-from engine.accounts import Accounts
-from engine.live import kinds
+from engine.accounts.accounts import Accounts
+from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.reconciliation import Reconciler
 from engine.live.states import is_complete
 from engine.live.trader import Unreachable, client_id
-from engine.unit import Unit
+from engine.orders import kinds
 from utils import wire
 from utils.errors import EngineFault, TradingError
 

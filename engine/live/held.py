@@ -16,18 +16,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine import brackets, orders, rules
-from engine.account import Account
-from engine.live import kinds
+from engine.accounts.account import Account
+from engine.accounts.octobot import OctoBotAccount
+from engine.journal.records import AccountRecord
+from engine.journal.unit import Unit
 from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import Refusal
-from engine.market import Market
-from engine.octobot_account import OctoBotAccount
-from engine.records import AccountRecord
-from engine.rules import Draft
-from engine.triggers import Touch, trigger
-from engine.unit import Unit
+from engine.markets.market import Market
+from engine.orders import brackets, kinds, orders, rules
+from engine.orders.rules import Draft
+from engine.orders.triggers import Touch, trigger
 from utils import clock, wire
 from utils.errors import EngineUnavailable, Refused, TradingError
 from utils.money import ZERO

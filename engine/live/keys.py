@@ -11,8 +11,8 @@ import logging
 from typing import Any
 
 from engine.exchanges.client import credentials
+from engine.journal.records import Records
 from engine.live.trader import LiveTrader
-from engine.records import Records
 from utils.errors import Conflict, EngineUnavailable
 from utils.vault import Vault
 

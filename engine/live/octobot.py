@@ -13,12 +13,12 @@ from typing import Self
 import octobot_trading.api as trading_api
 from octobot_trading.personal_data import SpotAsset
 
+from engine.accounts.octobot import OctoBotAccount, bot_config, of_opening, without_pollers
+from engine.exchanges.breaker import Breaker
 from engine.exchanges.venue import Venue
-from engine.live.breaker import Breaker
+from engine.journal.records import AccountRecord
 from engine.live.timing import Timing
 from engine.live.trader import LiveTrader
-from engine.octobot_account import OctoBotAccount, bot_config, of_opening, without_pollers
-from engine.records import AccountRecord
 from utils import wire
 from utils.money import ZERO
 

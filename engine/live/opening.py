@@ -9,6 +9,7 @@ from config import Settings
 from engine.exchanges import registry
 from engine.exchanges.venue import Venue
 from engine.futures.markets import tradable
+from engine.journal.records import AccountRecord, Records
 from engine.live.account import LiveAccount
 from engine.live.futures.account import LiveFuturesAccount
 from engine.live.futures.octobot import LiveFuturesOctoBot
@@ -16,9 +17,8 @@ from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.spot import LiveSpotAccount
 from engine.live.timing import Timing
-from engine.market import Market
-from engine.records import AccountRecord, Records
-from engine.risk import Gate
+from engine.markets.market import Market
+from engine.orders.risk import Gate
 from utils.errors import EngineUnavailable
 from utils.vault import Vault
 from utils.wire import AccountType

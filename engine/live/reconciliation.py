@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
-from engine.live import kinds
+from engine.journal.records import Records
+from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.outcomes import FAILURES, order_of
 from engine.live.pages import Page
 from engine.live.timing import receive_window
 from engine.live.trader import Unreachable
-from engine.records import Records
-from engine.unit import Unit
+from engine.orders import kinds
 from utils import clock, wire
 from utils.money import ZERO
 from utils.ties import name_of

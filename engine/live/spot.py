@@ -6,18 +6,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import orders
+from engine.accounts.spot import SpotAccount
 from engine.exchanges.venue import Venue
+from engine.journal.records import AccountRecord
+from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.booking import LiveBooking
 from engine.live.difference import Held, locks
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill
 from engine.live.trader import Unreachable
-from engine.market import Market
-from engine.records import AccountRecord
-from engine.spot import SpotAccount
-from engine.unit import Unit
+from engine.markets.market import Market
+from engine.orders import orders
 from utils import wire
 from utils.errors import EngineUnavailable
 from utils.money import ZERO

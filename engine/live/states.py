@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from engine import orders
 from engine.live.outcomes import ExchangeOrder
+from engine.orders import orders
 from utils import clock, wire
 from utils.money import ZERO
 from utils.wire import IMMEDIATE, OrderStatus

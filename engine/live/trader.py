@@ -14,9 +14,10 @@ from typing import Any
 import ccxt
 from octobot_trading import errors, exchanges
 
+from engine.accounts.paper_trader import Gate
 from engine.exchanges.attempt import Attempt, noting
-from engine.live import fills, kinds
-from engine.live.breaker import Breaker
+from engine.exchanges.breaker import Breaker
+from engine.live import fills
 from engine.live.difference import Held
 from engine.live.outcomes import (
     FAILURES,
@@ -31,7 +32,7 @@ from engine.live.outcomes import (
     order_of,
 )
 from engine.live.timing import Timing
-from engine.paper_trader import Gate
+from engine.orders import kinds
 from utils import wire
 from utils.errors import EngineUnavailable
 from utils.money import plain

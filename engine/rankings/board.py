@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from engine.equity import Rates
-from engine.holdings import Owned
-from engine.markets import Markets
+from engine.accounts.equity import Rates
+from engine.journal.holdings import Owned
+from engine.markets.markets import Markets
 from engine.rankings.records import Entry, Running
 from models.standings import CountedTrade
 from utils.standings import Place, Standing, in_order, ranked, together

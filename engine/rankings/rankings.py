@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from engine.account_events import AccountEvents
-from engine.holdings import Holdings
-from engine.markets import Markets
+from engine.journal.account_events import AccountEvents
+from engine.journal.holdings import Holdings
+from engine.markets.markets import Markets
 from engine.rankings.board import Board, Table, Unstored
 from engine.rankings.records import RankingRecords, Running
 from models import Database

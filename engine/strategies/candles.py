@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.market import Market
+from engine.markets.market import Market
 from engine.strategies.mode import Window
 from utils import timeframes
 from utils.errors import EngineUnavailable

@@ -12,12 +12,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.account import Account
-from engine.accounts import Accounts
-from engine.journal import Journal
-from engine.spot import SpotAccount
+from engine.accounts.account import Account
+from engine.accounts.accounts import Accounts
+from engine.accounts.spot import SpotAccount
+from engine.journal.journal import Journal
+from engine.journal.unit import Unit
 from engine.strategies.records import StrategyRecord
-from engine.unit import Unit
 from utils.errors import Conflict, EngineFault, FieldError, Refused, StorageUnavailable, TradingError
 from utils.money import ZERO, plain
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.account import Account
-from engine.accounts import Accounts
-from engine.live import kinds
-from engine.market import Market
+from engine.accounts.account import Account
+from engine.accounts.accounts import Accounts
+from engine.markets.market import Market
+from engine.orders import kinds
 from engine.strategies.book import OrderBook
 from engine.strategies.candles import closed_candles
 from engine.strategies.mode import Window

@@ -157,7 +157,7 @@ class StrategyConsumer(modes.AbstractTradingModeConsumer):  # type: ignore[misc]
             side=_SIDES[step.side],
             tag=turn.hand.name(step),
         )
-        order.logger_name = type(order).__name__  # as in `engine.octobot_account`
+        order.logger_name = type(order).__name__  # as in `engine.accounts.octobot`
         order.budget = step.quote_amount
         await self.trading_mode.create_order(order)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from engine.market import Market
+from engine.markets.market import Market
 from engine.strategies import classes
 from engine.strategies import settings as options
 from engine.strategies.mode import StrategyMode

@@ -14,12 +14,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.account import Account
-from engine.accounts import Accounts
-from engine.desk import Desk
-from engine.journal import Journal
-from engine.market import Market
-from engine.octobot_account import OctoBotAccount
+from engine.accounts.account import Account
+from engine.accounts.accounts import Accounts
+from engine.accounts.octobot import OctoBotAccount
+from engine.desk.desk import Desk
+from engine.journal.journal import Journal
+from engine.markets.market import Market
 from engine.strategies.book import OrderBook
 from engine.strategies.looking import check_certain, look
 from engine.strategies.mode import StrategyMode, Turn, ticket_of

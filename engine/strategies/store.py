@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from engine.account import Account
-from engine.journal import Journal
+from engine.accounts.account import Account
+from engine.journal.journal import Journal
+from engine.journal.unit import Line, Unit
 from engine.strategies.records import StrategyRecord
-from engine.unit import Line, Unit
 from utils import clock
 from utils.errors import TradingError
 from utils.wire import StrategyState

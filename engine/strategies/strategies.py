@@ -11,12 +11,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.accounts import Accounts
-from engine.desk import FINAL_REFUSALS, Desk
-from engine.journal import Journal
-from engine.keys import Claim
-from engine.market import Market
-from engine.markets import Markets
+from engine.accounts.accounts import Accounts
+from engine.desk.desk import FINAL_REFUSALS, Desk
+from engine.journal.journal import Journal
+from engine.journal.keys import Claim
+from engine.journal.unit import Line, Unit
+from engine.markets.market import Market
+from engine.markets.markets import Markets
 from engine.strategies import registry
 from engine.strategies.candles import CandleClock
 from engine.strategies.funding import Funding
@@ -24,7 +25,6 @@ from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
 from engine.strategies.settings import stored
 from engine.strategies.store import Seal, Store, forget, moved, put_sealed
-from engine.unit import Line, Unit
 from models import Database
 from utils import clock, wire
 from utils.errors import Conflict, Fault, TradingError

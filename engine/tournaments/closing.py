@@ -14,15 +14,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.account import Account
-from engine.desk import Desk
+from engine.accounts.account import Account
+from engine.accounts.spot import SpotAccount
+from engine.desk.desk import Desk
 from engine.futures.account import FuturesAccount
-from engine.market import Market
-from engine.markets import Markets
-from engine.spot import SpotAccount
+from engine.journal.unit import Unit
+from engine.markets.market import Market
+from engine.markets.markets import Markets
 from engine.tournaments.contests import Contests
 from engine.tournaments.records import Contest
-from engine.unit import Unit
 from utils import clock, wire
 from utils.errors import Conflict, EngineUnavailable, Fault, NotFound, TradingError
 

@@ -13,9 +13,9 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import rules
-from engine.records import AccountRecord
-from engine.rules import Draft
+from engine.journal.records import AccountRecord
+from engine.orders import rules
+from engine.orders.rules import Draft
 from engine.tournaments.records import Contest, Entry, TournamentRecords
 from utils import clock
 from utils.errors import Conflict, NotFound, Refused, StorageUnavailable

@@ -13,7 +13,7 @@ from models import Database
 from services import verification
 from services.backups import disk, past, postgresql, sqlite
 from services.backups.lock import stopped
-from services.rotation import needs
+from services.operations.rotation import needs
 from services.verification import Difference
 from utils import clock
 from utils.errors import NotFound, Refused

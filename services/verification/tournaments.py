@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from models import Award, Order, Participant, Rank, TeamRank, Tournament, Trade
 from models.standings import standing_of
-from services import prize_rules
+from services.tournaments import prize_rules
 from services.verification.difference import Difference
 from utils.money import ZERO, plain
 from utils.standings import Standing, ranked

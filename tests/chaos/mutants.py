@@ -15,15 +15,15 @@ _forgotten: set[asyncio.Future[Any]] = set()
 
 def release_the_key() -> None:
     """Forget the key with which an order was placed: a client that got no answer and repeats it places another."""
-    from engine.unit import Unit
+    from engine.journal.unit import Unit
 
     Unit.key = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
 
 
 def write_after_the_answer() -> None:
     """Answer before the order is committed, to a disk that takes its time."""
-    from engine.desk import Desk
-    from engine.journal import Journal
+    from engine.desk.desk import Desk
+    from engine.journal.journal import Journal
 
     commit = Journal._commit
 
@@ -55,8 +55,8 @@ def send_again_on_timeout() -> None:
 
 def write_after_the_send() -> None:
     """Keep the intent of a live order back until the exchange has answered."""
-    from engine.journal import Journal
-    from engine.unit import Unit
+    from engine.journal.journal import Journal
+    from engine.journal.unit import Unit
 
     submit = Journal.submit
     kept: dict[str, Unit] = {}

@@ -19,9 +19,9 @@ from flask import Flask
 import models
 from config import Settings
 from engine import server
-from engine.account_events import AccountEvents
-from engine.journal import Journal
-from engine.unit import Line, Unit
+from engine.journal.account_events import AccountEvents
+from engine.journal.journal import Journal
+from engine.journal.unit import Line, Unit
 from models import Database
 from tests.books import rows
 from tests.contract.exchange import SYMBOL
@@ -139,7 +139,7 @@ def test_what_was_committed_unanswered_is_told_once_it_is_known(
     hub = AccountEvents()
     monkeypatch.setattr(hub, "publish", lambda events: told.extend(row["payload"] for row in events))
     journal = Journal(database, hub)
-    monkeypatch.setattr("engine.journal.OUTCOME_SECONDS", 0.1)
+    monkeypatch.setattr("engine.journal.journal.OUTCOME_SECONDS", 0.1)
     vanishing = Vanishing(database, None)
     monkeypatch.setattr(journal, "_database", vanishing)
 

@@ -15,9 +15,9 @@ from sqlalchemy import insert, update
 import models
 from config import Settings
 from engine.engine import Engine
-from engine.event_log import BATCH, EventLog
+from engine.journal.event_log import BATCH, EventLog
 from models import Database
-from services.account_events import AccountEvents, Span
+from services.accounts.events import AccountEvents, Span
 from services.backups.past import JUMP, renew
 from services.verification import differences
 from tests.contract.exchange import SYMBOL

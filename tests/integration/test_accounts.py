@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 import models
 from models import Database
-from services import accounts
+from services.accounts import accounts
 from tests.factories import SignedIn, services_of
 from tests.problems import assert_problem, fields
 from utils import clock, ids

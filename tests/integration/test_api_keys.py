@@ -15,11 +15,11 @@ import models
 from app import create_app
 from config import Settings
 from models import Database
-from services import api_keys
-from services.api_keys import MAX_KEYS, USE_NOTED
 from services.audit import SYSTEM
-from services.second_factors import SecondFactors
-from services.sessions import ChangePassword
+from services.users import api_keys
+from services.users.api_keys import MAX_KEYS, USE_NOTED
+from services.users.second_factors import SecondFactors
+from services.users.sessions import ChangePassword
 from tests import authenticator
 from tests.factories import PASSWORD, SignedIn, audit_rows, services_of, sign_in, with_key
 from tests.problems import assert_problem

@@ -15,12 +15,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 
 import models
-from engine import audit_seals
-from engine.audit_seals import AuditSeals
+from engine.journal import audit_seals
+from engine.journal.audit_seals import AuditSeals
 from models import AuditEntry, Database
 from models.seals import ANCHOR
-from services import audit, audit_log, verification
+from services import audit, verification
 from services.audit import Origin
+from services.operations import audit_log
 from services.verification.audit import chain, fact
 from tests.factories import SignedIn, services_of, with_key
 from tests.problems import assert_problem

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
-from engine.desk import Desk
+from engine.desk.desk import Desk
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
@@ -121,7 +121,7 @@ def test_a_batch_killed_half_way_is_completed_and_nothing_doubled(
 
     with monkeypatch.context() as patched:
         patched.setattr(Desk, "place", dying)
-        patched.setattr("services.orders.BATCH_SECONDS", 3.0)
+        patched.setattr("services.trading.orders.BATCH_SECONDS", 3.0)
         assert post(client, user, *batch, key="k").status_code in {503, 504}
         until(lambda: len(rows(database, models.Order)) == 3)
     host.stop()

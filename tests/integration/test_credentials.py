@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 import models
 from config import Settings
 from models import Database
-from services.credentials import Credentials
+from services.accounts.credentials import Credentials
 from tests.factories import SignedIn, audit_rows, services_of
 from tests.problems import assert_problem, fields
 from tests.settings import ENCRYPTION_KEYS

@@ -20,7 +20,7 @@ from octobot_trading import personal_data
 from engine.demo import exchange
 from engine.demo.generator import DemoMarket
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 
 NOW = 1_763_612_345.5
 BTC = "BTC/USDT"

@@ -16,7 +16,7 @@ from flask import Flask
 from octobot_trading import exchange_data
 
 import models
-from engine.octobot_account import OctoBotAccount
+from engine.accounts.octobot import OctoBotAccount
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import update
 
 import models
-from engine.account import Account
-from engine.spot import SpotAccount
+from engine.accounts.account import Account
+from engine.accounts.spot import SpotAccount
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
@@ -214,7 +214,7 @@ def test_a_commit_without_an_answer_is_unknown_and_a_key_finds_it(
 
     vanishing = Vanishing(database, None)
     monkeypatch.setattr(journal, "_database", vanishing)
-    monkeypatch.setattr("engine.journal.OUTCOME_SECONDS", 0.2)
+    monkeypatch.setattr("engine.journal.journal.OUTCOME_SECONDS", 0.2)
     with pytest.raises(EngineTimeout):
         trading.place(type="market", key="once")
     vanishing.breaks = False
@@ -284,7 +284,7 @@ def test_a_day_order_does_not_fill_after_its_day(
     trading.host.stop()
     with database.write() as session:
         session.execute(update(models.Order).values(created_at=clock.now() - timedelta(days=1)))
-    monkeypatch.setattr("engine.records.Records.ended_day_orders", lambda *_: [])  # the chores are late
+    monkeypatch.setattr("engine.journal.records.Records.ended_day_orders", lambda *_: [])  # the chores are late
     trading.host.start()
     trading.put(48_900)
     assert trading.row(database, order).status == "expired"

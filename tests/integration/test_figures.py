@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 import models
 from models import Database
 from models.sums import exact_sum
-from services import statistics
+from services.operations import statistics
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
 from tests.order_rows import add_account, add_order, add_trade

@@ -24,7 +24,8 @@ from octobot_trading.personal_data.orders.states import open_order_state
 from octobot_trading.personal_data.portfolios.portfolio import Portfolio
 
 import models
-from engine import accounts, octobot_log
+from engine import octobot_log
+from engine.accounts import accounts
 from engine.demo.exchange import DemoClient
 from models import Database
 from tests.books import differences, rows

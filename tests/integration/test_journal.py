@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 import models
-from engine.journal import Journal
-from engine.unit import Line, Unit
+from engine.journal.journal import Journal
+from engine.journal.unit import Line, Unit
 from models import Database
 from tests.books import rows
 from tests.factories import SignedIn
@@ -65,7 +65,7 @@ def test_a_batch_whose_commit_was_not_answered_is_not_written_again(
 ) -> None:
     journal = Journal(database)
     monkeypatch.setattr(journal, "_database", Vanishing(database, *outcomes))
-    monkeypatch.setattr("engine.journal.OUTCOME_SECONDS", 0.2)
+    monkeypatch.setattr("engine.journal.journal.OUTCOME_SECONDS", 0.2)
     units = [unit(Line(each.account_id, each.id), "once") for each in (user, other)]
     assert [type(outcome) for outcome in journal._commit(units)] == expected
     assert len([row for row in rows(database, models.AuditEntry) if row.action == "once"]) == 2
@@ -77,7 +77,7 @@ def test_nothing_is_committed_while_an_outcome_is_not_known(
     journal = Journal(database)
     vanishing = Vanishing(database, None)
     monkeypatch.setattr(journal, "_database", vanishing)
-    monkeypatch.setattr("engine.journal.OUTCOME_SECONDS", 0.1)
+    monkeypatch.setattr("engine.journal.journal.OUTCOME_SECONDS", 0.1)
     [first] = journal._commit([unit(Line(user.account_id, user.id), "first")])
     assert isinstance(first, EngineTimeout)
     vanishing.breaks = False

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 from app import create_app
 from config import Settings
 from models import Database
-from services import metrics
+from services.operations import metrics
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
 from tests.manual_market import ManualMarket

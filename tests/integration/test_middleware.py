@@ -17,8 +17,8 @@ from api.blueprint import PUBLIC, Blueprint
 from app import create_app
 from config import Settings
 from models import Database
-from services.health import Readiness
 from services.leases import Leases
+from services.operations.health import Readiness
 from tests.factories import SignedIn
 from tests.problems import assert_problem, fields
 from utils import clock, errors

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 import models
-from engine.account import Account
-from engine.unit import Unit
+from engine.accounts.account import Account
+from engine.journal.unit import Unit
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from sqlalchemy import select
 
 import models
-from engine.journal import Journal
-from engine.unit import Line, Unit
+from engine.journal.journal import Journal
+from engine.journal.unit import Line, Unit
 from models import Database
 from models.records import order_of, order_row
 from tests.contract.exchange import SYMBOL

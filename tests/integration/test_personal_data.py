@@ -13,10 +13,12 @@ from sqlalchemy import func, insert, select, text
 
 import models
 from models import Base, Database
-from services import jobs, mail_addresses, personal_data
-from services.deactivation import REASON
-from services.deletion import Deletion
-from services.personal_data import LEFT_OUT, SECRET, SECTIONS
+from services import jobs
+from services.notifications import mail_addresses
+from services.users import personal_data
+from services.users.deactivation import REASON
+from services.users.deletion import Deletion
+from services.users.personal_data import LEFT_OUT, SECRET, SECTIONS
 from tests.books import differences
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost

@@ -18,7 +18,7 @@ from middleware.limit_storage import SQLiteStorage
 from middleware.rate_limits import ANONYMOUS_PER_MINUTE, network
 from models import Database
 from services.audit import Origin
-from services.sessions import LogIn
+from services.users.sessions import LogIn
 from tests.factories import PASSWORD, SignedIn, services_of, with_key
 from tests.problems import assert_problem
 from utils.octobot_bridge import OctoBotBridge

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 import models
-from engine.records import Records
+from engine.journal.records import Records
 from models import Database
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL

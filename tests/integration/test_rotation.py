@@ -20,7 +20,7 @@ import models
 from commands.__main__ import main
 from config import Settings
 from models import Database
-from services.rotation import Rotation
+from services.operations.rotation import Rotation
 from tests.factories import SignedIn
 from tests.settings import ENCRYPTION_KEYS, SECRET
 from utils import clock, credentials, ids

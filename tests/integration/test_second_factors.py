@@ -17,9 +17,9 @@ import models
 from app import create_app
 from config import Settings
 from models import Database
-from services import second_factors
 from services.backups import backup
-from services.rotation import Rotation
+from services.operations.rotation import Rotation
+from services.users import second_factors
 from tests import authenticator
 from tests.factories import PASSWORD, SignedIn, audit_rows, sign_in, with_key
 from tests.problems import assert_problem

@@ -16,9 +16,9 @@ import models
 from app import create_app
 from config import Settings
 from models import Database
-from services import sessions
 from services.audit import SYSTEM
-from services.sessions import ChangePassword, LogIn, TokenPair
+from services.users import sessions
+from services.users.sessions import ChangePassword, LogIn, TokenPair
 from tests.books import rows
 from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of
 from tests.problems import assert_problem

@@ -17,11 +17,11 @@ import models
 from app import create_app
 from config import Settings
 from models import Database
-from services import sessions
 from services.audit import SYSTEM
 from services.principals import CALLER_SECONDS
-from services.sessions import LogIn
-from services.tokens import SESSION_LIFETIME
+from services.users import sessions
+from services.users.sessions import LogIn
+from services.users.tokens import SESSION_LIFETIME
 from tests.books import rows
 from tests.factories import PASSWORD, SignedIn, audit_rows, post_sign_up, services_of, sign_in
 from tests.problems import assert_problem

@@ -22,8 +22,8 @@ from sqlalchemy import event, make_url, text
 import models
 from app import create_app
 from config import Settings
-from engine.journal import Journal
-from engine.unit import Line, Unit
+from engine.journal.journal import Journal
+from engine.journal.unit import Line, Unit
 from models import Database
 from models.database import Transaction
 from tests.books import differences, rows
@@ -215,9 +215,11 @@ def test_a_lock_that_lasts_is_refused_in_time(
 def test_overlapping_readers_do_not_let_the_log_grow_for_ever(
     database: Database, file: Path, user: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.journal.LOG_LIMIT", 2**20)
-    monkeypatch.setattr("engine.journal.LOG_PAUSE", 0.1)
-    monkeypatch.setattr("engine.journal.LOG_PATIENCE", 5.0)  # the readers of a busy machine end late, but they end
+    monkeypatch.setattr("engine.journal.journal.LOG_LIMIT", 2**20)
+    monkeypatch.setattr("engine.journal.journal.LOG_PAUSE", 0.1)
+    monkeypatch.setattr(
+        "engine.journal.journal.LOG_PATIENCE", 5.0
+    )  # the readers of a busy machine end late, but they end
     journal, over = Journal(database), threading.Event()
     log = Path(f"{file}-wal")
 

@@ -13,9 +13,9 @@ from sqlalchemy import update
 
 import models
 from models import Database
-from services import tickets as module
 from services.audit import SYSTEM
-from services.tickets import LIFETIME, PATIENCE, Tickets
+from services.users import tickets as module
+from services.users.tickets import LIFETIME, PATIENCE, Tickets
 from tests.books import rows
 from tests.factories import SignedIn, audit_rows, services_of
 from tests.problems import assert_problem

@@ -16,7 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from services.tokens import Claims, Tokens
+from services.users.tokens import Claims, Tokens
 from tests.conftest import SECRET
 from tests.factories import SignedIn
 from tests.problems import assert_problem
@@ -222,12 +222,12 @@ def test_a_token_that_was_good_before_expires_all_the_same(
 ) -> None:
     assert call(client, user.tokens.access_token).status_code == 200
     late = time.time() + 15 * 60 + 6
-    monkeypatch.setattr("services.tokens.time.time", lambda: late)
+    monkeypatch.setattr("services.users.tokens.time.time", lambda: late)
     assert_problem(call(client, user.tokens.access_token), 401, "token_expired")
 
 
 def test_what_is_remembered_is_bounded(user: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.tokens.CACHE_SIZE", 3)
+    monkeypatch.setattr("services.users.tokens.CACHE_SIZE", 3)
     tokens = Tokens(SECRET)
     claims = Claims(user_id=user.id, session_id=user.principal.session_id, token_id="t")
     for number in range(10):

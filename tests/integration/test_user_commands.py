@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from commands.__main__ import main
 from config import Settings
 from models import Database
-from services import api_keys, sessions
+from services.users import api_keys, sessions
 from tests.factories import PASSWORD, SignedIn, audit_rows, services_of, with_key
 from tests.problems import assert_problem
 

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 import models
 from app import create_app
 from config import Settings
-from engine.journal import Journal
-from engine.keys import Claim
-from engine.unit import Line, Unit
+from engine.journal.journal import Journal
+from engine.journal.keys import Claim
+from engine.journal.unit import Line, Unit
 from models import Database
-from services import administration
 from services.idempotency import Idempotency
 from services.user_lock import lock_user
+from services.users import administration
 from tests.books import rows
 from tests.factories import SignedIn
 from utils.octobot_bridge import OctoBotBridge

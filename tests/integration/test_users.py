@@ -16,8 +16,8 @@ from app import create_app
 from config import Settings
 from models import Database
 from services.audit import SYSTEM
-from services.sessions import LogIn
-from services.users import SignUp
+from services.users.sessions import LogIn
+from services.users.users import SignUp
 from tests.factories import PASSWORD, audit_rows, post_sign_up, services_of
 from tests.problems import assert_problem, fields
 from utils.errors import Conflict, Refused, StorageUnavailable

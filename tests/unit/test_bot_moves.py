@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.bot import has_failed, moved
-from services.bot_records import Told, Wanted, Wish, after
+from services.bot.bot import has_failed, moved
+from services.bot.records import Told, Wanted, Wish, after
 from utils.errors import Conflict
 from utils.wire import BotMove, BotState
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.live.breaker import MAX_OPEN_SECONDS, Breaker
+from engine.exchanges.breaker import MAX_OPEN_SECONDS, Breaker
 from utils.errors import EngineUnavailable
 
 

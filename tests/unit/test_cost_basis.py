@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.cost_basis import CostBasis, Exchanged, Method
+from services.trading.cost_basis import CostBasis, Exchanged, Method
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 METHODS: tuple[Method, ...] = ("average", "fifo")

@@ -7,8 +7,8 @@ from unittest.mock import Mock
 
 import msgspec
 
+from engine.journal.unit import Line, Unit
 from engine.live.booking import LiveBooking
-from engine.unit import Line, Unit
 
 
 def test_a_fee_in_a_third_currency_is_told_with_the_fill() -> None:

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services import passwords
-from services.passwords import MIN_LENGTH, Passwords
+from services.users import passwords
+from services.users.passwords import MIN_LENGTH, Passwords
 from utils.errors import Overloaded
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine import prices
-from engine.prices import PriceStream
+from engine.markets import prices
+from engine.markets.prices import PriceStream
 from utils.wire import Price, StreamEvent
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.prize_rules import PrizeRules, by_place, check, decode, encode, may_win, step_of, within_team
+from services.tournaments.prize_rules import PrizeRules, by_place, check, decode, encode, may_win, step_of, within_team
 from utils.errors import Refused
 from utils.money import HUNDRED, ZERO, apportioned, is_multiple
 from utils.standings import Standing

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.wealth import percentages
+from services.accounts.wealth import percentages
 from utils import returns
 from utils.returns import Point, growth
 from utils.series import downsampled

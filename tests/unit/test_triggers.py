@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from engine.triggers import Triggers
+from engine.orders.triggers import Triggers
 
 
 def test_a_position_is_no_open_order() -> None:

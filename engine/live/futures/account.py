@@ -10,8 +10,11 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from engine.accounts.valuation import Valuation
 from engine.exchanges.venue import Venue
 from engine.futures.markets import tradable
+from engine.journal.records import INCOME_OVERLAP, AccountRecord, Records
+from engine.journal.unit import Unit
 from engine.live.difference import Held
 from engine.live.futures.booking import FuturesBooking
 from engine.live.futures.incomes import Incomes
@@ -21,10 +24,7 @@ from engine.live.futures.standing import PositionsAccount
 from engine.live.futures.told import Income, Seen, ToldPosition, fill_key
 from engine.live.outcomes import ExchangeFill
 from engine.live.trader import Unreachable
-from engine.market import Market
-from engine.records import INCOME_OVERLAP, AccountRecord, Records
-from engine.unit import Unit
-from engine.valuation import Valuation
+from engine.markets.market import Market
 from utils import clock, wire
 from utils.errors import Conflict, EngineUnavailable
 from utils.money import ZERO

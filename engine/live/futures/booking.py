@@ -6,15 +6,15 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine import orders
-from engine.booking import remember
+from engine.accounts.booking import remember
+from engine.accounts.valuation import Valuation
+from engine.journal.unit import Unit
 from engine.live.booking import with_fill
 from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.told import Income
 from engine.live.outcomes import ExchangeFill
-from engine.orders import Fill
-from engine.unit import Unit
-from engine.valuation import Valuation
+from engine.orders import orders
+from engine.orders.orders import Fill
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO

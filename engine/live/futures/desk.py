@@ -8,12 +8,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from engine.journal.unit import Unit
 from engine.live.follower import Change
 from engine.live.futures.account import LiveFuturesAccount
 from engine.live.futures.told import Settings
 from engine.live.outcomes import Refusal, Unknown
 from engine.live.trader import Unreachable
-from engine.unit import Unit
 from utils.errors import EngineTimeout, EngineUnavailable, FieldError, Refused
 
 SETTINGS_SECONDS = 60.0

@@ -10,19 +10,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine import rules
+from engine.accounts.valuation import Valuation
 from engine.futures import overview
 from engine.futures.funds import FuturesFunds
-from engine.live import kinds
+from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.futures.booking import FuturesBooking
 from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.position import HeldPosition
 from engine.live.futures.told import Settings
 from engine.live.futures.trader import FuturesTrader
-from engine.market import inverse_not_supported
-from engine.unit import Unit
-from engine.valuation import Valuation
+from engine.markets.market import inverse_not_supported
+from engine.orders import kinds, rules
 from utils import clock, wire
 from utils.errors import EngineUnavailable
 from utils.money import ONE, ZERO

@@ -14,7 +14,7 @@ from engine.backtests.play import play
 from engine.backtests.run import Backtest
 from engine.demo.recording import RecordingError
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from engine.strategies.thinking import StrategyFault
 from tests.engine_host import EngineHost
 from tests.integration.strategies.owner import Owner

@@ -22,7 +22,7 @@ import models
 from config import Settings
 from engine.backtests.claim import Claim, Lost
 from models import Database
-from services.backtests import KIND, MOST_OPEN
+from services.backtests.backtests import KIND, MOST_OPEN
 from services.jobs import Interrupted, Jobs, Run
 from tests.books import rows
 from tests.engine_host import EngineHost

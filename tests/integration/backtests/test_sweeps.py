@@ -22,9 +22,9 @@ from engine.backtests.run import Backtest
 from engine.backtests.sweep import SweepClaim, play_all
 from engine.demo.recording import Recording
 from models import Database
-from services import sweeps
+from services.backtests import sweeps
+from services.backtests.sweeps import KIND, MOST_OPEN
 from services.jobs import Jobs, Run
-from services.sweeps import KIND, MOST_OPEN
 from tests.books import rows
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, services_of, sign_in

@@ -20,10 +20,10 @@ import models
 from config import Settings
 from models import Database
 from services import build_for_worker
-from services.bot_records import BotRecords
+from services.bot.records import BotRecords
 from services.leases import Leases
-from services.logs import Logs, LogWanted
-from services.notifications import Told, notify
+from services.notifications.notifications import Told, notify
+from services.operations.logs import Logs, LogWanted
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
 from tests.integration.bot.tentacle import API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack

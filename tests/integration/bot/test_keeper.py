@@ -16,7 +16,7 @@ import utils.part
 import worker.bot
 from config import Settings
 from models import AuditEntry, Database
-from services.bot_records import BotRecords, Told, Wanted, Wish
+from services.bot.records import BotRecords, Told, Wanted, Wish
 from services.leases import Leases
 from utils import clock
 from utils.bot_bridge import BotBridge

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 import models
 from config import Settings
 from models import Database
-from services.bot_records import BotRecords, Told, Wish
+from services.bot.records import BotRecords, Told, Wish
 from tests.factories import SignedIn
 from tests.problems import assert_problem
 from utils import clock

@@ -23,7 +23,7 @@ from app import create_app
 from config import Settings
 from engine.exchanges import verification
 from models import Base, Database
-from services.rotation import Rotation
+from services.operations.rotation import Rotation
 from tests.engine_host import EngineHost
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault

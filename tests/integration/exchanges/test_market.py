@@ -16,7 +16,7 @@ from config import Settings
 from engine.exchanges import past
 from engine.exchanges.market import ExchangeMarket
 from engine.exchanges.source import ExchangeSource
-from engine.market import moment
+from engine.markets.market import moment
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from utils.errors import ExchangeUnavailable, NotFound, Refused, TradingError

@@ -72,7 +72,7 @@ def test_a_funding_that_was_not_stored_is_booked_later(holder: Holder) -> None:
     holder.pretend_funded_at(last_moment() - timedelta(seconds=1))
     failures = Failures()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.futures.funding.FundingClock.run", _never)
+        patch.setattr("engine.desk.funding.FundingClock.run", _never)
         host.start()
     failures.install(host.engine._journal)
     failures.left, failures.kind = 2, "away"
@@ -96,7 +96,7 @@ def test_what_is_due_is_booked_before_a_fill_changes_the_position(holder: Holder
     host.stop()
     holder.pretend_funded_at(last_moment() - timedelta(seconds=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.futures.funding.FundingClock.run", _never)
+        patch.setattr("engine.desk.funding.FundingClock.run", _never)
         host.start()
     holder.place("buy", amount="0.9")
     assert [kind for kind, _ in holder.ledger()] == ["fee", "funding", "fee"]

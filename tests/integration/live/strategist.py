@@ -11,10 +11,10 @@ from werkzeug.test import TestResponse
 
 import models
 from models import Database
-from services.api_keys import NewApiKey
 from services.audit import SYSTEM
-from services.passwords import Passwords
 from services.principals import Principal
+from services.users.api_keys import NewApiKey
+from services.users.passwords import Passwords
 from tests.factories import PASSWORD, services_of
 from utils.wire import FINAL_STATUSES
 

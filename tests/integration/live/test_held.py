@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.demo.source import Quote
-from engine.market import Market
+from engine.markets.market import Market
+from engine.markets.source import Quote
 from tests.exchanges.faults import Fault
 from tests.integration.live.house import OWNER, House
 from utils import wire

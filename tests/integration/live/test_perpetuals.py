@@ -160,7 +160,7 @@ def test_fills_of_our_own_are_booked_without_reading_incomes(house: FuturesHouse
 
 
 def test_incomes_are_read_from_what_is_booked_on(house: FuturesHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("records", "live.futures.account"):
+    for module in ("journal.records", "live.futures.account"):
         monkeypatch.setattr(f"engine.{module}.INCOME_OVERLAP", timedelta(seconds=1), raising=False)
     house.book.deposit(OWNER, "USDT", "1")
     house.agrees()
@@ -243,7 +243,7 @@ def test_a_restart_with_a_position_and_orders_loses_nothing(house: FuturesHouse)
 def test_a_stop_overtakes_a_limit_that_the_exchange_does_not_cancel(
     house: FuturesHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.live.kinds.OVERTAKE_SECONDS", 0.5)
+    monkeypatch.setattr("engine.orders.kinds.OVERTAKE_SECONDS", 0.5)
     house.market("buy", "0.1")
     pair: dict[str, Any] = {"reduce_only": True, "oco": wire.OcoLeg(stop_price=D(49_000), price=None)}
     take = house.place("sell", amount="0.1", price="52000", **pair)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import models
-from engine.holdings import Owned
+from engine.journal.holdings import Owned
 from engine.rankings.board import Board
 from engine.rankings.records import RankingRecords
 from models import Database

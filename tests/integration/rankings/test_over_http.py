@@ -14,9 +14,9 @@ from sqlalchemy import update
 
 import models
 from models import Database
-from services.awards import MOVES
 from services.principals import Principal
-from services.rankings import Rankings
+from services.tournaments.awards import MOVES
+from services.tournaments.rankings import Rankings
 from tests.books import rows
 from tests.factories import SignedIn, audit_rows
 from tests.problems import assert_problem

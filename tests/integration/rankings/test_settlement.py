@@ -15,8 +15,9 @@ from sqlalchemy import Connection, select, text, update
 
 import models
 from models import Database
-from services import all_time, jobs, prizes, tournament_notices, verification
-from services.prize_rules import PrizeRules, encode
+from services import jobs, verification
+from services.tournaments import all_time, news, prizes
+from services.tournaments.prize_rules import PrizeRules, encode
 from tests.books import rows
 from tests.tournaments import (
     START,
@@ -113,7 +114,7 @@ def test_killed_at_every_commit_it_is_settled_once(
     assert entries[everybody[2].user].growth == Decimal("1.5")
     assert [(row.kind, row.state) for row in rows(database, models.Job)] == [
         (prizes.JOB, "succeeded"),
-        (tournament_notices.JOB, "queued"),
+        (news.JOB, "queued"),
     ]
     assert len([row for row in rows(database, models.AuditEntry) if row.action == "tournament.settled"]) == 1
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 import models
-from engine.desk import Desk
+from engine.desk.desk import Desk
 from engine.strategies import registry, runner, thinking
 from engine.strategies.runner import Runner
 from engine.strategies.view import Remember

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from tests.engine_host import EngineHost
 from tests.integration.strategies.owner import Owner, eventually
 from tests.unit.strategies.playground import recorded

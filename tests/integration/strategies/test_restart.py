@@ -14,10 +14,10 @@ from sqlalchemy import func, select, update
 
 import models
 from config import Settings
-from engine.journal import Journal
+from engine.journal.journal import Journal
+from engine.journal.unit import Unit
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
-from engine.unit import Unit
 from models import Database
 from tests import books
 from tests.factories import SignedIn

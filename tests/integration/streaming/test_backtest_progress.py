@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 import models
 from models import Database
 from services.audit import SYSTEM
-from services.backtest_progress import BacktestProgress
+from services.backtests.progress import BacktestProgress
 from streaming.backtests import BacktestFeed, BacktestFollowing
 from streaming.hub import Hub
 from streaming.readers import Readers

@@ -312,7 +312,7 @@ def test_a_session_that_ends_is_cut(quick: None, dial: Dial, app: Flask, user: S
 
 
 def test_a_token_that_expires_is_cut(quick: None, dial: Dial, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.sessions.Sessions.expires_at", lambda *_: time.time() + 0.5)
+    monkeypatch.setattr("services.users.sessions.Sessions.expires_at", lambda *_: time.time() + 0.5)
     stream = dial(BTC)
     stream.event()
     started = time.monotonic()

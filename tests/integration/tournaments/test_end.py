@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 import models
-from engine.demo.source import Quote
-from services import prizes
-from services.tournament_end import TournamentEnd
+from engine.markets.source import Quote
+from services.tournaments import prizes
+from services.tournaments.end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.mortal import Killed, Mortal
@@ -306,7 +306,7 @@ def test_a_settlement_that_was_given_up_is_begun_anew(stage: Stage, ann: SignedI
 def test_whoever_closes_may_be_killed_anywhere(
     stage: Stage, ann: SignedIn, ben: SignedIn, engine_bridge: OctoBotBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.tournament_end.AT_ONCE", 1)
+    monkeypatch.setattr("services.tournaments.end.AT_ONCE", 1)
     tournament, (hers, his) = started(stage, ann, ben)
     stage.order(ann, hers)
     stage.order(ben, his, amount="0.03")

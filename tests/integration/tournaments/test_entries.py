@@ -11,8 +11,8 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 import models
-from services import participation
-from services.tournament_moves import lock
+from services.tournaments import participation
+from services.tournaments.moves import lock
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem

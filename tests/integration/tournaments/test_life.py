@@ -11,8 +11,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 import models
-from services import tournament_moves
-from services.tournament_moves import MOVES, STATUSES, Status, change, lock
+from services.tournaments import moves as tournament_moves
+from services.tournaments.moves import MOVES, STATUSES, Status, change, lock
 from tests.factories import SignedIn, audit_rows
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem, fields

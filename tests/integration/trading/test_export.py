@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 import models
 from models import Database
-from services.trade_export import COLUMNS
+from services.trading.trade_export import COLUMNS
 from tests.books import rows
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
@@ -202,7 +202,7 @@ def test_long_histories_come_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatc
         desk.trade("sell", "0.005")
     whole = {method: desk.export(method=method) for method in ("average", "fifo")}
     for size in (1, 2, 3, 7):
-        monkeypatch.setattr("services.trade_export.CHUNK", size)
+        monkeypatch.setattr("services.trading.trade_export.CHUNK", size)
         assert {method: desk.export(method=method) for method in ("average", "fifo")} == whole
     answer = desk.client.get(PATH, headers=desk.user.headers)
     assert answer.is_streamed

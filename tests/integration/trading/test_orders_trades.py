@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from models import Database
-from services import order_trades
+from services.trading import order_trades
 from tests.factories import SignedIn
 from tests.integration.trading.lists import ids
 from tests.order_rows import MORNING, add_account, add_order, add_trade

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 import models
 from models import Database
-from services.paper_trading import MESSAGES
+from services.trading.paper_trading import MESSAGES
 from tests.books import rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost

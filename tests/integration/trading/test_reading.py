@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from config import Settings
 from models import Database
-from services.configuration import redact
+from services.operations.configuration import redact
 from tests.factories import SignedIn, sign_in
 from tests.integration.trading.conftest import Post
 from tests.order_rows import add_account

@@ -11,9 +11,10 @@ from sqlalchemy import func, select, update
 
 import models
 from models import Database
-from services import WorkerServices, announcements
+from services import WorkerServices
 from services.jobs import Interrupted
-from services.notifications import notify_all
+from services.notifications import announcements
+from services.notifications.notifications import notify_all
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.working import LEASE, work
 from tests.problems import assert_problem

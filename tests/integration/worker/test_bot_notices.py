@@ -13,10 +13,11 @@ from sqlalchemy import select, update
 
 import models
 from models import Database
-from services import WorkerServices, bot_notices
-from services.bot_notices import BotNotices
-from services.bot_records import BotRecords, Wish
-from services.notifications import KINDS, Notifications, Told, notify
+from services import WorkerServices
+from services.bot import notices as bot_notices
+from services.bot.notices import BotNotices
+from services.bot.records import BotRecords, Wish
+from services.notifications.notifications import KINDS, Notifications, Told, notify
 from tests.factories import PASSWORD, SignedIn, sign_in
 from tests.integration.worker.working import LEASE, hurry, work
 from tests.problems import assert_problem
@@ -150,7 +151,7 @@ def test_what_several_administrators_are_told_alike_the_bot_tells_once(
     bot: Bot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.announcements.USERS", 1)
+    monkeypatch.setattr("services.notifications.announcements.USERS", 1)
     other = sign_in(app, database, role="admin")
     for each in (admin, other):
         assert choose(client, each, kind="announcement").status_code == 200

@@ -18,9 +18,10 @@ import models
 from app import create_app
 from config import Settings, SettingsError
 from models import Database
-from services import WorkerServices, mail
-from services.mail_addresses import A_DAY
-from services.notifications import Told, notify
+from services import WorkerServices
+from services.notifications import mail
+from services.notifications.mail_addresses import A_DAY
+from services.notifications.notifications import Told, notify
 from tests.factories import SignedIn, audit_rows
 from tests.integration.worker.mail_server import LOGIN, MailServer
 from tests.integration.worker.working import LEASE, hurry, work

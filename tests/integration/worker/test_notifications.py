@@ -15,10 +15,11 @@ from sqlalchemy import delete, func, insert, select, update
 import models
 from config import Settings
 from models import Database
-from services import build_for_worker, notifications
-from services.account_events import AccountEvents
-from services.alerts import AlertWatch
-from services.notifications import EventReader, Told, notify, notify_all
+from services import build_for_worker
+from services.accounts.events import AccountEvents
+from services.notifications import notifications
+from services.notifications.alerts import AlertWatch
+from services.notifications.notifications import EventReader, Told, notify, notify_all
 from tests.factories import SignedIn
 from tests.problems import assert_problem
 from utils import clock, json

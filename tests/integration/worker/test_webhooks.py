@@ -25,10 +25,11 @@ import models
 from app import create_app
 from config import Settings
 from models import Database
-from services import WorkerServices, build_for_worker, webhooks
+from services import WorkerServices, build_for_worker
 from services.jobs import Jobs
-from services.notifications import Told, notify
-from services.rotation import Rotation
+from services.notifications import webhooks
+from services.notifications.notifications import Told, notify
+from services.operations.rotation import Rotation
 from tests.factories import SignedIn, sign_in
 from tests.integration.worker.receiver import Receiver
 from tests.integration.worker.working import hurry, work

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.demo.generator import HISTORY_DAYS, DemoMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from tests.unit.demo.merging import bar, follows, merged, of_prices
 from utils.errors import NotFound, Refused
 from utils.money import is_multiple

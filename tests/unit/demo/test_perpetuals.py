@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.demo import perpetual
 from engine.demo.generator import DemoMarket
-from engine.demo.source import Quote
+from engine.markets.source import Quote
 from utils.errors import NotFound
 from utils.wire import Instrument
 

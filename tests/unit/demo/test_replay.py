@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.demo.recording import RecordingError
 from engine.demo.replay import ReplayMarket
-from engine.demo.source import MarketSource
+from engine.markets.source import MarketSource
 from tests.unit.demo.merging import Bar, bar, follows, merged, of_prices
 from utils.errors import NotFound, Refused
 from utils.money import is_multiple

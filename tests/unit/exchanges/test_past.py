@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from engine.demo.source import Quote
 from engine.exchanges.past import SECONDS, Past
+from engine.markets.source import Quote
 
 LONGEST = 10.0
 

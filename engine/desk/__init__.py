@@ -1,0 +1,1 @@
+"""The trading desk: commands, prices and the clock go through accounts into the journal."""

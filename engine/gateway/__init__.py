@@ -1,0 +1,1 @@
+"""The gateway: the lines to the exchanges that are followed."""

@@ -1,0 +1,1 @@
+"""The journal: what the engine writes to SQL and reads from it."""

@@ -1,0 +1,1 @@
+"""Markets: their instruments, quotes and ticks, and the stream of their prices."""

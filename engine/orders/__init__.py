@@ -1,0 +1,1 @@
+"""Orders: what they are, and what they are held against before OctoBot sees them."""

@@ -1,0 +1,1 @@
+"""Accounts: whose they are, what they hold, and how they did."""

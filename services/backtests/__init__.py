@@ -1,0 +1,1 @@
+"""Backtests: strategies on recorded candles, alone and in sweeps."""

@@ -1,0 +1,1 @@
+"""What operators look at and do: health, figures, logs, the gateway."""

@@ -1,0 +1,1 @@
+"""Strategies: added, run by the engine, and told what to do."""

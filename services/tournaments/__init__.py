@@ -1,0 +1,1 @@
+"""Tournaments: their states, who takes part, who leads, and who wins what."""

@@ -1,0 +1,1 @@
+"""Orders, trades and positions of accounts, and the limits of their risk."""
