@@ -52,8 +52,8 @@ everybody's positions are closed at the same prices, those of the end. Participa
 
 **Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
 drawdown, then by who was there first. Trades, volume and win rate are of what participants traded themselves: closing
-them at the end counts in their value alone. Drawdowns are of the values seen once a second while the engine is up.
-Prizes sum to the pool; they are records of what the operator pays.
+them at the end counts in their value alone. Drawdowns are of the values seen once a second while the engine is up; one
+that is killed forgets those of ten seconds at most. Prizes sum to the pool; they are records of what the operator pays.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 

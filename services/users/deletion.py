@@ -82,7 +82,7 @@ class Deletion:
         try:
             self._archive(actor, whom)
             self._forget(principal, origin, whom)
-        except Conflict:
+        except (Conflict, StorageBusy):
             if pulled:
                 self._deactivation.resume_trading(actor, whom)
             raise
