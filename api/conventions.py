@@ -46,10 +46,14 @@ canceled, and says why in `error`. An action that does not go with its state is 
 **Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
 `cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
 or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
-everybody's positions are closed at the same prices.
+everybody's positions are closed at the same prices, those of the end. Participants are notified (`kind` is
+`tournament`), each once of each `payload.event`: `joined`, `started`, `cancelled`, `ended` with rank and return,
+`prize_won`, `prize_paid` and `prize_failed`.
 
 **Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
-drawdown, then by who was there first. Prizes sum to the pool; they are records of what the operator pays.
+drawdown, then by who was there first. Trades, volume and win rate are of what participants traded themselves: closing
+them at the end counts in their value alone. Drawdowns are of the values seen once a second while the engine is up; one
+that is killed forgets those of ten seconds at most. Prizes sum to the pool; they are records of what the operator pays.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
