@@ -17,6 +17,9 @@ __all__ = ["Settings", "SettingsError"]
 DEMO = "demo"
 """The exchange that every installation has."""
 
+DATABASES = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
+"""The schemes of `DATABASE_URL`."""
+
 UNSET = Path()
 
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
@@ -57,6 +60,7 @@ class Settings:
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
     max_strategies: int = 50
+    max_strategy_processes: int = 4
     equity_sample_seconds: float = 300.0
     job_lease_seconds: float = 30.0
     webhook_private_addresses: bool = False
@@ -138,8 +142,8 @@ class Settings:
             data_dir=data_dir,
             octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
             octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
-            database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
-            redis_url=reader.text("REDIS_URL", ""),
+            database_url=reader.url("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}", DATABASES),
+            redis_url=reader.url("REDIS_URL", "", ("redis", "rediss", "unix")),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
             metrics_token=reader.secret("METRICS_TOKEN", data_dir),
@@ -153,6 +157,7 @@ class Settings:
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
             max_strategies=reader.integer("MAX_STRATEGIES", 50, low=1, high=10_000),
+            max_strategy_processes=reader.integer("MAX_STRATEGY_PROCESSES", 4, low=0, high=1_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             job_lease_seconds=reader.number("JOB_LEASE_SECONDS", 30.0, low=1.0, high=3600.0),
             webhook_private_addresses=reader.flag("WEBHOOK_PRIVATE_ADDRESSES", False),
@@ -168,7 +173,7 @@ class Settings:
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             web_nice=reader.integer("WEB_NICE", 5, low=0, high=19),
-            cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
+            cors_origins=reader.origins("CORS_ORIGINS"),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
             max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),

@@ -58,7 +58,8 @@ Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in t
 
 **Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
 are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
-ask again with `If-None-Match`, and 304 says that nothing is new.
+ask again with `If-None-Match`, and 304 says that nothing is new. Answers over 1 KB come packed to whoever sends
+`Accept-Encoding: gzip`; streams never do.
 
 **The bot** of the operator is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
 whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.

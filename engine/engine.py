@@ -119,7 +119,7 @@ class Engine:
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(self._markets, self._records, self.desk)
         self.strategies = Strategies(
-            self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
+            settings, self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )
         self.gateway = Gateway(
             connections, self._markets, self._accounts, self._live, self._feed, connected=self.strategies.load
