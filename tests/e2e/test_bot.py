@@ -61,8 +61,10 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
 
         client.call("POST", "/api/bot/start")
         first = until(client, server, "running")
-        accounts = client.call("GET", "/api/bot/accounts")
-        assert [(each["id"], each["kind"], each["mode"]) for each in accounts] == [("bot-demo", "bot", "paper")]
+        accounts = [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        assert [(each["id"], each["mode"], each["status"]) for each in accounts] == [("bot-demo", "paper", "active")]
+        assert client.call("GET", "/api/portfolio", params={"account": "bot-demo"})["mode"] == "paper"
+        assert "bot-demo" not in {each["id"] for each in stranger.call("GET", "/api/accounts")}
 
         before = engine(server)
         os.kill(first["pid"], signal.SIGKILL)
@@ -84,6 +86,8 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
         client.call("POST", "/api/bot/stop")
         until(client, server, "stopped")
         wait_for(lambda: status["pid"] not in server.pids(), PATIENCE, server)
-        assert client.http.get("/api/bot/accounts").json()["error_code"] == "bot_stopped"
+        assert accounts == [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        refused = client.http.get("/api/portfolio", params={"account": "bot-demo"})
+        assert (refused.status_code, refused.json()["error_code"]) == (409, "bot_stopped")
     finally:
         server.end()
