@@ -99,7 +99,7 @@ def gunicorn(settings: Settings, host: StreamerHost) -> Iterator[tuple[int, tupl
         )
         address: tuple[str, int] = listener.getsockname()
     try:
-        until(lambda: Reader(address).ask("/health/live").status == 200, 60)
+        until(lambda: Reader(address).ask("/health/live").status == 200, 120)
         yield process.pid, address
     finally:
         process.terminate()

@@ -134,7 +134,7 @@ def test_stopping_ends_what_hangs(exchange: Loopback) -> None:
 
 
 def test_late_arrival(exchange: Loopback, client: Client) -> None:
-    exchange.faults.add(Fault("late", seconds=0.2, count=1))
+    exchange.faults.add(Fault("late", seconds=1.5, count=1))
     with pytest.raises(ccxt.NetworkError):
         place(client)
     with pytest.raises(ccxt.OrderNotFound):
@@ -145,7 +145,7 @@ def test_late_arrival(exchange: Loopback, client: Client) -> None:
 
 
 def test_what_arrives_after_its_receive_window_is_refused(exchange: Loopback, client: Client) -> None:
-    exchange.faults.add(Fault("late", seconds=0.2, count=1))
+    exchange.faults.add(Fault("late", seconds=1.5, count=1))
     with pytest.raises(ccxt.NetworkError):
         place(client)
     exchange.skew = 11
