@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 from werkzeug.routing import Rule
 
 from app import create_app
@@ -29,6 +30,10 @@ from tests.openapi_client import ValidatingClient
 from tests.settings import ENCRYPTION_KEYS
 from tests.streamer_host import streamer_that_is_ready
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
+
+# how long an example takes says more about the machine than about what is tested
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 # every answer in the suite is held against the OpenAPI document
 Flask.test_client_class = ValidatingClient
