@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from sqlalchemy import select
 
@@ -20,7 +19,6 @@ from utils.returns import Point
 from utils.series import downsampled
 from utils.wire import Message, Mode
 
-Period = Literal["1d", "1w", "1m", "3m", "1y", "all"]
 MOST_POINTS = 300
 LENGTHS: dict[str, timedelta] = {
     "1d": timedelta(days=1),
