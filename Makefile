@@ -19,11 +19,13 @@ run: env ## Start everything; Ctrl-C stops it
 	@exec $(VENV) app.py
 
 test: env-dev ## Run the tests on SQLite and, when TEST_POSTGRESQL_URL is set, once more on PostgreSQL
-	$(VENV) -m pytest $(PYTEST_ARGS)
-	@if [ -n "$$TEST_POSTGRESQL_URL" ]; then \
+	@# the second run comes also when the first one failed: whoever mends something wants to know all of it
+	@code=0; $(VENV) -m pytest $(PYTEST_ARGS) || code=$$?; \
+	if [ -n "$$TEST_POSTGRESQL_URL" ] && [ $$code -le 1 ]; then \
 		echo "Once more, with the application's tables on PostgreSQL"; \
-		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" $(VENV) -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(WITHOUT_DATABASE)); \
-	fi
+		TEST_DATABASE_URL="$$TEST_POSTGRESQL_URL" \
+			$(VENV) -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(WITHOUT_DATABASE)) || code=$$?; \
+	fi; exit $$code
 
 check: env-dev ## Style, types, import rules, OpenAPI drift and all tests
 	$(VENV) -m ruff check .

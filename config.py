@@ -17,6 +17,9 @@ __all__ = ["Settings", "SettingsError"]
 DEMO = "demo"
 """The exchange that every installation has."""
 
+DATABASES = ("sqlite", "postgresql", "postgresql+psycopg", "postgres")
+"""The schemes of `DATABASE_URL`."""
+
 UNSET = Path()
 
 KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development", "password", "test", "default"})
@@ -138,8 +141,8 @@ class Settings:
             data_dir=data_dir,
             octobot_home=reader.folder("OCTOBOT_HOME", UNSET),
             octobot_autostart=reader.flag("OCTOBOT_AUTOSTART", False),
-            database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}"),
-            redis_url=reader.text("REDIS_URL", ""),
+            database_url=reader.url("DATABASE_URL", f"sqlite:///{data_dir / 'trading.db'}", DATABASES),
+            redis_url=reader.url("REDIS_URL", "", ("redis", "rediss", "unix")),
             secret_key=reader.secret("SECRET_KEY", data_dir),
             encryption_keys=reader.secret("ENCRYPTION_KEYS", data_dir, prefix=f"{FIRST_KEY_ID}:"),
             metrics_token=reader.secret("METRICS_TOKEN", data_dir),
@@ -168,7 +171,7 @@ class Settings:
             web_workers=reader.integer("WEB_WORKERS", 2, low=1, high=64),
             web_threads=reader.integer("WEB_THREADS", 16, low=2, high=512),
             web_nice=reader.integer("WEB_NICE", 5, low=0, high=19),
-            cors_origins=tuple(o.strip() for o in reader.text("CORS_ORIGINS", "").split(",") if o.strip()),
+            cors_origins=reader.origins("CORS_ORIGINS"),
             trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, low=0, high=16),
             rate_limit_enabled=reader.flag("RATE_LIMIT_ENABLED", True),
             max_open_orders=reader.integer("MAX_OPEN_ORDERS", 500, low=1, high=100_000),

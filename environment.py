@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 MIN_SECRET_LENGTH = 32
 _NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@,\s]+")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -112,6 +113,26 @@ class Reader:
                 raise SettingsError(f"{name}: {part!r} is not exchange=http(s)://host[:port]")
             found[exchange.strip()] = f"{parts.scheme}://{parts.netloc}"
         return found
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return the origins of a list, in lower case as they are compared; `*` is any."""
+        found = tuple(dict.fromkeys(part.strip().lower() for part in self.text(name, "").split(",") if part.strip()))
+        for each in found:
+            if not _ORIGIN.fullmatch(each):
+                raise SettingsError(f"{name}: {each!r} is not an origin such as https://app.example, without a path")
+        return found
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        """Return an address that begins with one of `schemes`; it may hold a password, and no message does."""
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(value)
+            is_known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port or an IPv6 address that is none
+            is_known = False
+        if value and not is_known:
+            raise SettingsError(f"{name} is no address that begins with {':// or '.join(schemes)}://")
+        return value
 
     def secret(self, name: str, data_dir: Path, prefix: str = "") -> str:
         """Return a secret; without one, that which is kept in `data_dir`, made on first use to begin with `prefix`."""

@@ -43,18 +43,18 @@ def open_account(new: NewAccount, headers: Headers) -> tuple[Account, int, dict[
 @blueprint.arguments(AccountsQuery, location="query")
 @blueprint.response(200, AccountSchema, paged=True)
 def list_accounts(query: dict[str, Any]) -> Page[Account]:
-    """List the caller's accounts, oldest first."""
+    """List the caller's accounts, oldest first; administrators see those of the operator's bot, too."""
     return services.accounts.list(principal, **query)
 
 
 @blueprint.route(ACCOUNT, permission="accounts:read")
 @blueprint.response(200, AccountSchema)
 def get_account(account_id: str) -> Account:
-    """Return one of the caller's accounts."""
+    """Return one of the caller's accounts, or of the operator's bot, for administrators."""
     return services.accounts.get(principal, account_id)
 
 
-@blueprint.route(ACCOUNT, method="PATCH", permission="accounts:write")
+@blueprint.route(ACCOUNT, method="PATCH", permission="accounts:write", errors=(409,))
 @blueprint.arguments(RenameSchema)
 @blueprint.response(200, AccountSchema)
 def rename_account(body: dict[str, str], account_id: str) -> Account:

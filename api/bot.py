@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
-from api.schemas.bot import BotAccountSchema, BotOrderQuery, BotStatusSchema, BotTradeQuery, NoticedSchema
-from api.schemas.trades import TradeSchema
-from api.schemas.trading import OrderSchema
+from api.schemas.bot import BotStatusSchema, NoticedSchema
 from services.bot.bot import BotStatus
 from services.bot.notices import Noticed
-from utils.wire import BotAccount, GetBotOrders, GetBotTrades, Order, Trade
 
 blueprint = Blueprint("bot", "The operator's OctoBot, for admins")
 
@@ -61,26 +58,3 @@ def resume_bot() -> BotStatus:
 def test_bot_notifiers() -> Noticed:
     """Let the bot's notifiers tell that this is a test, and return which have; 503 names those that failed."""
     return services.bot_notices.test(principal)
-
-
-@blueprint.route("/api/bot/accounts", permission="bot:read", errors=(409, *ENGINE))
-@blueprint.response(200, BotAccountSchema, many=True)
-def list_bot_accounts() -> list[BotAccount]:
-    """Return what the bot holds at each of its exchanges, and what it gained there."""
-    return services.bot.accounts()
-
-
-@blueprint.route("/api/bot/orders", permission="bot:read", errors=(404, 409, *ENGINE))
-@blueprint.arguments(BotOrderQuery, location="query")
-@blueprint.response(200, OrderSchema, many=True)
-def list_bot_orders(query: GetBotOrders) -> list[Order]:
-    """Return the bot's open orders, the newest first."""
-    return services.bot.orders(query)
-
-
-@blueprint.route("/api/bot/trades", permission="bot:read", errors=(404, 409, *ENGINE))
-@blueprint.arguments(BotTradeQuery, location="query")
-@blueprint.response(200, TradeSchema, many=True)
-def list_bot_trades(query: GetBotTrades) -> list[Trade]:
-    """Return the bot's trades since it was first started, the newest first."""
-    return services.bot.trades(query)

@@ -10,7 +10,7 @@ from api.schemas.paper_trading import PaperOrderSchema, PaperPositionSchema, Wal
 from api.schemas.portfolio import AccountQuery
 from api.schemas.trading import IdempotencyHeaders, OrderQuery, OrderTicketSchema
 from services.market import symbol_of
-from services.trading.orders import Filters
+from services.trading.filters import Filters
 from utils.pages import Page
 from utils.wire import OrderTicket
 

@@ -20,10 +20,13 @@ from services.accounts.performance import Performance
 from services.accounts.wealth import Aggregate, Allocation
 from utils.wire import Balance, Portfolio, Position
 
+READING = (409, *ENGINE)
+"""With what the operator's bot says of its accounts."""
+
 blueprint = Blueprint("portfolio", "What accounts hold, were worth, and how well they did")
 
 
-@blueprint.route("/api/portfolio", permission="portfolio:read", errors=ENGINE)
+@blueprint.route("/api/portfolio", permission="portfolio:read", errors=READING)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PortfolioSchema)
 def get_portfolio(query: dict[str, Any]) -> Portfolio:
@@ -31,7 +34,7 @@ def get_portfolio(query: dict[str, Any]) -> Portfolio:
     return services.portfolios.overview(principal, **query)
 
 
-@blueprint.route("/api/portfolio/balance", permission="portfolio:read", errors=ENGINE)
+@blueprint.route("/api/portfolio/balance", permission="portfolio:read", errors=READING)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, BalanceSchema)
 def get_balance(query: dict[str, Any]) -> Balance:
@@ -39,7 +42,7 @@ def get_balance(query: dict[str, Any]) -> Balance:
     return services.portfolios.balance(principal, **query)
 
 
-@blueprint.route("/api/portfolio/positions", "/api/trading/positions", permission="portfolio:read", errors=ENGINE)
+@blueprint.route("/api/portfolio/positions", "/api/trading/positions", permission="portfolio:read", errors=READING)
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, PositionSchema, many=True)
 def list_positions(query: dict[str, Any]) -> list[Position]:
@@ -47,7 +50,7 @@ def list_positions(query: dict[str, Any]) -> list[Position]:
     return services.portfolios.positions(principal, **query)
 
 
-@blueprint.route("/api/portfolio/history", permission="portfolio:read", errors=ENGINE)
+@blueprint.route("/api/portfolio/history", permission="portfolio:read", errors=READING)
 @blueprint.arguments(PeriodQuery, location="query")
 @blueprint.response(200, HistorySchema)
 def get_history(query: dict[str, Any]) -> History:
@@ -55,7 +58,7 @@ def get_history(query: dict[str, Any]) -> History:
     return services.equity.history(principal, **query)
 
 
-@blueprint.route("/api/portfolio/performance", permission="portfolio:read", errors=ENGINE)
+@blueprint.route("/api/portfolio/performance", permission="portfolio:read", errors=READING)
 @blueprint.arguments(PeriodQuery, location="query")
 @blueprint.response(200, PerformanceSchema)
 def get_performance(query: dict[str, Any]) -> Performance:

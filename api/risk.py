@@ -25,7 +25,7 @@ LIMITS = "/api/trading/risk-limits"
 SWITCH = "/api/trading/kill-switch"
 
 
-@blueprint.route(LIMITS, permission="orders:read", errors=(404,))
+@blueprint.route(LIMITS, permission="orders:read", errors=(404, 409))
 @blueprint.arguments(LimitsQuery, location="query")
 @blueprint.response(200, StoredLimitsSchema)
 def get_risk_limits(query: dict[str, Any]) -> RiskLimits:
@@ -33,7 +33,7 @@ def get_risk_limits(query: dict[str, Any]) -> RiskLimits:
     return services.risk.limits(principal, query["account"])
 
 
-@blueprint.route(LIMITS, method="PUT", permission="orders:write", errors=(404, *ENGINE))
+@blueprint.route(LIMITS, method="PUT", permission="orders:write", errors=(404, 409, *ENGINE))
 @blueprint.arguments(RiskLimitsSchema)
 @blueprint.arguments(LimitsQuery, location="query")
 @blueprint.response(200, StoredLimitsSchema)
@@ -54,12 +54,15 @@ def list_kill_switches() -> list[KillSwitch]:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(200, KillSwitchStateSchema)
 def engage_kill_switch(body: tuple[Target, str | None], headers: dict[str, str | None]) -> KillSwitchState:
-    """Refuse new orders (422 `kill_switch`) and cancel the open ones, until it is released."""
+    """Refuse new orders (422 `kill_switch`) and cancel the open ones, until it is released.
+
+    That of the installation pauses the operator's bot within a second, too, and lets it cancel its own.
+    """
     target, reason = body
     return services.risk.engage(principal, actor(), target, reason, headers["key"])
 
 
-@blueprint.route(SWITCH, method="DELETE", permission="orders:write", errors=(404, *ENGINE))
+@blueprint.route(SWITCH, method="DELETE", permission="orders:write", errors=(404, 409, *ENGINE))
 @blueprint.arguments(TargetQuery, location="query")
 @blueprint.response(200, KillSwitchStateSchema)
 def release_kill_switch(target: Target) -> KillSwitchState:

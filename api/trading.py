@@ -22,8 +22,9 @@ from api.schemas.trading import (
     TradedOrderSchema,
 )
 from middleware.errors import body
+from services.trading.filters import Filters
 from services.trading.order_trades import TradedOrder
-from services.trading.orders import Changes, Filters, Wish
+from services.trading.orders import Changes, Wish
 from services.trading.trade_export import COLUMNS, ExportFilters
 from utils.pages import Page
 from utils.problems import status_of
@@ -78,15 +79,15 @@ def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dic
     return [outcome(each) for each in services.orders.place_many(principal, actor(), wishes, headers["key"])]
 
 
-@blueprint.route(*ORDERS, permission="orders:read")
+@blueprint.route(*ORDERS, permission="orders:read", errors=(409, *ENGINE))
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, OrderSchema, paged=True)
 def list_orders(filters: Filters) -> Page[Order]:
-    """List the caller's orders, newest first."""
+    """List the caller's orders, newest first; of an account of the operator's bot those that are open."""
     return services.orders.list(principal, filters)
 
 
-@blueprint.route("/api/orders-trades", permission="orders:read")
+@blueprint.route("/api/orders-trades", permission="orders:read", errors=(409,))
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, TradedOrderSchema, paged=True)
 def list_orders_with_trades(filters: Filters) -> Page[TradedOrder]:
@@ -94,7 +95,7 @@ def list_orders_with_trades(filters: Filters) -> Page[TradedOrder]:
     return services.order_trades.list(principal, filters)
 
 
-@blueprint.route(*ORDERS, method="DELETE", permission="orders:write", errors=ENGINE)
+@blueprint.route(*ORDERS, method="DELETE", permission="orders:write", errors=(409, *ENGINE))
 @blueprint.arguments(CancelQuery, location="query")
 @blueprint.response(200, OrderSchema, many=True)
 def cancel_orders(query: dict[str, Any]) -> list[Order]:
@@ -102,7 +103,9 @@ def cancel_orders(query: dict[str, Any]) -> list[Order]:
     return services.orders.cancel_all(principal, actor(), **query)
 
 
-@blueprint.route(*(f"{path}/by-client-id/<client_order_id>" for path in ORDERS), permission="orders:read")
+@blueprint.route(
+    *(f"{path}/by-client-id/<client_order_id>" for path in ORDERS), permission="orders:read", errors=(409,)
+)
 @blueprint.arguments(OptionalAccountQuery, location="query")
 @blueprint.response(200, OrderSchema)
 def get_order_by_client_id(query: dict[str, Any], client_order_id: str) -> Order:
@@ -141,7 +144,7 @@ def _status(order: Order, certain: int) -> int:
     return 202 if order.status in UNCERTAIN_STATUSES else certain
 
 
-@blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read")
+@blueprint.route("/api/trading/trades", "/api/trades/history", permission="orders:read", errors=(409, *ENGINE))
 @blueprint.arguments(TradeQuery, location="query")
 @blueprint.response(200, TradeSchema, paged=True)
 def list_trades(filters: Filters) -> Page[Trade]:
@@ -160,7 +163,7 @@ CSV = {
 }
 
 
-@blueprint.route("/api/trading/trades/export", permission="orders:read")
+@blueprint.route("/api/trading/trades/export", permission="orders:read", errors=(409,))
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.doc(responses={200: CSV})
 def export_trades(filters: ExportFilters) -> Response:

@@ -10,7 +10,7 @@ import click
 
 from config import Settings, SettingsError
 from models import Database
-from utils.errors import NotFound, TradingError
+from utils.errors import NotFound, TradingError, explained
 
 
 class _BadSettings(click.ClickException):
@@ -27,7 +27,7 @@ class Commands(click.Group):
         except SettingsError as error:
             raise _BadSettings(str(error)) from error
         except TradingError as error:
-            raise click.ClickException(error.detail) from error
+            raise click.ClickException(explained(error)) from error
         except OSError as error:
             raise click.ClickException(str(error)) from error
 

@@ -126,8 +126,8 @@ class GuardedStorage(Storage):
         """
         try:
             count = self._inner.incr(key, expiry, amount)
-        except self.base_exceptions:
-            _logger.exception("the storage of the rate limits failed")
+        except self.base_exceptions as error:
+            _logger.error("rate limits are not counted: %s", error)
             if self._closed():
                 raise Overloaded(
                     "Rate limits cannot be checked now.", code="limits_unavailable", retry_after=1

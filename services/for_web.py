@@ -21,6 +21,7 @@ from services.backtests.progress import BacktestProgress
 from services.backtests.sweeps import Sweeps
 from services.bot.bot import Bot
 from services.bot.notices import BotNotices
+from services.bot.readings import BotReadings
 from services.bot.records import BotRecords
 from services.candle_files.service import DataFiles
 from services.idempotency import Idempotency
@@ -156,19 +157,20 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     keys, deactivation = ApiKeys(database, second_factors), Deactivation(database, bridge)
     sessions = Sessions(database, passwords, Tokens(settings.secret_key), second_factors, keys)
     accounts = Accounts(database)
-    orders, positions = Orders(database, bridge, accounts), Positions(bridge, accounts)
-    portfolios = Portfolios(bridge, accounts)
+    bot_records = BotRecords(database, autostart=settings.octobot_autostart)
+    bot_bridge = BotBridge(UnixTransport(settings.bot_socket, "bot"))
+    bot_readings = BotReadings(bot_records, bot_bridge)
+    orders, positions = Orders(database, bridge, accounts, bot_readings), Positions(bridge, accounts)
+    portfolios = Portfolios(bridge, accounts, bot_readings)
     idempotency = Idempotency(database)
     data_files = DataFiles(database, settings.candle_dir, idempotency)
     plans = Plans(bridge, data_files)
-    equity = EquityCurves(database, bridge, accounts)
-    performances = Performances(database, bridge, accounts, equity)
+    equity = EquityCurves(database, bridge, accounts, bot_readings)
+    performances = Performances(database, bridge, accounts, equity, bot_readings)
     strategies = Strategies(database, bridge, performances)
     tournaments = Tournaments(database)
     rankings = Rankings(database, bridge)
     home = Home(settings.octobot_home)
-    bot_records = BotRecords(database, autostart=settings.octobot_autostart)
-    bot_bridge = BotBridge(UnixTransport(settings.bot_socket, "bot"))
     bot = Bot(database, bot_records, bot_bridge, home, live_trading_enabled=settings.live_trading_enabled)
     config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     return Services(

@@ -11,8 +11,10 @@ from models import Database
 from services.backtests.backtests import Backtests
 from services.backtests.plans import Plans
 from services.backtests.sweeps import Sweeps
+from services.bot.accounts import BotAccounts
 from services.bot.notices import BotNotices
 from services.bot.records import BotRecords
+from services.bot_config.schemas import Schemas
 from services.candle_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
@@ -28,6 +30,7 @@ from services.tournaments.end import TournamentEnd
 from services.tournaments.moves import TournamentSchedule
 from services.tournaments.prizes import Prizes, want_settlement
 from utils.bot_bridge import BotBridge
+from utils.home import Home
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 
@@ -51,7 +54,9 @@ class WorkerServices:
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
     bot_records: BotRecords
+    bot_accounts: BotAccounts
     bot_notices: BotNotices
+    tentacle_schemas: Schemas
     is_schema_current: Callable[[], bool]
     close: Callable[[], None]
 
@@ -80,7 +85,9 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
         bot_records=bot_records,
+        bot_accounts=BotAccounts(database),
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),
+        tentacle_schemas=Schemas(Home(settings.octobot_home)),
         is_schema_current=lambda: migrations.is_current(database),
         close=database.close,
     )

@@ -17,7 +17,7 @@ from typing import NoReturn
 from config import Settings, SettingsError
 from supervisor.supervisor import Supervisor
 from utils import logs
-from utils.errors import TradingError
+from utils.errors import TradingError, explained
 from utils.part import Part
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,8 +37,10 @@ def main() -> NoReturn:
         sys.exit(_run())
     except SettingsError as error:
         _fail(2, str(error))
-    except (StartRefused, TradingError) as error:
+    except StartRefused as error:
         _fail(1, str(error))
+    except TradingError as error:
+        _fail(1, explained(error))
     except KeyboardInterrupt:  # before the supervisor listens to signals
         sys.exit(0)
 

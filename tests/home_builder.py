@@ -6,9 +6,52 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
+from services.bot_config.secrets import OCTOBOT_KEY
 from utils.home import Home, Profile
 
 CANARY = "canary-7f3e9b"
+LIVED_IN: dict[str, Any] = {
+    "accepted_terms": True,
+    "metrics": {"enabled": False, "metrics-bot-id": "6123-abc"},
+    "community": {"bot_id": "b-1", "environment": "prod"},
+    "services": {"telegram": {"chat-id": "42", "token": f"42:{CANARY}"}},
+    "watched_symbols": ["BTC/USDT"],
+    "DEV-MODE": False,
+    "last-seen-version": "2.0.9",
+    "exchanges": {
+        "kucoin": {
+            "api-key": f"{CANARY}-key",
+            "api-secret": Fernet(OCTOBOT_KEY).encrypt(f"{CANARY}-secret".encode()).decode(),
+            "api-password": "your-api-password-here",
+            "enabled": False,
+            "sandboxed": True,
+        }
+    },
+}
+"""What OctoBot leaves in the configuration of somebody who used it; one of two keys was written there by hand."""
+
+OLD: dict[str, Any] = {
+    "crypto-currencies": {"Bitcoin": {"pairs": ["BTC/USDT"]}},
+    "exchanges": {"kucoin": {"api-key": f"{CANARY}-key", "api-secret": f"{CANARY}-secret"}},
+    "notification": {"global-info": True, "price-alerts": True, "trades": True, "notification-type": ["web"]},
+    "services": {"web": {"port": 5001}},
+    "trader": {"enabled": False, "load-trade-history": True},
+    "trader-simulator": {
+        "enabled": True,
+        "fees": {"maker": 0.1, "taker": 0.1},
+        "starting-portfolio": {"USDT": 500},
+    },
+    "trading": {"reference-market": "USDT", "risk": 0.5},
+    "backtesting": {"files": []},
+    "tentacles-packages": ["https://example.com/package.zip"],
+    "performance-analyser": {"enabled": False},
+    "SAVE_EVALUATIONS": False,
+    "accepted_terms": True,
+}
+"""The configuration of an OctoBot from before there were profiles."""
+
 DIP_SCHEMA = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "type": "object",

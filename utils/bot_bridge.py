@@ -7,16 +7,19 @@ from typing import Any
 
 from utils.octobot_bridge import Transport
 from utils.wire import (
-    BotAccount,
     BotReport,
     BotRequest,
-    GetBotAccounts,
+    BotResult,
+    CancelBotOrders,
     GetBotOrders,
+    GetBotPortfolio,
     GetBotReport,
+    GetBotResult,
     GetBotTrades,
     NotifyBot,
     Order,
     PauseBot,
+    Portfolio,
     Trade,
 )
 
@@ -44,10 +47,20 @@ class BotBridge:
         report: BotReport = self._call(PauseBot(is_paused=is_paused))
         return report
 
-    def accounts(self) -> list[BotAccount]:
-        """Return what it holds at each exchange."""
-        accounts: list[BotAccount] = self._call(GetBotAccounts())
-        return accounts
+    def cancel_orders(self) -> BotReport:
+        """Let it begin to cancel its open orders, and return how it is: see when none is left."""
+        report: BotReport = self._call(CancelBotOrders())
+        return report
+
+    def portfolio(self, exchange: str) -> Portfolio:
+        """Return what it holds at an exchange. :raises NotFound: `unknown_exchange`."""
+        portfolio: Portfolio = self._call(GetBotPortfolio(exchange=exchange))
+        return portfolio
+
+    def result(self, query: GetBotResult) -> BotResult:
+        """Return what became of what it had at an exchange. :raises NotFound: `unknown_exchange`."""
+        result: BotResult = self._call(query)
+        return result
 
     def orders(self, query: GetBotOrders) -> list[Order]:
         """Return its open orders. :raises NotFound: `unknown_exchange`."""

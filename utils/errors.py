@@ -172,6 +172,17 @@ class ExchangeUnavailable(BridgeError):
     code = "exchange_unreachable"
 
 
+def explained(error: TradingError) -> str:
+    """Return what went wrong in one line for whoever runs this installation.
+
+    A user is told that the database did not answer; an operator also what it, or the way to it, said.
+    """
+    if not isinstance(error, StorageUnavailable) or error.__cause__ is None:
+        return error.detail
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__  # the driver's own words
+    return f"{error.detail.rstrip('.')}: {' '.join(str(cause).split())}"
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Carry one `TradingError` over the bridge."""
 

@@ -122,15 +122,22 @@ class _Formatter(logging.Formatter):
         return self._masker.text("\n".join(parts))
 
 
-class _DescriptorHandler(logging.Handler):
-    """Write each line with one system call, without a lock: threads that log at once would wait for each other."""
+class _Handler(logging.Handler):
+    """Emit without a lock: threads that log at once would wait for each other."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        if not self.filter(record):
+            return False
+        self.emit(record)
+        return True
+
+
+class _DescriptorHandler(_Handler):
+    """Write each line with one system call."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-
-    def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -141,15 +148,12 @@ class _DescriptorHandler(logging.Handler):
             self.handleError(record)
 
 
-class _FileHandler(logging.Handler):
+class _FileHandler(_Handler):
     """Write each line to the file that all processes share, as well as the disk lets it."""
 
     def __init__(self, file: LogFile) -> None:
         super().__init__()
         self._file = file
-
-    def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

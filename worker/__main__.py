@@ -59,6 +59,7 @@ def _run(settings: Settings, holder: str) -> None:
     )
     keeper = Keeper(
         built.bot_records,
+        built.bot_accounts,
         built.leases,
         BotBridge(UnixTransport(settings.bot_socket, "bot"), timeout=2.0),
         bot_part(os.environ, lambda: built.bot_records.demo(settings)),

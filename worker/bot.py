@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from services.bot.accounts import BotAccounts
 from services.bot.records import BotRecords, Told, Wish, after
 from services.leases import Leases
 from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts
 from utils.errors import BridgeError, TradingError
 from utils.part import Part
-from utils.wire import BotState
+from utils.wire import BotExchange, BotReport, BotState
 
 POLL_SECONDS = 0.5
 LEASE = "bot"
@@ -26,6 +27,8 @@ START_SECONDS = 120.0
 """How long a bot may take until it answers."""
 SILENT_SECONDS = 60.0
 """How long it may not answer afterwards, as when a tentacle blocks it."""
+HELD_SECONDS = 10.0
+"""The same while a kill switch holds it: nobody knows then whether it still trades."""
 STEADY_SECONDS = 60.0
 """A bot that lived this long is started again at once when it dies."""
 STOP_SECONDS = 10.0
@@ -70,6 +73,7 @@ class Keeper:
     def __init__(
         self,
         records: BotRecords,
+        accounts: BotAccounts,
         leases: Leases,
         bridge: BotBridge,
         make: Callable[[], Part],
@@ -78,6 +82,7 @@ class Keeper:
         last_words: Path,
     ) -> None:
         self._records = records
+        self._accounts = accounts
         self._leases = leases
         self._bridge = bridge
         self._make = make
@@ -86,6 +91,9 @@ class Keeper:
         self._part: Part | None = None
         self._number = 0  # the wish that the part runs for
         self._told: Told | None = None
+        self._is_held = False  # by the kill switch of the installation
+        self._exchanges: list[BotExchange] | None = None  # what it last said that it trades at
+        self._started_paused = False
         self._heard: float | None = None  # when it last answered, None before it ever did
         self._started = 0.0
         self._killed_for = ""
@@ -117,6 +125,7 @@ class Keeper:
             self._end()
             return
         wish, self._told = self._records.both()
+        self._is_held = self._records.is_held()
         if self._part is not None and (wish.number != self._number or wish.wanted == "stopped"):
             self._tell("stopping", wish)
             self._end()
@@ -156,30 +165,48 @@ class Keeper:
     def _start(self, part: Part, wish: Wish) -> None:
         self._last_words.unlink(missing_ok=True)
         # told at each start: what is wanted may have changed since the one that died was started
-        part.start(*(["paused"] if wish.wanted == "paused" else []))
+        self._started_paused = self._is_to_pause(wish)
+        part.start(*(["paused"] if self._started_paused else []))
         self._heard, self._started, self._killed_for = None, time.monotonic(), ""
         _log.info("the bot is started")
         self._tell("starting", wish)
 
+    def _is_to_pause(self, wish: Wish) -> bool:
+        return self._is_held or wish.wanted == "paused"
+
     def _look(self, part: Part, wish: Wish) -> None:
+        if self._is_held and self._heard is None and not self._started_paused:
+            _log.warning("the bot is started anew, paused: a kill switch is engaged")
+            self._end()
+            return
         now = time.monotonic()
         try:
             report = self._bridge.report()
             # the one before it may answer until it has ended
             if report.pid == part.pid:
-                if report.is_paused != (wish.wanted == "paused"):
-                    report = self._bridge.pause(is_paused=wish.wanted == "paused")
+                report = self._brought(report, wish)
                 self._heard = now
                 self._tell("paused" if report.is_paused else "running", wish)
                 return
         except BridgeError:
             pass  # it is not there yet, or too busy
-        silent, limit = (
-            (now - self._started, START_SECONDS) if self._heard is None else (now - self._heard, SILENT_SECONDS)
-        )
+        patience = HELD_SECONDS if self._is_held else SILENT_SECONDS
+        silent, limit = (now - self._started, START_SECONDS) if self._heard is None else (now - self._heard, patience)
         if silent > limit:
             self._killed_for = f"it did not answer for {silent:.0f} s and was killed"
             part.kill()
+
+    def _brought(self, report: BotReport, wish: Wish) -> BotReport:
+        """Let a bot that answers trade or not, keep which accounts it has, and return how it is then."""
+        if report.is_paused != self._is_to_pause(wish):
+            report = self._bridge.pause(is_paused=self._is_to_pause(wish))
+        # looked at again and again: an order may have been on its way when the switch was engaged
+        if self._is_held and report.open_orders:
+            report = self._bridge.cancel_orders()
+        if report.exchanges != self._exchanges:
+            self._accounts.keep(report.exchanges)
+            self._exchanges = report.exchanges
+        return report
 
     def _after_death(self, part: Part, wish: Wish, how: str) -> None:
         """Start it again, or not, by how it ended."""

@@ -34,6 +34,8 @@ def schedule(services: WorkerServices) -> Sequence[Every]:
         Every(name="price alerts", seconds=1.0, call=services.alert_watch.run),
         Every(name="tournaments", seconds=0.5, call=services.tournament_schedule.run),
         Every(name="mail", seconds=1.0, call=services.mails.gather),
+        # takes longer than moments when tentacles have changed; the bot's home remembers what it led to
+        Every(name="tentacle schemas", seconds=5.0, call=services.tentacle_schemas.fill),
         Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
         Every(name="old deliveries", seconds=3600.0, call=services.webhooks.forget),
         Every(name="forgotten uploads", seconds=3600.0, call=services.data_files.forget),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.examples.story import BALANCE, NOON
+from api.examples.story import NOON
 
-_ACCOUNT = "bot-demo"
 BOT: dict[str, dict[str, Any]] = {
     "BotStatus": {
         "running": {
@@ -17,11 +16,14 @@ BOT: dict[str, dict[str, Any]] = {
             "started_at": NOON,
             "octobot_version": "2.1.1",
             "profile": "grid_trading",
+            "kill_switch": False,
+            "open_orders": 4,
             "exchanges": [
                 {
                     "exchange": "demo",
                     "type": "spot",
                     "mode": "paper",
+                    "reference_currency": "USDT",
                     "symbols": ["BTC/USDT"],
                     "trading_modes": [
                         {
@@ -39,25 +41,4 @@ BOT: dict[str, dict[str, Any]] = {
         }
     },
     "Noticed": {"told": {"notifiers": ["TelegramNotifier"]}},
-    "BotAccount": {
-        "demo": {
-            "id": _ACCOUNT,
-            "name": "Bot at demo",
-            "mode": "paper",
-            "exchange": "demo",
-            "type": "spot",
-            "kind": "bot",
-            "status": "active",
-            "reference_currency": "USDT",
-            "created_at": NOON,
-            "portfolio": {
-                **BALANCE,
-                "account": _ACCOUNT,
-                "open_orders": 1,
-                "positions": [],
-                "profit": {"amount": "-0.9", "percent": "-0.009"},
-                "as_of": NOON,
-            },
-        }
-    },
 }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import Count
-from api.schemas.portfolio import PortfolioSchema
 from services.bot.records import Wanted
-from utils.wire import BotState, GetBotOrders, GetBotTrades, Mode
-
-EXCHANGE = validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z")
+from utils.wire import BotState, Mode
 
 
 class BotTradingSchema(Schema):
@@ -28,6 +24,7 @@ class BotExchangeSchema(Schema):
     exchange = fields.String(required=True)
     type = fields.String(required=True)
     mode = fields.String(required=True, validate=validate.OneOf(get_args(Mode)))
+    reference_currency = fields.String(required=True)
     symbols = fields.List(fields.String(), required=True)
     trading_modes = fields.List(fields.Nested(BotTradingSchema), required=True)
 
@@ -48,6 +45,14 @@ class BotStatusSchema(Schema):
     started_at = fields.DateTime(required=True, allow_none=True)
     octobot_version = fields.String(required=True, allow_none=True)
     profile = fields.String(required=True, allow_none=True)
+    kill_switch = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "That of the installation is engaged: the bot is paused, its open orders are canceled, and "
+            "it is not started, restarted or resumed."
+        },
+    )
+    open_orders = fields.Integer(required=True, allow_none=True)
     exchanges = fields.List(fields.Nested(BotExchangeSchema), required=True)
     evaluators = fields.List(fields.String(), required=True, metadata={"description": "Those that are active."})
     notifiers = fields.List(
@@ -63,41 +68,3 @@ class NoticedSchema(Schema):
     """Which of the bot's notifiers have told something."""
 
     notifiers = fields.List(fields.String(), required=True)
-
-
-class BotAccountSchema(Schema):
-    """One of the bot's exchanges as an account."""
-
-    id = fields.String(required=True, metadata={"description": "Names it in orders and trades."})
-    name = fields.String(required=True)
-    mode = fields.String(required=True, validate=validate.OneOf(get_args(Mode)))
-    exchange = fields.String(required=True)
-    type = fields.String(required=True)
-    kind = fields.String(required=True, metadata={"description": "`bot`."})
-    status = fields.String(required=True)
-    reference_currency = fields.String(required=True)
-    created_at = fields.DateTime(required=True, metadata={"description": "When this bot was started."})
-    portfolio = fields.Nested(PortfolioSchema, required=True)
-
-
-class BotOrderQuery(Schema):
-    """Which of the bot's orders are wanted."""
-
-    exchange = fields.String(validate=EXCHANGE, metadata={"description": "One exchange; all when absent."})
-
-    @post_load
-    def build(self, values: dict[str, Any], **_: Any) -> GetBotOrders:
-        """Return the query."""
-        return GetBotOrders(**values)
-
-
-class BotTradeQuery(Schema):
-    """Which of the bot's trades are wanted."""
-
-    exchange = fields.String(validate=EXCHANGE, metadata={"description": "One exchange; all when absent."})
-    limit = Count(load_default=50, validate=validate.Range(min=1, max=500))
-
-    @post_load
-    def build(self, values: dict[str, Any], **_: Any) -> GetBotTrades:
-        """Return the query."""
-        return GetBotTrades(**values)

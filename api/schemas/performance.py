@@ -88,7 +88,7 @@ class PerformanceSchema(Schema):
     ending_value = DecimalString(required=True)
     net_deposits = DecimalString(required=True)
     profit = fields.Nested(GainSchema, required=True)
-    realized_pnl = DecimalString(required=True)
+    realized_pnl = _told("Null for the operator's bot, which does not know it of all trades.")
     unrealized_pnl = _told("Of everything held now.")
     fees = fields.Nested(FeesSchema, required=True)
     trades = fields.Integer(required=True)

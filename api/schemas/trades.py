@@ -10,7 +10,7 @@ from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString
 from api.schemas.market import Moment, Symbol, Word
 from api.schemas.portfolio import MODES
-from services.trading.orders import Filters
+from services.trading.filters import Filters
 from services.trading.trade_export import ExportFilters
 from utils.wire import SIDES
 

@@ -10,18 +10,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import jsonschema
 import octobot.community
 import octobot.constants
 import octobot.logger
 import octobot_evaluators.api as evaluator_api
 import octobot_trading.api as trading_api
 from octobot.octobot import OctoBot
-from octobot_commons.configuration import Configuration
-from octobot_commons.errors import ConfigError, NoProfileError
 
 from engine.bot import tentacles
-from engine.bot.endings import AGAIN, STOPPED, Unusable
+from engine.bot.configuration import configuration_of
+from engine.bot.endings import AGAIN, STOPPED
 from engine.bot.notifiers import Notifiers
 from engine.bot.reads import exchange_of
 from utils.errors import NotFound
@@ -30,6 +28,8 @@ from utils.wire import BotReport
 
 OPEN_SECONDS = 45.0
 """How long OctoBot may take to open its exchanges."""
+CANCEL_SECONDS = 2.0
+"""How long orders that could not be canceled are left alone."""
 _log = logging.getLogger("bot")
 
 
@@ -42,6 +42,7 @@ class Bot:
         self._octobot: Any = None
         self._is_paused = False
         self._evaluators: list[str] = []
+        self._cancelling: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self.notifiers = Notifiers(lambda: self._octobot)
         self.asked: asyncio.Future[int] = self._loop.create_future()
@@ -55,7 +56,7 @@ class Bot:
         self._is_paused = is_paused
         await tentacles.load(self._home)
         octobot.logger.init_bot_channel_logger()
-        configuration = self._read()
+        configuration = configuration_of(self._home, may_trade_live=self._may_trade_live, is_paused=is_paused)
         octobot.community.IdentifiersProvider.use_environment_from_config(configuration)
         # its own code expects it from the one who starts it
         self._octobot = OctoBot(configuration)
@@ -80,17 +81,37 @@ class Bot:
             trading_api.set_trading_enabled(manager, not is_paused)
         _log.info("trading is %s", "paused" if is_paused else "on")
 
-    def managers(self, exchange: str | None = None) -> list[Any]:
-        """Return what OctoBot knows of its exchanges, or of one. :raises NotFound: `unknown_exchange`."""
+    def cancel_orders(self) -> None:
+        """Begin to cancel all open orders, unless that is under way; a paused OctoBot does it too."""
+        if self._cancelling is None or self._cancelling.done():
+            self._cancelling = asyncio.ensure_future(self._cancel_orders())
+
+    async def _cancel_orders(self) -> None:
+        for manager in self.managers():
+            try:
+                await manager.trader.cancel_all_open_orders(force_if_disabled=True)
+            except Exception:
+                _log.exception("the orders at %s could not be canceled", manager.exchange_name)
+        if self.open_orders():
+            # whoever waits for it asks again and again; an exchange that refuses is not asked as often
+            await asyncio.sleep(CANCEL_SECONDS)
+
+    def open_orders(self) -> int:
+        """Return how many orders rest at all exchanges."""
+        return sum(len(trading_api.get_open_orders(manager)) for manager in self.managers())
+
+    def managers(self) -> list[Any]:
+        """Return what OctoBot knows of its exchanges."""
         ids = self._octobot.exchange_producer.exchange_manager_ids
-        found = [
-            manager
-            for manager in trading_api.get_exchange_managers_from_exchange_ids(ids)
-            if manager.trader is not None and exchange in {None, manager.exchange_name}
-        ]
-        if exchange is not None and not found:
-            raise NotFound(f"The bot does not trade at {exchange}.", code="unknown_exchange")
-        return found
+        found = trading_api.get_exchange_managers_from_exchange_ids(ids)
+        return [manager for manager in found if manager.trader is not None]
+
+    def manager(self, exchange: str) -> Any:
+        """Return what OctoBot knows of an exchange. :raises NotFound: `unknown_exchange`."""
+        for manager in self.managers():
+            if manager.exchange_name == exchange:
+                return manager
+        raise NotFound(f"The bot does not trade at {exchange}.", code="unknown_exchange")
 
     def report(self) -> BotReport:
         """Return how it is."""
@@ -99,33 +120,12 @@ class Bot:
             octobot_version=version("octobot"),
             started_at=datetime.fromtimestamp(self._octobot.start_time, UTC),
             is_paused=self._is_paused,
+            open_orders=self.open_orders(),
             profile=self._octobot.get_startup_config(octobot.constants.CONFIG_KEY, dict_only=False).profile.profile_id,
             exchanges=[exchange_of(manager) for manager in self.managers()],
             evaluators=self._evaluators,
             notifiers=self.notifiers.names(),
         )
-
-    def _read(self) -> Configuration:
-        """Return the configuration and the selected profile, valid in OctoBot's own eyes."""
-        configuration = Configuration(
-            str(self._home.config_file),
-            str(self._home.profiles_folder),
-            octobot.constants.CONFIG_FILE_SCHEMA,
-            octobot.constants.PROFILE_FILE_SCHEMA,
-        )
-        try:
-            configuration.read()
-            configuration.validate()
-        except jsonschema.ValidationError as error:
-            raise Unusable(f"The configuration is not valid: {_said(error)}.") from error
-        except NoProfileError as error:
-            raise Unusable("There is no profile.") from error
-        except (ConfigError, OSError, ValueError, KeyError) as error:
-            raise Unusable(f"The configuration cannot be read ({type(error).__name__}).") from error
-        if trading_api.is_trader_enabled_in_config(configuration.config) and not self._may_trade_live:
-            raise Unusable("The profile trades with real money, which LIVE_TRADING_ENABLED=false does not allow.")
-        configuration.config["trading"]["paused"] = self._is_paused
-        return configuration
 
     def _take_over(self, api: Any) -> None:
         """Let OctoBot's own interfaces end this process in order; by themselves they would replace or kill it."""
@@ -157,11 +157,3 @@ class Bot:
 
     def _names(self) -> Iterator[str]:
         return (manager.exchange_name for manager in self.managers())
-
-
-def _said(error: Any) -> str:
-    """Return what is wrong; a validator's own words would quote what is there, which may be a secret."""
-    where = ".".join(str(step) for step in error.absolute_path) or "it"
-    if error.validator == "required":
-        return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"
-    return f"{where} breaks the rule {error.validator!r}"

@@ -9,21 +9,25 @@ from typing import Any
 from config import Settings
 from engine.bot.endings import STOPPED
 from engine.bot.octobot import Bot
-from engine.bot.reads import accounts, orders, trades
+from engine.bot.reads import orders, portfolio, trades
+from engine.bot.results import result
 from engine.demo.exchange import register
 from engine.markets.source import MarketSource
 from engine.server import Handler, Server
 from utils.home import Home
 from utils.wire import (
-    BotAccount,
     BotReport,
-    GetBotAccounts,
+    BotResult,
+    CancelBotOrders,
     GetBotOrders,
+    GetBotPortfolio,
     GetBotReport,
+    GetBotResult,
     GetBotTrades,
     NotifyBot,
     Order,
     PauseBot,
+    Portfolio,
     Request,
     Trade,
 )
@@ -80,9 +84,11 @@ class _Handlers:
         return {
             GetBotReport: self._report,
             PauseBot: self._pause,
-            GetBotAccounts: self._accounts,
+            CancelBotOrders: self._cancel_orders,
+            GetBotPortfolio: self._portfolio,
             GetBotOrders: self._orders,
             GetBotTrades: self._trades,
+            GetBotResult: self._result,
             NotifyBot: self._bot.notifiers.notify,
         }
 
@@ -93,11 +99,18 @@ class _Handlers:
         self._bot.pause(is_paused=command.is_paused)
         return self._bot.report()
 
-    async def _accounts(self, _query: GetBotAccounts) -> list[BotAccount]:
-        return accounts(self._bot.managers(), self._bot.report().started_at)
+    async def _cancel_orders(self, _command: CancelBotOrders) -> BotReport:
+        self._bot.cancel_orders()
+        return self._bot.report()
+
+    async def _portfolio(self, query: GetBotPortfolio) -> Portfolio:
+        return portfolio(self._bot.manager(query.exchange))
 
     async def _orders(self, query: GetBotOrders) -> list[Order]:
-        return orders(self._bot.managers(query.exchange))
+        return orders(self._bot.manager(query.exchange), query)
 
     async def _trades(self, query: GetBotTrades) -> list[Trade]:
-        return trades(self._bot.managers(query.exchange), query.limit)
+        return trades(self._bot.manager(query.exchange), query)
+
+    async def _result(self, query: GetBotResult) -> BotResult:
+        return result(self._bot.manager(query.exchange), query.since)

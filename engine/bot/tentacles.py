@@ -6,17 +6,19 @@ import logging
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import octobot_tentacles_manager.api as tentacles_api
 from octobot_tentacles_manager.managers import get_profile_folders, import_profile
 from octobot_tentacles_manager.util import load_tentacle_with_metadata
 from octobot_trading.modes import AbstractTradingMode
 
-from utils.home import Home
+from utils.home import Home, files
 
 _log = logging.getLogger(__name__)
 _INIT = "__init__.py"
 _BLANK = "BlankTradingMode"
+ACTIVATION = "tentacle_activation"
 
 
 async def load(home: Home) -> None:
@@ -58,9 +60,30 @@ def _is_imported(name: str, folder: Path) -> bool:
 async def _install(home: Home) -> None:
     root, folder = str(home.root), str(home.tentacles_folder)
     _log.info("installing the tentacles in %s", folder)
+    before = _activations(home)
     failed = await tentacles_api.repair_installation(folder, root, root, verbose=False)
     if failed:
         _log.warning("%d tentacles could not be installed", failed)
     for profile in map(Path, get_profile_folders(folder)):
         if profile.is_dir() and not (home.profiles_folder / profile.name).exists():
             import_profile(str(profile), root, quite=True)
+    _restore(home, before)
+
+
+def _activations(home: Home) -> dict[Path, dict[str, Any]]:
+    """Return which tentacles are active in each profile, by its file."""
+    paths = [profile.tentacles_file for profile in home.profiles()]
+    return {path: files.read(path).get(ACTIVATION) or {} for path in paths if path.exists()}
+
+
+def _restore(home: Home, before: dict[Path, dict[str, Any]]) -> None:
+    """Keep profiles as they were: OctoBot's installer forgets what was active of tentacles that are not there (yet)."""
+    with home.locked():
+        changed = {}
+        for path, earlier in before.items():
+            document = files.read(path)
+            now = document.get(ACTIVATION) or {}
+            kept = {name: {**now.get(name, {}), **earlier.get(name, {})} for name in {**now, **earlier}}
+            if kept != now:
+                changed[path] = {**document, ACTIVATION: kept}
+        home.write(changed)

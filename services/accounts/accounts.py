@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 
 import models
 from models import Database
+from services.bot.accounts import BotAccount, BotAccounts, managed
 from services.paging import oldest_first
 from services.principals import Principal
 from utils import clock, ids
 from utils.errors import Conflict, NotFound
+from utils.money import ZERO
 from utils.pages import Cursor, Page
 from utils.wire import Message, Mode
 
@@ -68,24 +70,30 @@ class Account(Message, frozen=True, kw_only=True):
 
 
 class Accounts:
-    """Read the accounts of users."""
+    """Read the accounts of users. Administrators see those of the operator's bot besides their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._bots = BotAccounts(database)
         self._found: dict[tuple[str, str | None], tuple[float, Account]] = {}
         self._lock = threading.Lock()
 
     def list(
         self, principal: Principal, *, limit: int, cursor: Cursor | None = None, status: str = "all"
     ) -> Page[Account]:
-        """Return a page of the caller's accounts, oldest first."""
+        """Return a page of the accounts that the caller sees, oldest first."""
         query = _of(principal)
         if status != "all":
             query = query.where(models.Account.status == status)
         query = oldest_first(query, models.Account, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return Page.of([_account(row) for row in rows], limit)
+            own = [_account(row) for row in connection.execute(query)]
+        bots = [
+            account
+            for account in map(_of_bot, self._bots.list(principal))
+            if status in {"all", account.status} and (cursor is None or (account.created_at, account.id) > cursor)
+        ]
+        return Page.of(sorted([*own, *bots], key=lambda each: (each.created_at, each.id)), limit)
 
     def active(self, principal: Principal) -> builtins.list[Account]:
         """Return all of the caller's accounts that are not archived, oldest first."""
@@ -98,12 +106,19 @@ class Accounts:
             return [_account(row) for row in connection.execute(query)]
 
     def get(self, principal: Principal, account_id: str) -> Account:
-        """Return the caller's account as it is now. :raises NotFound: `account_not_found`."""
+        """Return an account that the caller sees, as it is now. :raises NotFound: `account_not_found`."""
+        bot = self._bots.find(principal, account_id)
+        if bot is not None:
+            return _of_bot(bot)
         with self._database.read() as connection:
             row = connection.execute(_of(principal).where(models.Account.id == account_id)).first()
         if row is None:
             raise not_found()
         return _account(row)
+
+    def missing(self, principal: Principal, account_id: str | None) -> Conflict | NotFound:
+        """Return the error for an account that is not the caller's: the bot's they see, but have no hand in."""
+        return not_found() if self._bots.find(principal, account_id) is None else managed()
 
     def check_owner(self, user_id: str, account_id: str) -> None:
         """Make sure that an account is this user's. :raises NotFound: `account_not_found`."""
@@ -121,6 +136,7 @@ class Accounts:
         """Return the caller's account `account_id`, the main one for None.
 
         :raises NotFound: `account_not_found`, also when it is somebody else's.
+        :raises Conflict: `account_managed`: it is one of the bot's, and the caller may look at it alone.
         """
         key = (principal.user_id, account_id)
         kept = self._found.get(key)
@@ -131,13 +147,18 @@ class Accounts:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise not_found()
+            raise self.missing(principal, account_id)
         account = _account(row)
         with self._lock:
             if len(self._found) >= CACHE_SIZE:
                 self._found.clear()
             self._found[key] = (time.monotonic() + CACHE_SECONDS, account)
         return account
+
+    def seen(self, principal: Principal, account_id: str | None = None) -> Account:
+        """Return an account as `owned` does, or one of the bot's for who may look at it."""
+        bot = self._bots.find(principal, account_id)
+        return self.owned(principal, account_id) if bot is None else _of_bot(bot)
 
     def tradable(self, principal: Principal, account_id: str | None = None) -> Account:
         """Return an account as `owned` does, unless a strategy trades on it. :raises Conflict: `account_managed`."""
@@ -181,3 +202,21 @@ def _of(principal: Principal) -> Select[*tuple[Any, ...]]:
 
 def _account(row: Any) -> Account:
     return Account(**row._mapping)
+
+
+def _of_bot(kept: BotAccount) -> Account:
+    return Account(
+        id=kept.id,
+        name=f"Bot at {kept.exchange}",
+        mode=kept.mode,
+        exchange=kept.exchange,
+        type=kept.type,
+        reference_currency=kept.reference_currency,
+        status="active" if kept.is_traded else "archived",
+        kind="bot",
+        credential=None,
+        starting_balance=ZERO,
+        deposited=None,
+        reset_at=None,
+        created_at=kept.opened_at,
+    )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import models
 from models import Database
 from services import audit
-from services.accounts.accounts import PAPER_BALANCE, PAPER_CURRENCY, PAPER_EXCHANGE, Account, Accounts, not_found
+from services.accounts.accounts import PAPER_BALANCE, PAPER_CURRENCY, PAPER_EXCHANGE, Account, Accounts
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.principals import Principal
@@ -104,12 +104,12 @@ class AccountChanges:
         return self._idempotency.once(claim, Account, write, check)
 
     def rename(self, principal: Principal, origin: Origin, account_id: str, name: str) -> Account:
-        """Give an account another name."""
+        """Give an account another name. :raises Conflict: `account_managed`: it is the bot's."""
         with self._database.write() as session:
             statement = update(_ROW).where(_ROW.id == account_id, _ROW.user_id == principal.user_id)
             changed = session.connection().execute(statement.values(name=name, updated_at=clock.now()))
             if not changed.rowcount:
-                raise not_found()
+                raise self._accounts.missing(principal, account_id)
             audit.record(session, origin, "account.renamed", user_id=principal.user_id, target=account_id)
         return self._read(principal, account_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from sqlalchemy import select
 import models
 from models import Database
 from services.accounts.accounts import Account, Accounts
+from services.bot.readings import BotReadings
 from services.principals import Principal
 from utils import clock
 from utils.errors import EngineUnavailable
@@ -51,18 +53,19 @@ class History(Message, frozen=True, kw_only=True):
 class EquityCurves:
     """Read samples, and add what an account is worth now."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts, bot: BotReadings) -> None:
         self._database = database
         self._bridge = bridge
         self._accounts = accounts
+        self._bot = bot
 
     def history(self, principal: Principal, account: str | None, period: str) -> History:
-        """Return the curve of the caller's account, the main one for None, in at most `MOST_POINTS` points.
+        """Return the curve of an account that the caller sees, the main one for None, in at most `MOST_POINTS` points.
 
-        :raises NotFound: when the account is not the caller's. :raises EngineUnavailable: see `curve`.
+        :raises NotFound: when they see no such account. :raises EngineUnavailable: see `curve`.
         """
         # as it is now: a reset a moment ago is where the curve begins
-        owned = self._accounts.get(principal, self._accounts.owned(principal, account).id)
+        owned = self._accounts.get(principal, self._accounts.seen(principal, account).id)
         points = downsampled(
             self.curve(owned, period), MOST_POINTS, lambda each: each.at.timestamp(), lambda each: float(each.value)
         )
@@ -82,8 +85,10 @@ class EquityCurves:
 
         What the account was worth when the period began is what the sample before says.
 
-        :raises EngineUnavailable: when the present value cannot be told.
+        :raises EngineUnavailable: when the present value cannot be told, or it is the bot's, as `BotReadings` does.
         """
+        if account.kind == "bot":
+            return self._of_bot(account, period)
         [now] = self._bridge.equity([account.id])
         if now.value is None:
             detail = f"What is held on {account.exchange} cannot be valued."
@@ -94,6 +99,17 @@ class EquityCurves:
         if deposited is None:
             deposited = points[-1].deposited if points else account.starting_balance
         return [*points, Point(moment, now.value, deposited)]
+
+    def _of_bot(self, account: Account, period: str) -> list[Point]:
+        """Return what OctoBot saw of its own account; what was there at first counts as all that was paid in."""
+        result = self._bot.result(account.exchange)
+        points = [Point(each.at, each.value, result.values[0].value) for each in result.values]
+        length = LENGTHS.get(period)
+        if length is None:
+            return points
+        start = points[-1].at - length
+        before = [each for each in points if each.at < start]
+        return [*(replace(each, at=start) for each in before[-1:]), *points[len(before) :]]
 
     def _start(self, account: Account, period: str, moment: datetime) -> datetime:
         birth = account.reset_at or account.created_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ import models
 from models import Database
 from services.accounts.accounts import Account, Accounts
 from services.accounts.equity import EquityCurves
+from services.bot.readings import BotReadings
 from services.principals import Principal
 from utils import returns
 from utils.money import PLACES, ZERO, percent
@@ -60,7 +62,7 @@ class Performance(Message, frozen=True, kw_only=True):
     ending_value: Decimal
     net_deposits: Decimal
     profit: Gain
-    realized_pnl: Decimal
+    realized_pnl: Decimal | None
     unrealized_pnl: Decimal | None
     fees: Fees
     trades: int
@@ -77,33 +79,52 @@ class Performance(Message, frozen=True, kw_only=True):
     basis: Basis
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trading:
+    """What was traded in a period: `gains` are of trades of which it is known, `realized_pnl` None if not of all."""
+
+    count: int
+    gains: list[Decimal]
+    realized_pnl: Decimal | None
+    unrealized_pnl: Decimal | None
+    fees: Fees
+
+
 class Performances:
     """Reckon how accounts did."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts, curves: EquityCurves) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bridge: OctoBotBridge,
+        accounts: Accounts,
+        curves: EquityCurves,
+        bot: BotReadings,
+    ) -> None:
         self._database = database
         self._bridge = bridge
         self._accounts = accounts
         self._curves = curves
+        self._bot = bot
 
     def performance(self, principal: Principal, account: str | None, period: str) -> Performance:
-        """Return how the caller's account did, the main one for None.
+        """Return how an account that the caller sees did, their main one for None.
 
-        :raises NotFound: when the account is not the caller's.
+        :raises NotFound: when they see no such account.
         :raises EngineUnavailable: when its present value cannot be told.
         """
-        owned = self._accounts.get(principal, self._accounts.owned(principal, account).id)
-        points = self._curves.curve(owned, period)
+        seen = self._accounts.get(principal, self._accounts.seen(principal, account).id)
+        points = self._curves.curve(seen, period)
         first, last = points[0], points[-1]
-        gains, count = self._trades(owned, first.at)
+        trading = self._of_bot(seen, first.at) if seen.kind == "bot" else self._of_account(seen, first.at)
         index, step = returns.growth(points), STEPS.get(period, DAY)
         periodic = returns.periodic_returns(points, index, step)
         ratios = returns.ratios(periodic, step)
         paid = last.deposited - first.deposited
         return Performance(
-            account=owned.id,
-            mode=owned.mode,
-            reference_currency=owned.reference_currency,
+            account=seen.id,
+            mode=seen.mode,
+            reference_currency=seen.reference_currency,
             period=period,
             since=first.at,
             until=last.at,
@@ -111,12 +132,12 @@ class Performances:
             ending_value=last.value,
             net_deposits=paid,
             profit=_gain(last.value - first.value - paid, first.value + paid),
-            realized_pnl=sum(gains, ZERO),
-            unrealized_pnl=self._unrealized(owned),
-            fees=self._fees(owned, first.at),
-            trades=count,
-            closed_trades=len(gains),
-            **_of_trades(gains),
+            realized_pnl=trading.realized_pnl,
+            unrealized_pnl=trading.unrealized_pnl,
+            fees=trading.fees,
+            trades=trading.count,
+            closed_trades=len(trading.gains),
+            **_of_trades(trading.gains),
             time_weighted_return=returns.time_weighted_return(index),
             max_drawdown=returns.max_drawdown(index),
             sharpe_ratio=ratios.sharpe,
@@ -128,6 +149,28 @@ class Performances:
                 periods_per_year=int(returns.YEAR / step),
                 risk_free_rate=ZERO,
             ),
+        )
+
+    def _of_bot(self, account: Account, since: datetime) -> Trading:
+        result = self._bot.result(account.exchange, since)
+        others = result.fees.keys() - {account.reference_currency}
+        return Trading(
+            count=result.trades,
+            gains=result.gains,
+            # OctoBot knows what a trade closed where one of its modes has tied both together
+            realized_pnl=None if result.trades else ZERO,
+            unrealized_pnl=result.unrealized_pnl,
+            fees=Fees(total=None if others else sum(result.fees.values(), ZERO), by_currency=result.fees),
+        )
+
+    def _of_account(self, account: Account, since: datetime) -> Trading:
+        gains, count = self._trades(account, since)
+        return Trading(
+            count=count,
+            gains=gains,
+            realized_pnl=sum(gains, ZERO),
+            unrealized_pnl=self._unrealized(account),
+            fees=self._fees(account, since),
         )
 
     def _trades(self, account: Account, since: datetime) -> tuple[list[Decimal], int]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from services.accounts.accounts import Accounts
+from services.bot.readings import BotReadings
 from services.principals import Principal
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Balance, Portfolio, Position
 
 
 class Portfolios:
-    """Value the accounts of users. All methods raise `NotFound` for an account that is not the caller's."""
+    """Value the accounts of users, and of the bot.
 
-    def __init__(self, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    All methods raise `NotFound` for an account that the caller does not see, and what `BotReadings` does for the bot's.
+    """
+
+    def __init__(self, bridge: OctoBotBridge, accounts: Accounts, bot: BotReadings) -> None:
         self._bridge = bridge
         self._accounts = accounts
+        self._bot = bot
 
     def overview(self, principal: Principal, account: str | None = None) -> Portfolio:
         """Return everything about one account, the main one for None."""
-        return self._bridge.portfolio(self._accounts.owned(principal, account).id)
+        seen = self._accounts.seen(principal, account)
+        return self._bot.portfolio(seen.exchange) if seen.kind == "bot" else self._bridge.portfolio(seen.id)
 
     def balance(self, principal: Principal, account: str | None = None) -> Balance:
         """Return what the account holds."""

@@ -1,4 +1,4 @@
-"""The operator's bot: what is wanted of it, how it is, and what it holds. The worker keeps its process."""
+"""The operator's bot: what is wanted of it, and how it is. The worker keeps its process."""
 
 from __future__ import annotations
 
@@ -17,16 +17,11 @@ from utils.bot_bridge import BotBridge
 from utils.errors import BridgeError, Conflict, Refused
 from utils.home import Home
 from utils.wire import (
-    BotAccount,
     BotExchange,
     BotMove,
     BotReport,
     BotState,
-    GetBotOrders,
-    GetBotTrades,
     Message,
-    Order,
-    Trade,
 )
 
 _VERBS: Mapping[BotMove, str] = {
@@ -39,7 +34,10 @@ _VERBS: Mapping[BotMove, str] = {
 
 
 class BotStatus(Message, frozen=True, kw_only=True):
-    """How the bot is; what only a bot that runs can tell is None or empty. `error` is what failed last."""
+    """How the bot is; what only a bot that runs can tell is None or empty. `error` is what failed last.
+
+    With `kill_switch`, that of the installation, a bot that is wanted is paused and has its open orders canceled.
+    """
 
     state: BotState
     wanted: Wanted
@@ -48,6 +46,8 @@ class BotStatus(Message, frozen=True, kw_only=True):
     started_at: datetime | None
     octobot_version: str | None
     profile: str | None
+    kill_switch: bool
+    open_orders: int | None
     exchanges: list[BotExchange]
     evaluators: list[str]
     notifiers: list[str]
@@ -74,15 +74,19 @@ class Bot:
             report = self._bridge.report() if told is not None and told.pid is not None else None
         except BridgeError:
             report = None
-        return _status(wish, told, report)
+        return _status(wish, told, report, is_held=self._records.is_held())
 
     def move(self, principal: Principal, origin: Origin, move: BotMove) -> BotStatus:
         """Want the bot to start, stop, pause …; it is done within moments, and again after every restart.
 
         :raises Conflict: `bot_stopped`, `bot_paused` or `bot_failed` when that does not go with what is wanted now,
-            `home_unreadable` or `no_profile` when the home keeps it from starting.
+            `home_unreadable` or `no_profile` when the home keeps it from starting, `kill_switch` when that of the
+            installation is engaged and it would trade.
         :raises Refused: `live_trading_disabled` when its profile trades with real money.
         """
+        if move not in {"stop", "pause"} and self._records.is_held():
+            detail = "The kill switch of the installation is engaged; release it before the bot is to trade."
+            raise Conflict(detail, code="kill_switch")
         if move in {"start", "restart"}:
             self._check()
         with self._database.write() as session:
@@ -92,21 +96,6 @@ class Bot:
                 self._records.want(session, wanted)
                 audit.record(session, origin, _VERBS[move], user_id=principal.user_id)
         return self.status()
-
-    def accounts(self) -> list[BotAccount]:
-        """Return what the bot holds at each of its exchanges. :raises Conflict: `bot_stopped`, `bot_failed`."""
-        expect(self._records)
-        return self._bridge.accounts()
-
-    def orders(self, query: GetBotOrders) -> list[Order]:
-        """Return its open orders. :raises Conflict: as `accounts`. :raises NotFound: `unknown_exchange`."""
-        expect(self._records)
-        return self._bridge.orders(query)
-
-    def trades(self, query: GetBotTrades) -> list[Trade]:
-        """Return its trades. :raises Conflict: as `accounts`. :raises NotFound: `unknown_exchange`."""
-        expect(self._records)
-        return self._bridge.trades(query)
 
     def _check(self) -> None:
         """Refuse what cannot run before it is tried; what only OctoBot can tell ends in the state `error`."""
@@ -151,7 +140,7 @@ def has_failed(wish: Wish, told: Told | None) -> bool:
     return wish.wanted != "stopped" and told is not None and told.state == "error" and told.number == wish.number
 
 
-def _status(wish: Wish, told: Told | None, report: BotReport | None) -> BotStatus:
+def _status(wish: Wish, told: Told | None, report: BotReport | None, *, is_held: bool) -> BotStatus:
     return BotStatus(
         state=_state(wish, told, report),
         wanted=wish.wanted,
@@ -160,6 +149,8 @@ def _status(wish: Wish, told: Told | None, report: BotReport | None) -> BotStatu
         started_at=None if report is None else report.started_at,
         octobot_version=None if report is None else report.octobot_version,
         profile=None if report is None else report.profile,
+        kill_switch=is_held,
+        open_orders=None if report is None else report.open_orders,
         exchanges=[] if report is None else redact_settings(report.exchanges),
         evaluators=[] if report is None else report.evaluators,
         notifiers=[] if report is None else report.notifiers,

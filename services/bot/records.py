@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config import Settings
-from models import Database, Installation
+from models import Database, Installation, KillSwitch
 from models.facts import fact
 from services import audit
 from utils import clock
@@ -59,6 +59,12 @@ class BotRecords:
     def both(self) -> tuple[Wish, Told | None]:
         """Return what is wanted and what is known."""
         return self.wish(), self.told()
+
+    def is_held(self) -> bool:
+        """Tell whether the kill switch of the installation is engaged: whatever is wanted, the bot may not trade."""
+        query = select(KillSwitch.scope).where(KillSwitch.scope == "installation")
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def hold(self, session: Session) -> tuple[Wish, Told | None]:
         """Return both, and let nobody else want something before the transaction of `session` ends."""

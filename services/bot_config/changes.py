@@ -17,7 +17,7 @@ from services.audit import Origin
 from services.bot_config import history, secrets
 from services.bot_config.history import Action, Change
 from services.bot_config.merge_patch import merged
-from services.bot_config.rules import check, check_settings
+from services.bot_config.rules import check, check_all_settings
 from services.bot_config.schemas import Schemas
 from services.bot_config.state import State, differences, plain
 from services.principals import Principal
@@ -113,7 +113,7 @@ class Changes:
         """
         missing: list[str] = []
         with self._database.read() as connection:
-            schemas = self._schemas_of(history.snapshot(connection, change_id)[1]["settings"])
+            schemas = self.schemas_of(history.snapshot(connection, change_id)[1]["settings"])
 
         def change(session: Session, before: State) -> State:
             profile_id, shown = history.snapshot(session, change_id)
@@ -122,9 +122,8 @@ class Changes:
                 raise Conflict("The profile of that time is there no more.", code="profile_gone")
             now = before if profile_id == before.profile.id else State.read(self._home, profiles[profile_id])
             document = secrets.restored(shown, now.document(), missing)
-            for name, settings in document["settings"].items():
-                if name in schemas and settings != now.settings.get(name):
-                    check_settings(schemas[name], settings, f"settings.{name}")
+            settings = document["settings"].items()
+            check_all_settings(schemas, {name: value for name, value in settings if value != now.settings.get(name)})
             return replace(now, config=document["config"], active=document["tentacles"], settings=document["settings"])
 
         applied = self.apply(request, "rolled_back", change, target=change_id)
@@ -174,8 +173,11 @@ class Changes:
             restarted=restarted,
         )
 
-    def _schemas_of(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the schemas of settings; asked before the home is locked, since it may take long."""
+    def schemas_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the schemas of settings, for those tentacles that are installed and have one.
+
+        :raises Overloaded: `schemas_pending` while they are being asked for theirs.
+        """
         tentacles = installed(self._home.tentacles_folder)
         found = {name: self._schemas.of(tentacles[name])[0] for name in names if name in tentacles}
         return {name: schema for name, schema in found.items() if schema is not None}

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from models import Database
 from services import audit
 from services.bot_config.changes import Applied, Changes, Request
+from services.bot_config.rules import check_all_settings
 from services.bot_config.state import State
 from services.idempotency import Claim, Idempotency
 from utils import ids
@@ -56,10 +57,19 @@ class Profiles:
             return self._entries()
 
     def select(self, request: Request, profile_id: str) -> Applied:
-        """Let the bot run with another profile from its next start on. Raises what `Changes` does."""
+        """Let the bot run with another profile from its next start on. Raises what `Changes` does.
+
+        :raises Refused: settings of its active tentacles are not what their schemas want; every fault is named.
+        :raises Overloaded: `schemas_pending` while the tentacles are being asked for theirs.
+        """
+        with self._home.locked():
+            found = State.read(self._home, self._get(profile_id))
+        schemas = self._changes.schemas_of(found.active_settings())
 
         def change(_session: Session, _before: State) -> State:
-            return State.read(self._home, self._get(profile_id))
+            after = State.read(self._home, self._get(profile_id))
+            check_all_settings(schemas, after.active_settings())
+            return after
 
         return self._changes.apply(request, "profile_selected", change, target=profile_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -43,18 +43,33 @@ def check(before: State, after: State, *, live_trading_enabled: bool) -> None:
         raise Forbidden("Live trading is turned off on this installation.", code="live_trading_disabled")
 
 
-def check_settings(schema: Any, settings: dict[str, Any], path: str = "settings") -> None:
+def check_settings(schema: Any, settings: dict[str, Any]) -> None:
     """Refuse settings that are not what the JSON Schema of their tentacle wants.
 
-    :param path: where they are in what the client sent, or wants.
     :raises Refused: naming every field at fault. :raises Conflict: `schema_unusable`.
     """
-    try:
-        faults = list(_faults(schema, settings, prefix=path, keeps_prefix=True))
-    except (SchemaError, Unresolvable, RecursionError) as error:
-        raise Conflict("The JSON Schema of the tentacle cannot be used.", code="schema_unusable") from error
+    faults = _settings_faults(schema, settings, "settings")
     if faults:
         raise _refused(faults)
+
+
+def check_all_settings(schemas: Mapping[str, Any], settings: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse settings of several tentacles, by their names, as `check_settings` does those of one."""
+    faults = [
+        fault
+        for name, values in settings.items()
+        if name in schemas
+        for fault in _settings_faults(schemas[name], values, f"settings.{name}")
+    ]
+    if faults:
+        raise _refused(faults)
+
+
+def _settings_faults(schema: Any, settings: dict[str, Any], path: str) -> list[FieldError]:
+    try:
+        return list(_faults(schema, settings, prefix=path, keeps_prefix=True))
+    except (SchemaError, Unresolvable, RecursionError) as error:
+        raise Conflict("The JSON Schema of the tentacle cannot be used.", code="schema_unusable") from error
 
 
 def _are_objects(value: Any) -> bool:

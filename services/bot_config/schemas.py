@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from utils.errors import Overloaded
-from utils.home import Home, files
+from utils.home import Home
 from utils.home.schemas import fingerprint, keep, kept
 from utils.home.tentacles import Tentacle
 
-SECONDS = 45.0
-"""How long tentacles may take to be imported and asked; a few seconds for the official ones."""
+SECONDS = 240.0
+"""How long tentacles may take to be imported and asked; a few seconds for the official ones on an idle machine."""
 
-WAIT_SECONDS = 1.0
-"""How long whoever comes while they are asked waits for it."""
-AGAIN_SECONDS = 3
+AGAIN_SECONDS = 5
 
 NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What tentacles get of the environment: they are foreign code, and its other variables may be secrets."""
 
-LOCK = ".schemas.lock"
 ROOT = Path(__file__).resolve().parents[2]
 Source = Literal["module", "code"]
 _logger = logging.getLogger(__name__)
 
 
 class Schemas:
-    """Find schemas. What the code tells is asked once, in a process of its own, and kept until it changes."""
+    """Find schemas. What the code tells is asked once, in a process of its own, and kept until it changes.
+
+    The worker asks, and nobody else: who serves requests finds what was kept, or says that it is to come.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -39,7 +39,7 @@ class Schemas:
     def of(self, tentacle: Tentacle) -> tuple[dict[str, Any] | None, Source | None]:
         """Return the schema of a tentacle's settings and where it is from, None for one that has none.
 
-        :raises Overloaded: `schemas_pending` while the code is being asked for somebody else.
+        :raises Overloaded: `schemas_pending` while the code is being asked.
         """
         own = tentacle.schema()
         if own is not None:
@@ -47,23 +47,21 @@ class Schemas:
         told = self._told().get(tentacle.name)
         return told, None if told is None else "code"
 
+    def fill(self) -> None:
+        """Ask the code if it is another one than before; what fails once is not tried again until it changes."""
+        code = fingerprint(self._home)
+        if code is not None and kept(self._home, code) is None:
+            self._ask(code)
+
     def _told(self) -> dict[str, Any]:
         code = fingerprint(self._home)
-        if code is None:
-            return {}
-        found = kept(self._home, code)
-        if found is not None:
-            return found
-        try:
-            with files.held(self._home.root / LOCK, WAIT_SECONDS):
-                found = kept(self._home, code)
-                return self._asked(code) if found is None else found
-        except Overloaded:
+        found = {} if code is None else kept(self._home, code)
+        if found is None:
             detail = "The tentacles are being asked for the schemas of their settings."
-            raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS) from None
+            raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS)
+        return found
 
-    def _asked(self, code: str) -> dict[str, Any]:
-        """Ask the code; what fails once is not tried again until it is another one."""
+    def _ask(self, code: str) -> None:
         command = [sys.executable, "-m", "engine.tentacles", str(self._home.root), code]
         environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
         quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
@@ -72,4 +70,3 @@ class Schemas:
         except (subprocess.SubprocessError, OSError) as error:
             _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
             keep(self._home, code, {})
-        return kept(self._home, code) or {}

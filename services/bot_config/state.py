@@ -61,6 +61,11 @@ class State:
         document: dict[str, Any] = redact(self.document())
         return document
 
+    def active_settings(self) -> dict[str, Any]:
+        """Return the settings of the tentacles that run, where they differ from their defaults."""
+        active = {name for classes in self.active.values() for name, is_on in classes.items() if is_on is True}
+        return {name: value for name, value in self.settings.items() if name in active}
+
     @property
     def version(self) -> str:
         """Return what names this state and no other."""

@@ -8,7 +8,8 @@ import models
 from models import Database
 from models.records import orders_of, trades_of
 from services.principals import Principal
-from services.trading.orders import Filters, Orders
+from services.trading.filters import Filters
+from services.trading.orders import Orders
 from utils.pages import Page
 from utils.wire import Order, Trade
 

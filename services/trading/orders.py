@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Select, select
 
@@ -14,11 +13,13 @@ import models
 from models import Database
 from models.records import order_of, orders_of, trades_of
 from services.accounts.accounts import Accounts
+from services.bot.readings import BotReadings
 from services.paging import newest_first, oldest_first
 from services.principals import Principal
+from services.trading.filters import Filters
 from utils.errors import Conflict, EngineTimeout, Fault, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
-from utils.pages import DEFAULT_LIMIT, Cursor, Page
+from utils.pages import Page
 from utils.ties import adopted_name
 from utils.wire import (
     Actor,
@@ -50,21 +51,6 @@ _TRADE = list(models.Trade.__table__.columns)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which orders or trades a list holds; `after` and `until` bound `created_at`, the first exclusive."""
-
-    account: str | None = None
-    symbol: str | None = None
-    side: Side | None = None
-    after: datetime | None = None
-    until: datetime | None = None
-    status: Literal["open", "closed", "all"] = "all"
-    direction: Literal["asc", "desc"] = "desc"
-    limit: int = DEFAULT_LIMIT
-    cursor: Cursor | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Changes:
     """What an edit changes; None stays."""
 
@@ -91,10 +77,11 @@ class Orders:
     What changes something goes to the engine once and is never repeated here; see `OctoBotBridge` for its errors.
     """
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts, bot: BotReadings) -> None:
         self._database = database
         self._bridge = bridge
         self._accounts = accounts
+        self._bot = bot
 
     def place(
         self, principal: Principal, actor: Actor, account: str | None, ticket: OrderTicket, key: str | None = None
@@ -210,7 +197,10 @@ class Orders:
         return self._one(query.order_by(models.Order.created_at.desc(), models.Order.id.desc()).limit(1))
 
     def list(self, principal: Principal, filters: Filters) -> Page[Order]:
-        """Return a page of the caller's orders, of all accounts unless one is named."""
+        """Return a page of the caller's orders, of all accounts unless one is named, or of the bot's that are open."""
+        exchange = self._bot_exchange(principal, filters)
+        if exchange is not None:
+            return self._bot.orders(exchange, filters)
         query = self.listed(principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
@@ -225,7 +215,10 @@ class Orders:
         return query.where(closed.is_(None) if filters.status == "open" else closed.is_not(None))
 
     def trades(self, principal: Principal, filters: Filters) -> Page[Trade]:
-        """Return a page of the caller's trades, of all accounts unless one is named."""
+        """Return a page of the caller's trades, of all accounts unless one is named, or of the bot's."""
+        exchange = self._bot_exchange(principal, filters)
+        if exchange is not None:
+            return self._bot.trades(exchange, filters)
         query = self._listed(models.Trade, _TRADE, principal, filters)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
@@ -247,6 +240,13 @@ class Orders:
             query = query.where(table.created_at <= filters.until)
         in_order = oldest_first if filters.direction == "asc" else newest_first
         return in_order(query, table, filters.cursor).limit(filters.limit + 1)
+
+    def _bot_exchange(self, principal: Principal, filters: Filters) -> str | None:
+        """Return where the bot trades whose account is meant, None when it is not one of the bot's."""
+        if filters.account is None:
+            return None
+        account = self._accounts.seen(principal, filters.account)
+        return account.exchange if account.kind == "bot" else None
 
     def _one(self, query: Select[Any]) -> Order:
         with self._database.read() as connection:

@@ -11,7 +11,8 @@ import msgspec
 from services.accounts.accounts import Account, Accounts
 from services.accounts.portfolio import Portfolios
 from services.principals import Principal
-from services.trading.orders import Filters, Orders
+from services.trading.filters import Filters
+from services.trading.orders import Orders
 from services.trading.positions import Positions
 from utils.errors import Conflict
 from utils.money import ZERO

@@ -111,7 +111,7 @@ class Users:
 
         The caller prints what is returned, once: it is stored nowhere.
 
-        :raises Refused: when `password` is too weak.
+        :raises Refused: `invalid_username`, or when `password` is too weak.
         :raises Conflict: when `username` belongs to a user who is no admin.
         """
         with self._database.read() as connection:
@@ -119,7 +119,7 @@ class Users:
                 return None
         name = username or ADMIN_USERNAME
         chosen = password or secrets.token_urlsafe(18)
-        self._create(SignUp(username=name, email=f"{name}@localhost", password=chosen), "admin", audit.SYSTEM)
+        self.create_admin(SignUp(username=name, email=f"{name}@localhost", password=chosen))
         return None if password else chosen
 
     def create_admin(self, command: SignUp) -> User:

@@ -29,7 +29,7 @@ class Killer:
         self._chance = random.Random(f"killer {seed}")
         self._kills = kills
         self._progress = progress
-        self.server = start().wait_ready(60)
+        self.server = start().wait_ready()
         self.killed: Counter[str] = Counter()
         self.enough = threading.Event()
 

@@ -30,6 +30,9 @@ TRADERS = 8
 """Clients that trade side by side, each for some of the participants in turn."""
 
 START_IN = 2.0
+END_IN = 1.0
+"""Seconds until a tournament starts, or ends, when it is scheduled to."""
+
 PATIENCE = 180.0
 """How long the worst part may take on a machine that is busy with other things."""
 
@@ -51,6 +54,8 @@ class Plan:
     seconds: float
     kills: int
     seed: int = 1
+    orders: int = 0
+    """How many are placed at least."""
 
 
 @dataclass
@@ -95,10 +100,13 @@ class _Cup:
             began = time.monotonic()
             list(pool.map(lambda player: self._join(player, tournament), players))
             self._lap("join", began)
-            self._schedule(tournament)
+            self._start(tournament)
             began = time.monotonic()
-            parts = [players[number::TRADERS] for number in range(TRADERS)]
-            list(pool.map(lambda part: self._trade(part, tournament), filter(None, parts)))
+            parts = filter(None, (players[number::TRADERS] for number in range(TRADERS)))
+            trading = [pool.submit(self._trade, part, tournament) for part in parts]
+            self._end_after(self._plan.seconds, players, tournament)
+            for part in trading:
+                part.result()
             self._lap("trade", began)
             began = time.monotonic()
             self._kill_until_settled()
@@ -127,19 +135,26 @@ class _Cup:
         player.account = player.client.call("POST", f"/api/tournaments/{tournament}/join")["account"]
         assert self._order(player, "buy", 0) == "tournament_not_started"
 
-    def _schedule(self, tournament: str) -> None:
-        starts = clock.now() + timedelta(seconds=START_IN)
-        times = {
-            "starts_at": starts.isoformat(),
-            "ends_at": (starts + timedelta(seconds=self._plan.seconds)).isoformat(),
-        }
+    def _start(self, tournament: str) -> None:
+        times = {"starts_at": (clock.now() + timedelta(seconds=START_IN)).isoformat()}
         self._admin.call("PATCH", f"/api/tournaments/{tournament}", json=times)
         wait_for(lambda: self._status(tournament) == "running", PATIENCE, self._server)
+
+    def _end_after(self, seconds: float, players: list[Player], tournament: str) -> None:
+        """Let the clock end it soon after `seconds`, or, on a slow machine, when enough was traded."""
+        until = time.monotonic() + seconds
+        wait_for(
+            lambda: time.monotonic() >= until and sum(player.orders for player in players) >= self._plan.orders,
+            seconds + PATIENCE,
+            self._server,
+        )
+        times = {"ends_at": (clock.now() + timedelta(seconds=END_IN)).isoformat()}
+        self._admin.call("PATCH", f"/api/tournaments/{tournament}", json=times)
 
     def _trade(self, players: list[Player], tournament: str) -> None:
         """Trade with each player in turn until the tournament is over for one of them."""
         chance = random.Random(f"{self._plan.seed} {players[0].client.name}")
-        until = time.monotonic() + self._plan.seconds + PATIENCE
+        until = time.monotonic() + self._plan.seconds + 2 * PATIENCE
         while time.monotonic() < until:
             for player in players:
                 side = "buy" if chance.random() < 0.65 else "sell"

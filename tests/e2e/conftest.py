@@ -49,6 +49,6 @@ def product(product_directory: Path, product_url: str, product_settings: dict[st
     settings = {"DEMO_TICK_SECONDS": "0.2", **product_settings}
     server = Server(product_directory, command=None, DATABASE_URL=product_url, **settings)
     try:
-        yield server.wait_ready(60)
+        yield server.wait_ready()
     finally:
         server.end()

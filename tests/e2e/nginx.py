@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.certificates import certify
 from tests.e2e.running import ROOT, wait_for
+from tests.ports import free_port, is_open
 
 CONFIGURATION = ROOT / "deploy" / "nginx.conf"
 
@@ -39,7 +39,7 @@ class Nginx:
     def start(self) -> Nginx:
         command = [shutil.which("nginx") or "nginx", "-e", str(self.directory / "start.log"), "-c", str(self._file)]
         self.process = subprocess.Popen([*command, "-g", "daemon off;"])
-        wait_for(lambda: _is_open(self.port) or (self.process and self.process.poll() is not None), 30)
+        wait_for(lambda: is_open(self.port) or (self.process and self.process.poll() is not None), 30)
         assert self.process.poll() is None, self.logs
         return self
 
@@ -74,15 +74,3 @@ class Nginx:
 
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -53,7 +53,7 @@ class Server:
         assert found, self.output
         return found[1]
 
-    def wait_ready(self, seconds: float = 60) -> Server:
+    def wait_ready(self, seconds: float = 120) -> Server:
         wait_for(lambda: READY.search(self.output) or self.process.poll() is not None, seconds, self)
         assert self.process.poll() is None, self.output
         return self

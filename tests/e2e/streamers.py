@@ -16,12 +16,13 @@ def keep_streamer_away(product: Server, seconds: float) -> None:
     """Kill the streamer again and again, and wait until one stays."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        # before the look: one that gets ready after it may be the one that stays
+        ready = product.output.count("streamer ready")
         for pid in product.pids():
             with suppress(OSError):
                 if b"streaming" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
-    ready = product.output.count("streamer ready")
     wait_for(lambda: product.output.count("streamer ready") > ready, 60, product)
 
 

@@ -16,7 +16,7 @@ NAME = "operator"
 
 def start(directory: Path, url: str) -> Server:
     settings = {"ADMIN_USERNAME": NAME, "ADMIN_PASSWORD": PASSWORD, "RATE_LIMIT_ENABLED": "false"}
-    return Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **settings).wait_ready(60)
+    return Server(directory, command=None, DATABASE_URL=url, DEMO_TICK_SECONDS="0.2", **settings).wait_ready()
 
 
 def operator(server: Server) -> Client:
@@ -33,6 +33,13 @@ def until(client: Client, server: Server, state: str, *, other_than: int = 0) ->
         return status if status["state"] == state and status["pid"] != other_than else None
 
     return wait_for(look, PATIENCE, server)
+
+
+def is_anew(client: Client, pid: int) -> Any:
+    """Return the status of a bot that is about to take the place of `pid`, or has taken it already."""
+    status = client.call("GET", "/api/bot/status")
+    is_another = status["state"] == "running" and status["pid"] not in {pid, None}
+    return status if status["state"] == "starting" or is_another else None
 
 
 def engine(server: Server) -> str:
@@ -54,12 +61,14 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
 
         client.call("POST", "/api/bot/start")
         first = until(client, server, "running")
-        accounts = client.call("GET", "/api/bot/accounts")
-        assert [(each["id"], each["kind"], each["mode"]) for each in accounts] == [("bot-demo", "bot", "paper")]
+        accounts = [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        assert [(each["id"], each["mode"], each["status"]) for each in accounts] == [("bot-demo", "paper", "active")]
+        assert client.call("GET", "/api/portfolio", params={"account": "bot-demo"})["mode"] == "paper"
+        assert "bot-demo" not in {each["id"] for each in stranger.call("GET", "/api/accounts")}
 
         before = engine(server)
         os.kill(first["pid"], signal.SIGKILL)
-        again = until(client, server, "starting")
+        again = wait_for(lambda: is_anew(client, first["pid"]), PATIENCE, server)
         assert "SIGKILL" in (again["error"] or "SIGKILL")  # its keeper may not have looked yet
         assert engine(server) == before
         assert stranger.order(side="buy", type="market", amount="0.001")["status"] == "filled"
@@ -77,6 +86,8 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
         client.call("POST", "/api/bot/stop")
         until(client, server, "stopped")
         wait_for(lambda: status["pid"] not in server.pids(), PATIENCE, server)
-        assert client.http.get("/api/bot/accounts").json()["error_code"] == "bot_stopped"
+        assert accounts == [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        refused = client.http.get("/api/portfolio", params={"account": "bot-demo"})
+        assert (refused.status_code, refused.json()["error_code"]) == (409, "bot_stopped")
     finally:
         server.end()

@@ -91,10 +91,16 @@ def token(client: Client) -> str:
     return client.http.headers["Authorization"].removeprefix("Bearer ")
 
 
-def buy(client: Client, times: int = 1) -> bool:
-    """Buy, each of which is an order, a trade and a balance; tell that it was done."""
+def buy(client: Client, times: int = 1) -> None:
+    """Buy, each of which is an order, a trade and a balance."""
     for _ in range(times):
         client.order(side="buy", type="market", amount="0.001")
+
+
+def buy_and_sell(client: Client) -> bool:
+    """Trade without an end to the money, an order, a trade and a balance twice; tell that it was done."""
+    for side in ("buy", "sell"):
+        client.order(side=side, type="market", amount="0.001")
     return True
 
 
@@ -155,7 +161,7 @@ def test_what_the_readme_shows_works_as_pasted(
     try:
         page.wait_for(lambda report: not report["lines"])
         # the page may have come too late for the first one
-        report = page.wait_for(lambda report: buy(client) and len(report["lines"]) >= 6)
+        report = page.wait_for(lambda report: buy_and_sell(client) and len(report["lines"]) >= 6)
     finally:
         page.close()
     assert report["faults"] == []

@@ -22,7 +22,7 @@ def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
 
 @pytest.mark.timeout(300)
 def test_a_tournament_is_what_its_trades_say(database: Database, tmp_path: Path) -> None:
-    played = play(Plan(participants=5, seconds=2, kills=2), database, tmp_path)
+    played = play(Plan(participants=5, seconds=1, kills=2, orders=25), database, tmp_path)
     assert played.faults(database) == []
     assert len(played.rankings) == 5
     assert played.orders > 20

@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,7 +42,7 @@ def server(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> I
         LOG_LEVEL="DEBUG",
     )
     try:
-        yield server.wait_ready(60)
+        yield server.wait_ready()
     finally:
         server.end()
 
@@ -94,25 +94,22 @@ def test_slow_clients_cost_no_thread(server: Server, sent: bytes, more: bytes) -
         for _ in range(3):
             for connection in slow:
                 connection.sendall(more)
-            assert slowest(server, 1) < GATHER_SECONDS / 2
+            assert slowest(server, 0.4) < GATHER_SECONDS / 2
     finally:
         for connection in slow:
             connection.close()
 
 
-def test_a_request_that_does_not_come_is_told_so(server: Server) -> None:
+def test_a_request_that_does_not_come_is_told_so_and_large_bodies_end_too(server: Server) -> None:
     began = time.monotonic()
-    line, headers, body = answer(server, POST + b"Content-Length: 9\r\n\r\n{")
-    assert line == "HTTP/1.1 408 Request Timeout"
-    assert headers["content-type"] == "application/problem+json"
-    assert json.loads(body)["error_code"] == "request_timeout"
-    assert time.monotonic() - began < SLOW_SECONDS - 5
-
-
-def test_large_bodies_end_too(server: Server) -> None:
-    began = time.monotonic()
-    with closing(connect(server, POST + b"Content-Length: 900000\r\n\r\n{")) as connection:
-        assert connection.recv(1) == b""
+    # both at once: the one takes long
+    with closing(connect(server, POST + b"Content-Length: 900000\r\n\r\n{")) as large:
+        line, headers, body = answer(server, POST + b"Content-Length: 9\r\n\r\n{")
+        assert line == "HTTP/1.1 408 Request Timeout"
+        assert headers["content-type"] == "application/problem+json"
+        assert json.loads(body)["error_code"] == "request_timeout"
+        assert time.monotonic() - began < SLOW_SECONDS - 5
+        assert large.recv(1) == b""
     assert time.monotonic() - began < SLOW_SECONDS + 20
 
 
@@ -166,7 +163,11 @@ def test_streams_that_nobody_reads_end_and_leave_nothing_behind(server: Server) 
     request = f"GET /api/stream/prices HTTP/1.1\r\nHost: x\r\nAuthorization: {client.http.headers['Authorization']}\r\n"
 
     def descriptors() -> int:
-        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in server.pids())
+        total = 0
+        for pid in server.pids():
+            with suppress(OSError):  # it may have ended just now
+                total += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return total
 
     def is_free() -> bool:
         with client.http.stream("GET", "/api/stream/prices") as stream:

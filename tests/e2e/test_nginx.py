@@ -15,10 +15,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.e2e.client import PASSWORD, Client
-from tests.e2e.nginx import Nginx, free_port
+from tests.e2e.nginx import Nginx
 from tests.e2e.running import Server, wait_for
 from tests.e2e.streamers import kill_streamer
 from tests.e2e.streams import EventReader, Socket, seconds_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.nginx
 ACCOUNT = "/api/stream/account"
@@ -43,7 +44,7 @@ def nginx(
         proxy.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tls(nginx: Nginx) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(nginx.certificate))
 

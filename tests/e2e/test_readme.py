@@ -23,7 +23,7 @@ TOUR = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("tour"))
     try:
-        yield server.wait_ready(60)
+        yield server.wait_ready()
     finally:
         server.end()
 
@@ -130,7 +130,7 @@ def test_trading_live_as_pasted(tmp_path: Path) -> None:
         where = f"binance={exchange.url}"
         server = Server(tmp_path, LIVE_TRADING_ENABLED="true", EXCHANGES="demo,binance", EXCHANGE_URLS=where)
         try:
-            server.wait_ready(60)
+            server.wait_ready()
             # the first request finds out what is traded most; when the third one comes, the second one was understood
             wait_for(lambda: sum("ticker" in seen.path for seen in list(exchange.seen)) >= 3, 60, server)
             told = answers(paste(server.address, live=True).stdout)

@@ -55,7 +55,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
         RATE_LIMIT_ENABLED="false",
     )
     try:
-        yield started.wait_ready(60)
+        yield started.wait_ready()
     finally:
         started.end()
 

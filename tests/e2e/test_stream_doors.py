@@ -21,9 +21,9 @@ from websockets.exceptions import InvalidStatus
 from models import Database
 from tests.conftest import SECRET
 from tests.e2e.client import PASSWORD, Client
-from tests.e2e.nginx import free_port
 from tests.e2e.running import Server, wait_for
 from tests.e2e.streams import EventReader, Socket, seconds_until
+from tests.ports import free_port
 
 ACCOUNT = "/api/stream/account"
 SSE = ("/api/stream/prices", "/api/stream/candles?symbol=BTC/USDT", ACCOUNT)

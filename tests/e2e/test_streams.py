@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -75,6 +74,21 @@ def pid_of(server: Server, word: str) -> int:
             if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
                 return pid
     raise AssertionError(f"no {word} runs")
+
+
+def web_servers(server: Server) -> set[int]:
+    """Return the processes of the web server: its master and its workers."""
+    found = set()
+    for pid in server.pids():
+        with suppress(OSError):
+            if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def parent(pid: int) -> int:
+    """Return the process that a process descends from."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def kill(server: Server, word: str) -> None:
@@ -149,9 +163,10 @@ def test_prices_go_on_without_a_gap_over_a_kill_of_the_streamer_and_a_reload(
     assert "reset" not in killed.types
     assert all(after == before + 1 for before, after in pairwise(killed.ids[snapshot:]))
     connections = killed.connections
-    master = min(pid for pid in product.pids() if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    before = web_servers(product)
+    [master] = [pid for pid in before if parent(pid) not in before]
     os.kill(master, signal.SIGHUP)
-    time.sleep(0.5)
+    wait_for(lambda: len(new := web_servers(product)) == len(before) and before & new == {master}, 60, product)
     count = len(killed.ids)
     wait_for(lambda: len(killed.ids) > count + 20, 60)
     assert killed.connections == connections

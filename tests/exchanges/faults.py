@@ -64,6 +64,12 @@ class Faults:
         with self._lock:
             self._armed.append((fault, [0]))
 
+    @property
+    def are_armed(self) -> bool:
+        """Tell whether any was added since the last `clear`."""
+        with self._lock:
+            return bool(self._armed)
+
     def clear(self) -> None:
         """Switch all of them off."""
         with self._lock:

@@ -58,7 +58,7 @@ class Loopback(ABC):
         self._last: dict[str, Answer] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name=f"loopback {self.name}")
-        self._stopping = asyncio.Event()
+        self._let_go = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     # What an exchange is.
@@ -152,6 +152,15 @@ class Loopback(ABC):
         """Return the exchange's own time in ms."""
         return int((time.time() + self.skew) * 1000)
 
+    def let_go(self) -> None:
+        """Answer now what a fault stalls or hangs."""
+
+        def release() -> None:
+            self._let_go.set()
+            self._let_go.clear()
+
+        self._loop.call_soon_threadsafe(release)
+
     def settle(self, seconds: float = TIMEOUT) -> None:
         """Wait until everything that arrives late has been carried out."""
         end = time.monotonic() + seconds
@@ -177,7 +186,7 @@ class Loopback(ABC):
         self._port = self._runner.addresses[0][1]
 
     async def _stop(self) -> None:
-        self._stopping.set()
+        self._let_go.set()
         for task in self._late:
             task.cancel()
         if self._runner is not None:
@@ -220,7 +229,7 @@ class Loopback(ABC):
         self._note(route, call, fault.kind, own, reply)
         if fault.kind in ("stall", "hang"):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), fault.seconds if fault.kind == "stall" else None)
+                await asyncio.wait_for(self._let_go.wait(), fault.seconds if fault.kind == "stall" else None)
         if reply is None:
             _cut(request)
         if fault.kind == "truncated":

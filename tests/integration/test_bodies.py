@@ -22,6 +22,8 @@ from werkzeug.serving import make_server
 
 from config import Settings
 from tests.conftest import SECRET
+from tests.e2e.running import wait_for
+from tests.ports import free_port, is_open
 from tests.problems import assert_problem, fields
 
 MALFORMED = {
@@ -152,9 +154,7 @@ def werkzeug_server(app: Flask) -> Iterator[int]:
 
 @contextmanager
 def gunicorn_server(settings: Settings, tmp_path: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "-k", "gthread", "-w", "1", "--threads", "4"]
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -164,17 +164,11 @@ def gunicorn_server(settings: Settings, tmp_path: Path) -> Iterator[int]:
     }
     process = subprocess.Popen([*command, "-b", f"127.0.0.1:{port}", "app:create_app()"], env=environment)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_for(lambda: is_open(port) or process.poll() is not None, 60)
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(params=["werkzeug", "gunicorn"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def test_what_is_not_known_is_exit_code_2(settings: Settings, arguments: list[st
     assert run(settings, *arguments).exit_code == 2
 
 
-def test_an_unreachable_database_is_one_line(settings: Settings) -> None:
-    result = run(settings, "verify", "--no-engine", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
-    assert (result.exit_code, result.stderr) == (1, "Error: The database did not answer.\n")
+def test_an_unreachable_database_is_one_line_that_says_why(settings: Settings) -> None:
+    result = run(settings, "verify", "--no-engine", DATABASE_URL="postgresql://nobody:hush@127.0.0.1:1/none")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"Error: The database did not answer: .*127\.0\.0\.1.*Connection refused.*\n", result.stderr)
+    assert "hush" not in result.stderr

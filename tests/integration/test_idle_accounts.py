@@ -187,6 +187,7 @@ def test_octobot_warns_but_does_not_chat(monkeypatch: pytest.MonkeyPatch, caplog
     for owner, name in (
         (BotLogger, "debug"),
         (BotLogger, "info"),
+        (BotLogger, "warning"),
         (OrderState, "log_event_message"),
         (Portfolio, "log_portfolio_update_from_order"),
         (open_order_state, "portfolio_util"),
@@ -197,6 +198,7 @@ def test_octobot_warns_but_does_not_chat(monkeypatch: pytest.MonkeyPatch, caplog
         logger = get_logger("an order")
         logger.debug("created")
         logger.info("opened")
+        logger.warning("No exchange API key set for binance. Enter your account details to enable real trading.")
         logger.warning("lost")
     assert [record.message for record in caplog.records] == ["lost"]
     caplog.clear()

@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 
 import models
 from app import create_app
-from config import Settings
+from config import Settings, SettingsError
 from models import Database
 from services.audit import SYSTEM
 from services.users.sessions import LogIn
 from services.users.users import SignUp
+from supervisor.prepare import prepare
 from tests.factories import PASSWORD, audit_rows, post_sign_up, services_of
 from tests.problems import assert_problem, fields
 from utils.errors import Conflict, Refused, StorageUnavailable
@@ -154,6 +155,19 @@ class TestFirstAdmin:
         users.sign_up(SignUp(username="root", email="x@example.com", password=PASSWORD), SYSTEM)
         with pytest.raises(Conflict):
             users.ensure_admin("root", "a-long-root-password")
+
+    @pytest.mark.parametrize(
+        ("username", "password", "words"),
+        [("root", "short", "Use at least 12 characters"), ("no name", PASSWORD, "Use 3 to 64 letters")],
+    )
+    def test_a_start_says_which_settings_are_wrong(
+        self, settings: Settings, database: Database, username: str, password: str, words: str
+    ) -> None:
+        wrong = dataclasses.replace(settings, admin_username=username, admin_password=password)
+        with pytest.raises(SettingsError, match=f"ADMIN_USERNAME, ADMIN_PASSWORD: {words}"):
+            prepare(wrong)
+        with database.read() as connection:
+            assert connection.execute(select(func.count()).select_from(models.User)).scalar() == 0
 
 
 def test_a_change_that_fails_leaves_no_trace(

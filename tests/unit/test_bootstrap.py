@@ -52,7 +52,7 @@ def bootstrap(clone: Path, *path: Path, command: str = "scripts/bootstrap", **se
     environment = {"HOME": str(clone.parent / "home"), **settings}
     environment["PATH"] = os.pathsep.join(map(str, (*path, clone.parent / "tools")))
     run = subprocess.run(
-        command.split(), cwd=clone, env=environment, capture_output=True, text=True, timeout=20, check=False
+        command.split(), cwd=clone, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     return run.returncode, run.stdout + run.stderr
 

@@ -50,6 +50,14 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("SIGNUP_ENABLED", "perhaps"),
         ("LOG_LEVEL", "LOUD"),
         ("ADMIN_PASSWORD", "a-long-lovely-day"),
+        ("DATABASE_URL", "trading.db"),
+        ("DATABASE_URL", "mysql://ada:a-long-lovely-day@db/trading"),
+        ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@db:none/trading"),
+        ("DATABASE_URL", "postgresql://ada:a-long-lovely-day@[db/trading"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("CORS_ORIGINS", "app.example"),
+        ("CORS_ORIGINS", "https://app.example,https://shop.example/"),
+        ("REDIS_URL", "http://:a-long-lovely-day@127.0.0.1:6379"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -57,12 +65,19 @@ def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: st
         read(tmp_path, **{name: value})
     if name in {"SECRET_KEY", "ADMIN_PASSWORD", "ENCRYPTION_KEYS"} and value.strip():
         assert not any(part.rpartition(":")[2] in str(caught.value) for part in value.split(",") if part)
+    assert "a-long-lovely-day" not in str(caught.value)
 
 
 def test_debug_stays_at_home(tmp_path: Path) -> None:
     assert read(tmp_path, DEBUG="true", HOST="localhost").debug
     with pytest.raises(SettingsError, match="DEBUG"):
         read(tmp_path, DEBUG="true", HOST="0.0.0.0")  # noqa: S104 - refused
+
+
+def test_origins_are_compared_in_lower_case(tmp_path: Path) -> None:
+    origins = read(tmp_path, CORS_ORIGINS="https://App.example, http://[::1]:3000,capacitor://localhost").cors_origins
+    assert origins == ("https://app.example", "http://[::1]:3000", "capacitor://localhost")
+    assert read(tmp_path, CORS_ORIGINS="*").cors_origins == ("*",)
 
 
 def test_a_recording_that_is_there_is_taken(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from utils.wire.base import Message, Request
-from utils.wire.trading import Mode, Order, Portfolio, Trade
+from utils.wire.trading import Mode, Order, Portfolio, Side, Trade
 
 BotState = Literal["stopped", "starting", "running", "paused", "stopping", "error"]
 BotMove = Literal["start", "stop", "restart", "pause", "resume"]
@@ -30,36 +31,47 @@ class BotExchange(Message, frozen=True, kw_only=True):
     exchange: str
     type: str
     mode: Mode
+    reference_currency: str
     symbols: list[str]
     trading_modes: list[BotTrading]
 
 
 class BotReport(Message, frozen=True, kw_only=True):
-    """What a bot that runs says of itself; `evaluators` are the active ones, `notifiers` those that tell."""
+    """What a bot that runs says of itself; `evaluators` are the active ones, `notifiers` those that tell.
+
+    `open_orders` is how many rest at all of its exchanges.
+    """
 
     pid: int
     octobot_version: str
     started_at: datetime
     is_paused: bool
+    open_orders: int
     profile: str
     exchanges: list[BotExchange]
     evaluators: list[str]
     notifiers: list[str]
 
 
-class BotAccount(Message, frozen=True, kw_only=True):
-    """One of the bot's exchanges as an account; orders and trades name it by `id`."""
+class BotValue(Message, frozen=True, kw_only=True):
+    """What the bot had at an exchange at a moment, in its reference currency."""
 
-    id: str
-    name: str
-    mode: Mode
-    exchange: str
-    type: str
-    kind: str
-    status: str
-    reference_currency: str
-    created_at: datetime
-    portfolio: Portfolio
+    at: datetime
+    value: Decimal
+
+
+class BotResult(Message, frozen=True, kw_only=True):
+    """What became of what the bot had at an exchange, as far as OctoBot remembers it.
+
+    `values` begin with what was there when the bot was first started, and end now. `trades` and `fees` are those since
+    a moment, `gains` what closed since then won, where OctoBot knows what was closed.
+    """
+
+    values: list[BotValue]
+    trades: int
+    fees: dict[str, Decimal]
+    gains: list[Decimal]
+    unrealized_pnl: Decimal | None
 
 
 class GetBotReport(Request, frozen=True, kw_only=True):
@@ -72,21 +84,46 @@ class PauseBot(Request, frozen=True, kw_only=True):
     is_paused: bool
 
 
-class GetBotAccounts(Request, frozen=True, kw_only=True):
-    """Read what the bot holds at each of its exchanges."""
+class CancelBotOrders(Request, frozen=True, kw_only=True):
+    """Let the bot cancel all its open orders, also while it is paused; answered when that is begun."""
 
 
-class GetBotOrders(Request, frozen=True, kw_only=True):
-    """Read the bot's open orders, the newest first; `exchange` None means at all of them."""
+class GetBotPortfolio(Request, frozen=True, kw_only=True):
+    """Read what the bot holds at an exchange."""
 
-    exchange: str | None = None
+    exchange: str
 
 
-class GetBotTrades(Request, frozen=True, kw_only=True):
-    """Read the bot's trades, the newest first; `exchange` None means at all of them."""
+class BotQuery(Request, frozen=True, kw_only=True):
+    """Which orders or trades of the bot at an exchange are wanted; `after` and `until` bound `created_at`.
 
-    exchange: str | None = None
+    They come newest first unless `is_ascending`, beginning behind the one that was made at `last_at` and is `last_id`.
+    """
+
+    exchange: str
+    symbol: str | None = None
+    side: Side | None = None
+    after: datetime | None = None
+    until: datetime | None = None
+    is_ascending: bool = False
+    last_at: datetime | None = None
+    last_id: str = ""
     limit: int = 50
+
+
+class GetBotOrders(BotQuery, frozen=True, kw_only=True):
+    """Read the bot's open orders."""
+
+
+class GetBotTrades(BotQuery, frozen=True, kw_only=True):
+    """Read the bot's trades."""
+
+
+class GetBotResult(Request, frozen=True, kw_only=True):
+    """Read what became of what the bot had at an exchange; None means since it was first started."""
+
+    exchange: str
+    since: datetime | None = None
 
 
 class NotifyBot(Request, frozen=True, kw_only=True):
@@ -98,13 +135,22 @@ class NotifyBot(Request, frozen=True, kw_only=True):
     level: NoticeLevel = "info"
 
 
-BotRequest = GetBotReport | PauseBot | GetBotAccounts | GetBotOrders | GetBotTrades | NotifyBot
+BotRequest = (
+    GetBotReport | PauseBot | CancelBotOrders | GetBotPortfolio | GetBotOrders | GetBotTrades | GetBotResult | NotifyBot
+)
 
 BOT_ANSWERS: dict[type[Request], Any] = {
     GetBotReport: BotReport,
     PauseBot: BotReport,
-    GetBotAccounts: list[BotAccount],
+    CancelBotOrders: BotReport,
+    GetBotPortfolio: Portfolio,
     GetBotOrders: list[Order],
     GetBotTrades: list[Trade],
+    GetBotResult: BotResult,
     NotifyBot: list[str],
 }
+
+
+def bot_account(exchange: str) -> str:
+    """Return the id of the account that the bot has at an exchange."""
+    return f"bot-{exchange}"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.home_builder import LIVED_IN
 from utils.home import Home
 
 API_SECRET = "canary-of-the-exchange"
@@ -16,6 +17,8 @@ NOTICES = "notices.jsonl"
 """What the notifier was handed, in the home; while `FAILING` is there too, it fails."""
 
 FAILING = "notifier-fails"
+ABSENT = "AbsentEvaluator"
+"""Active in the profile, and not installed."""
 
 CODE = '''
 import asyncio
@@ -159,11 +162,17 @@ def unpack(home: Home) -> None:
     (notifier_folder / "__init__.py").write_text("from .notifier import FileNotifier\n", encoding="utf-8")
     config, profile = home.config(), home.profile()
     config["notification"] |= {"notification-type": ["file"], "global-info": True}
+    config |= LIVED_IN
+    config["exchanges"] = dict(LIVED_IN["exchanges"])
     config["exchanges"]["demo"] = {"api-key": "", "api-secret": API_SECRET, "api-password": "", "enabled": True}
     document = profile.document
     document["config"]["crypto-currencies"] = {"Bitcoin": {"enabled": True, "pairs": ["BTC/USDT"]}}
     activation = {
-        "tentacle_activation": {"Trading": {MODE: True}, "Services": {NOTIFIER: True}},
+        "tentacle_activation": {
+            "Trading": {MODE: True},
+            "Services": {NOTIFIER: True},
+            "Evaluator": {ABSENT: True},
+        },
         "registered_tentacles": {},
         "installation_context": {},
     }

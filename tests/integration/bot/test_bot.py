@@ -10,27 +10,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from octobot_commons.configuration import decrypt
+from sqlalchemy import delete, select
 
 import models
 from config import Settings
-from models import Database
+from models import Database, KillSwitch
 from services import build_for_worker
+from services.bot.accounts import BotAccounts
 from services.bot.records import BotRecords
 from services.leases import Leases
 from services.notifications.notifications import Told, notify
 from services.operations.logs import Logs, LogWanted
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
-from tests.integration.bot.tentacle import API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack
+from tests.home_builder import LIVED_IN
+from tests.integration.bot.tentacle import ABSENT, API_SECRET, FAILING, MODE, NOTICES, NOTIFIER, TOKEN, unpack
 from tests.integration.worker.working import hurry, work
 from tests.settings import settings_for
+from utils import clock
 from utils.bot_bridge import BotBridge
-from utils.home import Home
+from utils.home import Home, files
 from utils.unix_transport import UnixTransport
 from worker.bot import Keeper, bot_part
 
@@ -77,7 +82,7 @@ class Kept:
         return self.until(lambda: found if (found := self.status())["state"] == state else None)
 
     def orders(self) -> list[dict[str, str]]:
-        found = self.get("/api/bot/orders")
+        found = self.get("/api/orders?account=bot-demo&limit=500")
         assert isinstance(found, list)
         return found
 
@@ -122,6 +127,7 @@ def kept(new_database: Factory, tmp_path_factory: pytest.TempPathFactory) -> Ite
     }
     keeper = Keeper(
         BotRecords(database, autostart=False),
+        BotAccounts(database),
         Leases(database),
         BotBridge(UnixTransport(settings.bot_socket, "bot")),
         bot_part(environment, lambda: BotRecords(database, autostart=False).demo(settings)),
@@ -149,6 +155,7 @@ def test_life_of_a_bot(kept: Kept) -> None:
             "exchange": "demo",
             "type": "spot",
             "mode": "paper",
+            "reference_currency": "USDT",
             "symbols": ["BTC/USDT"],
             "trading_modes": [
                 {
@@ -169,19 +176,21 @@ def test_life_of_a_bot(kept: Kept) -> None:
         "accepted",
     )
     assert order["amount"] == "0.001"
-    trades = kept.get("/api/bot/trades")
+    trades = kept.get("/api/trades/history?account=bot-demo")
     assert isinstance(trades, list)
     (trade,) = trades
     assert (trade["side"], trade["amount"], trade["fee"]["currency"]) == ("buy", "0.001", "USDT")
     assert Decimal(trade["cost"]) == Decimal(trade["price"]) * Decimal(trade["amount"])
-    accounts = kept.get("/api/bot/accounts")
-    assert isinstance(accounts, list)
-    held = accounts[0]["portfolio"]["currencies"]
+    portfolio = kept.get("/api/portfolio?account=bot-demo")
+    assert isinstance(portfolio, dict)
+    held = portfolio["currencies"]
     paid = Decimal(trade["cost"]) + Decimal(trade["fee"]["cost"])
     assert Decimal(held["USDT"]["total"]) == 10_000 - paid
     assert held["BTC"]["total"] == "0.001"
     assert Decimal(held["USDT"]["locked"]) > 0
 
+    assert_performance(kept, portfolio, trade)
+    assert_pages(kept)
     assert_notifiers_tell(kept)
 
     kept.move("pause")
@@ -204,6 +213,8 @@ def test_life_of_a_bot(kept: Kept) -> None:
     kept.until_state("running")
     kept.until(kept.orders)
 
+    assert_kill_switch_holds(kept)
+
     # what could not be told meanwhile is told by the next life of the bot, and nothing a second time by the same one
     assert kept.notices() == []
     (Home(kept.settings.octobot_home).root / FAILING).unlink()
@@ -217,10 +228,79 @@ def test_life_of_a_bot(kept: Kept) -> None:
     (home.root / "stop-asked").touch()
     assert kept.until_state("stopped")["wanted"] == "stopped"
     (home.root / "stop-asked").unlink()
+    assert_home_is_as_it_was(home)
     written = "".join(file.read_text() for file in kept.settings.log_dir.glob("*.jsonl"))
     assert "trading with ***" in written
     assert API_SECRET not in written
     assert TOKEN not in written
+
+
+def assert_performance(kept: Kept, portfolio: dict[str, Any], trade: dict[str, Any]) -> None:
+    """Have what OctoBot says of itself be the figures that every account has."""
+    balance = kept.get("/api/portfolio/balance?account=bot-demo")
+    assert isinstance(balance, dict)
+    assert balance["currencies"].keys() == {"BTC", "USDT"}
+    (position,) = portfolio["positions"]
+    assert (position["symbol"], position["amount"]) == ("BTC/USDT", "0.001")
+    figures = kept.get("/api/portfolio/performance?account=bot-demo&period=all")
+    assert isinstance(figures, dict)
+    assert figures["starting_value"] == "10000"
+    assert (figures["trades"], figures["closed_trades"], figures["realized_pnl"]) == (1, 0, None)
+    assert figures["fees"]["by_currency"] == {"USDT": trade["fee"]["cost"]}
+    gain = Decimal(figures["ending_value"]) - 10_000
+    assert (Decimal(figures["profit"]["amount"]), figures["net_deposits"]) == (gain, "0")
+    history = kept.get("/api/portfolio/history?account=bot-demo")
+    assert isinstance(history, dict)
+    assert history["points"][0]["value"] == "10000"
+    assert history["points"][0]["at"] < history["points"][-1]["at"]
+
+
+def assert_pages(kept: Kept) -> None:
+    """Have the bot's orders come in pages, and as they are filtered."""
+    ids = [order["id"] for order in kept.orders()]
+    first = kept.client.get("/api/orders?account=bot-demo&limit=1&direction=asc", headers=kept.admin.headers).get_json()
+    cursor = first["pagination"]["next_cursor"]
+    second = kept.get(f"/api/orders?account=bot-demo&limit=1&direction=asc&cursor={cursor}")
+    assert isinstance(second, list)
+    assert [first["data"][0]["id"], second[0]["id"]] == ids[::-1][:2]
+    last = kept.orders()[0]["created_at"]
+    for query, found in (("side=sell", False), ("symbol=ETH-USDT", False), (f"until={last}&status=open", True)):
+        assert bool(kept.get(f"/api/orders?account=bot-demo&{query}")) is found
+    closed = kept.client.get("/api/orders?account=bot-demo&status=closed", headers=kept.admin.headers)
+    assert (closed.status_code, closed.get_json()["error_code"]) == (422, "closed_orders_not_kept")
+
+
+def assert_home_is_as_it_was(home: Home) -> None:
+    """Have OctoBot, and what keeps it, take nothing from a home that was there before."""
+    config = home.config()
+    assert {name: config[name] for name in LIVED_IN if name != "exchanges"} == {
+        name: value for name, value in LIVED_IN.items() if name != "exchanges"
+    }
+    kucoin, was = config["exchanges"]["kucoin"], LIVED_IN["exchanges"]["kucoin"]
+    assert {**kucoin, "api-key": "", "exchange-type": ""} == {**was, "api-key": "", "exchange-type": ""}
+    assert decrypt(kucoin["api-key"]) == was["api-key"]
+    activation = files.read(home.profile().tentacles_file)["tentacle_activation"]
+    assert activation["Evaluator"] == {ABSENT: True}
+
+
+def assert_kill_switch_holds(kept: Kept) -> None:
+    """Have the installation's kill switch pause the bot and cancel its orders, also over its death."""
+    with kept.database.write() as session:
+        session.add(KillSwitch(scope="installation", target="", engaged_by=kept.admin.id, engaged_at=clock.now()))
+    held = kept.until_state("paused")
+    assert (held["wanted"], held["kill_switch"]) == ("running", True)
+    kept.until(lambda: kept.orders() == [] or None)
+    assert kept.client.post("/api/bot/resume", headers=kept.admin.headers).get_json()["error_code"] == "kill_switch"
+    os.kill(int(str(held["pid"])), signal.SIGKILL)
+    kept.until(lambda: kept.status()["pid"] not in {None, held["pid"]} or None)
+    kept.until_state("paused")
+    refusals = len(kept.log("not allowed to trade"))
+    kept.until(lambda: len(kept.log("not allowed to trade")) > refusals or None)
+    assert kept.orders() == []
+    with kept.database.write() as session:
+        session.execute(delete(KillSwitch))
+    kept.until_state("running")
+    kept.until(kept.orders)
 
 
 def assert_notifiers_tell(kept: Kept) -> None:

@@ -10,20 +10,22 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 import utils.part
 import worker.bot
 from config import Settings
-from models import AuditEntry, Database
+from models import AuditEntry, Database, KillSwitch
+from services.bot.accounts import BotAccounts
 from services.bot.records import BotRecords, Told, Wanted, Wish
 from services.leases import Leases
+from tests.factories import SignedIn
 from utils import clock
 from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts
 from utils.errors import EngineUnavailable
 from utils.part import Part
-from utils.wire import BotReport
+from utils.wire import BotExchange, BotReport
 from worker.bot import LEASE, MOST_DEATHS, Keeper, bot_environment
 
 PATIENCE = 60.0
@@ -46,6 +48,8 @@ class Answers(BotBridge):
     def __init__(self) -> None:
         self.is_paused = False
         self.is_silent = False
+        self.open_orders = 0
+        self.exchanges: list[BotExchange] = []
         self.pid: Callable[[], int | None] = lambda: None
 
     def report(self) -> BotReport:
@@ -57,14 +61,19 @@ class Answers(BotBridge):
             octobot_version="2.1.1",
             started_at=clock.now(),
             is_paused=self.is_paused,
+            open_orders=self.open_orders,
             profile="default",
-            exchanges=[],
+            exchanges=self.exchanges,
             evaluators=[],
             notifiers=[],
         )
 
     def pause(self, *, is_paused: bool) -> BotReport:
         self.is_paused = is_paused
+        return self.report()
+
+    def cancel_orders(self) -> BotReport:
+        self.open_orders = max(self.open_orders - 1, 0)
         return self.report()
 
 
@@ -94,9 +103,13 @@ class Stage:
         self.keeper = self.another("tests")
 
     def another(self, holder: str) -> Keeper:
-        return Keeper(
-            self.records, Leases(self.database), self.bridge, self.make, holder=holder, last_words=self.last_words
-        )
+        accounts, leases = BotAccounts(self.database), Leases(self.database)
+        return Keeper(self.records, accounts, leases, self.bridge, self.make, holder=holder, last_words=self.last_words)
+
+    def keeper_after_a_restart(self) -> Keeper:
+        """End what this keeper has, and return the one of the worker that comes next."""
+        self.end()
+        return self.another("tests")
 
     def make(self) -> Part:
         environment = {**os.environ, "LAST_WORDS": str(self.last_words)}
@@ -289,3 +302,88 @@ def test_one_worker_of_all_keeps_it(stage: Stage) -> None:
     stage.keeper._leased_until = 0.0
     stage.keeper.turn()
     assert not stage.made[0].is_running
+
+
+class TestKillSwitch:
+    @pytest.fixture
+    def engage(self, stage: Stage, admin: SignedIn) -> Callable[[], None]:
+        def write() -> None:
+            with stage.database.write() as session:
+                session.add(KillSwitch(scope="installation", target="", engaged_by=admin.id, engaged_at=clock.now()))
+
+        return write
+
+    def release(self, stage: Stage) -> None:
+        with stage.database.write() as session:
+            session.execute(delete(KillSwitch))
+
+    def test_it_pauses_the_bot_and_cancels_its_orders_over_its_death(
+        self, stage: Stage, engage: Callable[[], None]
+    ) -> None:
+        stage.want("running")
+        stage.until("running")
+        stage.bridge.open_orders = 3
+        stage.keeper.turn()
+        assert stage.bridge.open_orders == 3
+        engage()
+        pid = stage.until("paused", lambda _: stage.bridge.open_orders == 0).pid
+        assert pid is not None
+        os.kill(pid, 9)
+        stage.bridge.open_orders = 1  # an exchange still has one
+        stage.until("paused", lambda told: told.pid != pid and stage.bridge.open_orders == 0)
+        assert stage.started == [(), ("paused",)]
+        stage.keeper = stage.keeper_after_a_restart()
+        stage.until("paused")
+        assert stage.started[2:] == [("paused",)]
+        self.release(stage)
+        stage.until("running")
+
+    def test_one_that_is_starting_is_started_anew_paused(self, stage: Stage, engage: Callable[[], None]) -> None:
+        stage.want("running")
+        stage.bridge.is_silent = True
+        stage.until("starting", lambda _: stage.started == [()])
+        engage()
+        stage.until("starting", lambda _: stage.started == [(), ("paused",)])
+        stage.bridge.is_silent = False
+        stage.until("paused")
+
+    def test_one_that_does_not_answer_is_not_waited_for_as_long(
+        self, stage: Stage, engage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage.want("running")
+        pid = stage.until("running").pid
+        monkeypatch.setattr(worker.bot, "HELD_SECONDS", 0.2)
+        stage.bridge.is_silent = True
+        engage()
+        stage.until("starting", lambda told: "did not answer" in str(told.error))
+        stage.bridge.is_silent = False
+        assert stage.until("paused").pid != pid
+
+    def test_one_that_is_to_pause_stays_paused_afterwards(self, stage: Stage, engage: Callable[[], None]) -> None:
+        engage()
+        stage.want("paused")
+        stage.until("paused")
+        self.release(stage)
+        stage.keeper.turn()
+        assert stage.bridge.is_paused
+
+
+def test_which_accounts_it_has_is_kept_when_it_says_so(stage: Stage, admin: SignedIn) -> None:
+    accounts = BotAccounts(stage.database)
+    spot = BotExchange(
+        exchange="demo", type="spot", mode="paper", reference_currency="USDT", symbols=[], trading_modes=[]
+    )
+    stage.bridge.exchanges = [spot]
+    assert accounts.list(admin.principal) == []
+    stage.want("running")
+    stage.until("running")
+    (kept,) = accounts.list(admin.principal)
+    assert (kept.id, kept.is_traded) == ("bot-demo", True)
+    stage.want("stopped")
+    stage.until("stopped")
+    assert accounts.list(admin.principal) == [kept]
+    stage.bridge.exchanges = []
+    stage.want("running", 2)
+    stage.until("running")
+    (gone,) = accounts.list(admin.principal)
+    assert (gone.id, gone.is_traded, gone.opened_at) == ("bot-demo", False, kept.opened_at)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 import models
@@ -37,8 +37,7 @@ def actions(database: Database) -> list[str]:
 
 
 def test_users_may_neither_look_nor_move(client: FlaskClient, user: SignedIn, records: BotRecords) -> None:
-    for path in ("status", "accounts", "orders", "trades"):
-        assert_problem(client.get(f"/api/bot/{path}", headers=user.headers), 403, "forbidden")
+    assert_problem(client.get("/api/bot/status", headers=user.headers), 403, "forbidden")
     for name in MOVES:
         assert_problem(move(client, user, name), 403, "forbidden")
     assert records.wish() == Wish(wanted="stopped")
@@ -77,16 +76,27 @@ def test_impossible_moves_change_nothing(
         assert_problem(move(client, admin, name), 409, "bot_failed")
     status = client.get("/api/bot/status", headers=admin.headers).get_json()["data"]
     assert (status["state"], status["wanted"], status["error"]) == ("error", "running", "no luck")
-    assert_problem(client.get("/api/bot/orders", headers=admin.headers), 409, "bot_failed")
     assert move(client, admin, "start").get_json()["data"]["state"] == "starting"
 
 
-def test_a_bot_that_is_wanted_but_away_tells_nothing_of_its_accounts(client: FlaskClient, admin: SignedIn) -> None:
-    for path in ("accounts", "orders", "trades"):
-        assert_problem(client.get(f"/api/bot/{path}", headers=admin.headers), 409, "bot_stopped")
+def test_while_the_kill_switch_is_engaged_it_is_neither_started_nor_resumed(
+    client: FlaskClient, admin: SignedIn, records: BotRecords, database: Database
+) -> None:
     move(client, admin, "start")
-    for path in ("accounts", "orders", "trades"):
-        assert_problem(client.get(f"/api/bot/{path}", headers=admin.headers), 503, "bot_unavailable")
+    with database.write() as session:
+        session.add(models.KillSwitch(scope="account", target="one", engaged_by=admin.id, engaged_at=clock.now()))
+    assert move(client, admin, "restart").status_code == 202
+    with database.write() as session:
+        session.add(models.KillSwitch(scope="installation", target="", engaged_by=admin.id, engaged_at=clock.now()))
+    for name in ("start", "restart", "resume"):
+        assert_problem(move(client, admin, name), 409, "kill_switch")
+    assert records.wish() == Wish(wanted="running", number=2)
+    for name, wanted in (("pause", "paused"), ("stop", "stopped")):
+        told = move(client, admin, name).get_json()["data"]
+        assert (told["wanted"], told["kill_switch"]) == (wanted, True)
+    with database.write() as session:
+        session.execute(delete(models.KillSwitch).where(models.KillSwitch.scope == "installation"))
+    assert move(client, admin, "start").get_json()["data"]["kill_switch"] is False
 
 
 def test_a_home_that_cannot_be_read_is_refused_at_once(

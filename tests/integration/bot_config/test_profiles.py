@@ -56,6 +56,23 @@ def test_a_profile_is_selected_and_the_history_says_what_that_changed(
     assert call("POST", f"{PROFILES}/bold/select")["change"] is None
 
 
+def test_a_profile_whose_settings_are_wrong_is_refused_whole_with_the_reasons(call: Caller, home: Home) -> None:
+    install_tentacles(home)
+    other = add_profile(home, "other")
+    active = {"Trading": {"DipTradingMode": True, "DripTradingMode": False}}
+    put(other.tentacles_file, {"tentacle_activation": active})
+    put(other.settings_folder / "DipTradingMode.json", {"fall_percent": 91, "pairs": "BTC/USDT"})
+    problem = assert_problem(call.raw("POST", f"{PROFILES}/other/select"), 422, "validation_failed")
+    faults = {"settings.DipTradingMode.fall_percent", "settings.DipTradingMode.pairs"}
+    assert {each["field"] for each in problem["errors"]} == faults
+    assert home.profile().id == "default"
+    assert call("GET", "/api/config/history") == []
+
+    # what does not run may be as it likes
+    put(other.tentacles_file, {"tentacle_activation": {"Trading": {"DipTradingMode": False}}})
+    assert call("POST", f"{PROFILES}/other/select")["config"]["profile"] == "other"
+
+
 def test_a_profile_that_trades_live_is_not_selected_where_that_is_off(call: Caller, home: Home) -> None:
     simulator = {**home.profile().config["trader-simulator"], "enabled": False}
     add_profile(home, "live", **{"trader": {"enabled": True}, "trader-simulator": simulator})

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from services.bot_config import schemas
+from config import Settings
+from services import build_for_worker
 from services.bot_config.schemas import Schemas
-from tests.home_builder import DIP_SCHEMA, install_tentacles, put
+from tests.home_builder import DIP_SCHEMA, add_profile, install_tentacles, put
 from tests.integration.bot_config.caller import Caller
 from tests.problems import assert_problem
-from utils.home import Home, files
+from utils.home import Home
 from utils.home.schemas import fingerprint, keep
 from utils.home.tentacles import Tentacle, installed
+from worker.schedule import schedule
 
 KNOB = "/api/config/tentacles/KnobTradingMode"
 CODE = '''
@@ -53,6 +55,7 @@ def test_the_inputs_that_code_declares_are_a_schema(call: Caller, home: Home, mo
     put(home.root / "octobot" / "__init__.py", "raise ImportError('another version')\n")
     for name in ("SECRET_KEY", "DATABASE_URL", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "canary")
+    Schemas(home).fill()
     shown = call("GET", KNOB)
     assert shown["schema_source"] == "code"
     assert shown["schema"]["properties"] == {
@@ -60,6 +63,7 @@ def test_the_inputs_that_code_declares_are_a_schema(call: Caller, home: Home, mo
     }
     # what is known is not asked again
     monkeypatch.setattr(subprocess, "run", _nothing)
+    Schemas(home).fill()
     problem = assert_problem(call.raw("PATCH", KNOB, {"settings": {"knob": 12}}), 422, "validation_failed")
     assert [each["field"] for each in problem["errors"]] == ["settings.knob"]
     call("PATCH", KNOB, {"settings": {"knob": 11}})
@@ -75,31 +79,51 @@ def test_code_that_fails_is_asked_again_when_it_is_another_one(home: Home, monke
 
     monkeypatch.setattr(subprocess, "run", fail)
     knob, asking = install_knob(home), Schemas(home)
-    assert [asking.of(knob) for _ in range(2)] == [(None, None)] * 2
+    for _ in range(2):
+        asking.fill()
+        assert asking.of(knob) == (None, None)
     assert len(asked) == 1
     put(knob.folder / "knob.py", CODE + "\n# mended\n")
-    asking.of(knob)
+    asking.fill()
     assert len(asked) == 2
 
 
-def test_who_comes_while_code_is_being_asked_is_told_to_come_again(
+def test_who_comes_before_the_worker_has_asked_is_told_to_come_again_at_once(
     call: Caller, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subprocess, "run", _nothing)
-    monkeypatch.setattr(schemas, "WAIT_SECONDS", 0.0)
     knob = install_knob(home)
-    with files.held(home.root / schemas.LOCK, 5):
-        answers = call.raw("GET", KNOB), call.raw("PATCH", KNOB, {"settings": {"knob": 12}})
-        for answer in answers:
-            assert_problem(answer, 503, "schemas_pending")
-            assert answer.headers["Retry-After"] == "3"
-        # nobody has to wait for what needs no schema
-        call("PATCH", KNOB, {"is_active": True})
+    other = add_profile(home, "other")
+    put(other.tentacles_file, {"tentacle_activation": {"Trading": {"KnobTradingMode": True}}})
+    put(other.settings_folder / "KnobTradingMode.json", {"knob": 12})
+    wanted = (
+        ("GET", KNOB, None),
+        ("PATCH", KNOB, {"settings": {"knob": 12}}),
+        ("POST", "/api/config/profiles/other/select", None),
+    )
+    for method, path, body in wanted:
+        answer = call.raw(method, path, body)
+        assert_problem(answer, 503, "schemas_pending")
+        assert answer.headers["Retry-After"] == "5"
+    # nobody has to wait for what needs no schema
+    call("PATCH", KNOB, {"is_active": True})
     assert not (home.profile().settings_folder / "KnobTradingMode.json").exists()
     code = fingerprint(home)
     assert code is not None
     keep(home, code, {"KnobTradingMode": {"type": "object"}})
     assert Schemas(home).of(knob) == ({"type": "object"}, "code")
+    assert call("POST", "/api/config/profiles/other/select")["config"]["profile"] == "other"
+
+
+def test_the_worker_asks(home: Home, settings: Settings) -> None:
+    knob = install_knob(home)
+    worker = build_for_worker(settings)
+    try:
+        (filling,) = [each for each in schedule(worker) if each.name == "tentacle schemas"]
+        filling.call()
+    finally:
+        worker.close()
+    assert Schemas(home).of(knob)[1] == "code"
 
 
 def test_nothing_is_asked_before_octobot_has_installed_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

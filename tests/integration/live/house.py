@@ -109,8 +109,10 @@ class House:
                 fields[name] = Decimal(fields[name])
         ticket_ = wire.OrderTicket(symbol=self.SYMBOL, side=side, **fields)
         actor = wire.Actor(user_id=self.user)
-        return self.bridge.place_order(
-            wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
+        return self._answered(
+            self.bridge.place_order(
+                wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
+            )
         )
 
     def quote(self, price: str, *, settle: bool = True) -> None:
@@ -143,13 +145,19 @@ class House:
     def cancel(self, order: wire.Order) -> wire.Order:
         """Cancel an order."""
         actor = wire.Actor(user_id=self.user)
-        return self.bridge.cancel_order(wire.CancelOrder(actor=actor, account=self.account, order_id=order.id))
+        command = wire.CancelOrder(actor=actor, account=self.account, order_id=order.id)
+        return self._answered(self.bridge.cancel_order(command))
 
     def edit(self, order: wire.Order, **changes: str) -> wire.Order:
         """Edit an order."""
         values: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         actor = wire.Actor(user_id=self.user)
         return self.bridge.edit_order(wire.EditOrder(actor=actor, account=self.account, order_id=order.id, **values))
+
+    def _answered(self, order: wire.Order) -> wire.Order:
+        """Wait until an order is known whose answer a busy machine kept waiting, and not a fault of the exchange."""
+        is_late = order.status in wire.UNCERTAIN_STATUSES and not self.exchange.faults.are_armed
+        return self.final(order) if is_late else order
 
     def is_open(self) -> bool:
         """Tell whether the account is open; opening it asks the exchange, which a busy machine may keep waiting."""

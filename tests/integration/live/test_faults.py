@@ -101,7 +101,7 @@ def test_failing_queries_conclude_nothing(opened: House, kind: str, group: str) 
     opened.exchange.faults.add(Fault("garbage", on="place", count=1))
     order = opened.place()
     opened.exchange.faults.add(Fault(kind, on=group, count=3, seconds=0.2))  # type: ignore[arg-type]
-    assert opened.final(order, 20).status == "accepted"
+    assert opened.final(order).status == "accepted"
     assert opened.disagreements() == []
 
 

@@ -143,8 +143,9 @@ def test_a_cancel_does_not_go_to_another_account_at_the_exchange(house: House) -
 
 
 def test_a_kill_switch_waits_with_its_cancels_for_the_keys_of_the_account(house: House) -> None:
-    order = house.place()
-    replace_keys(house, foreign_keys(house), status="verified")
+    order, foreign = house.place(), foreign_keys(house)
+    replace_keys(house, foreign, status="verified")
+    house.until(lambda: _are_in_use(house, foreign))  # until then a cancel may go out, with the account's own keys
     asked = _cancels(house)
     actor = wire.Actor(user_id=house.user)
     state = house.bridge.engage_kill_switch(

@@ -49,7 +49,7 @@ class KillableEngine:
             process = subprocess.Popen(
                 [sys.executable, "-m", "engine"], cwd=ROOT, env=self._environment, stdout=output, stderr=output
             )
-        wait_for(self._answers, 60)
+        wait_for(self._answers, 120)
         return process
 
     def _answers(self) -> bool:

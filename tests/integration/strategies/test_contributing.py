@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +44,18 @@ def test_a_new_file_is_a_new_strategy(dip: None, ada: Owner) -> None:
     ada.running("waits", strategy_class="dip", portfolio_name=symbol, settings={"fall_percent": "90"}, funding="10")
     assert [order["side"] for order in ada.orders("dips")] == ["buy"]
     assert ada.orders("waits") == []
+
+
+def test_the_checks_are_content_with_it() -> None:
+    found = SECTION.search((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert found is not None
+    name = ["--stdin-filename", "engine/strategies/classes/dip.py", "-"]
+    for check in (["check", *name], ["format", "--check", *name]):
+        ruff = [sys.executable, "-m", "ruff", *check]
+        result = subprocess.run(
+            ruff, input=found["code"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert result.returncode == 0, result.stdout
 
 
 def fallen(ada: Owner) -> tuple[str, str]:

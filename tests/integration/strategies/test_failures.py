@@ -60,7 +60,7 @@ def test_one_that_raises_ends_with_its_orders_canceled_and_its_money_kept(ada: O
 
 
 def test_one_that_never_decides_is_told_and_holds_up_nobody(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinking, "DECISION_SECONDS", 1.5)
+    monkeypatch.setattr(thinking, "DECISION_SECONDS", 4.0)
     ada.running("bad", strategy_class="faulty", settings={"fault": "block"}, funding="1000")
     eventually(lambda: len(ada.orders("bad")) == 2)
     answered = 0

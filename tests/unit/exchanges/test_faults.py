@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.exchanges import book, records
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.client import Client
 from tests.exchanges.faults import Fault
@@ -156,21 +157,34 @@ def test_what_arrives_after_its_receive_window_is_refused(exchange: Loopback, cl
     ]
 
 
-def test_queries_lag(exchange: Loopback, client: Client) -> None:
-    time.sleep(0.3)
+class Clock:
+    """Stand in for the module `time` of the exchange's books, and stand still from now on."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_queries_lag(exchange: Loopback, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(book, "time", clock)
+    monkeypatch.setattr(records, "time", clock)
     exchange.book.lag = 0.3
+    clock.now += 1
     assert place(client)["id"]
     with pytest.raises(ccxt.OrderNotFound):
         find(client)
     assert client.fetch_open_orders(SYMBOL) == []
     assert client.fetch_balance()["USDT"]["used"] == 0
-    time.sleep(0.3)
+    clock.now += 0.31
     assert find(client)["status"] == "open"
     assert client.fetch_balance()["USDT"]["used"] > 0
     exchange.book.set_price(SYMBOL, "39000")
     assert find(client)["status"] == "open"
     assert client.fetch_my_trades(SYMBOL) == []
-    time.sleep(0.3)
+    clock.now += 0.31
     assert find(client)["status"] == "closed"
     assert len(client.fetch_my_trades(SYMBOL)) == 1
 
