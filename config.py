@@ -60,6 +60,7 @@ class Settings:
     demo_replay_speed: float = 1.0
     max_accounts: int = 20
     max_strategies: int = 50
+    max_strategy_processes: int = 4
     equity_sample_seconds: float = 300.0
     job_lease_seconds: float = 30.0
     webhook_private_addresses: bool = False
@@ -156,6 +157,7 @@ class Settings:
             demo_replay_speed=reader.number("DEMO_REPLAY_SPEED", 1.0, low=0.001, high=1_000_000.0),
             max_accounts=reader.integer("MAX_ACCOUNTS", 20, low=1, high=10_000),
             max_strategies=reader.integer("MAX_STRATEGIES", 50, low=1, high=10_000),
+            max_strategy_processes=reader.integer("MAX_STRATEGY_PROCESSES", 4, low=0, high=1_000),
             equity_sample_seconds=reader.number("EQUITY_SAMPLE_SECONDS", 300.0, low=1.0, high=86_400.0),
             job_lease_seconds=reader.number("JOB_LEASE_SECONDS", 30.0, low=1.0, high=3600.0),
             webhook_private_addresses=reader.flag("WEBHOOK_PRIVATE_ADDRESSES", False),

@@ -119,7 +119,7 @@ class Engine:
         self._positions = Positions(self.desk)
         self.funding_clock = FundingClock(self._markets, self._records, self.desk)
         self.strategies = Strategies(
-            self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
+            settings, self.desk, self._database, accounts=self._accounts, journal=self._journal, markets=self._markets
         )
         self.gateway = Gateway(
             connections, self._markets, self._accounts, self._live, self._feed, connected=self.strategies.load
@@ -245,7 +245,7 @@ class Engine:
     # ------------------------------------------------------------------------------------------ background
 
     async def _do_chores(self) -> None:
-        """Expire day orders and forget old idempotency keys, now and every minute."""
+        """Expire day orders and thin the logs of strategies, now and every minute."""
         while True:
             try:
                 await self._do_chores_once(clock.now())
@@ -259,7 +259,6 @@ class Engine:
                 await self.desk.reactions.expire(order, moment)
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
-        await asyncio.to_thread(self._records.forget_keys, moment)
         await self.strategies.thin_logs()
 
     async def _close_idle_accounts(self) -> None:

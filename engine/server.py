@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -47,6 +48,10 @@ class Server:
             self._server = await asyncio.get_running_loop().create_unix_server(lambda: _Connection(self), str(path))
         finally:
             os.umask(mask)
+
+    async def adopt(self, connected: socket.socket) -> None:
+        """Answer on a connection that is open already."""
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: _Connection(self), connected)
 
     async def stop(self) -> None:
         """Take no more calls, finish those under way (at most ten seconds), close every connection."""

@@ -65,9 +65,10 @@ class Part:
         """Return the id of its process, None when there is none."""
         return None if self._process is None else self._process.pid
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, descriptors: Sequence[int] = ()) -> None:
         """Start the process, with `arguments` after its command.
 
+        :param descriptors: what only this start passes on, beside what every one does.
         :raises OSError: when the system cannot start another one.
         """
         reading, self._lifeline = os.pipe()
@@ -76,7 +77,7 @@ class Part:
                 [*self._command, *arguments],
                 env={**self._environment, lifeline.VARIABLE: str(reading)},
                 stdin=subprocess.DEVNULL,
-                pass_fds=(*self._descriptors, reading),
+                pass_fds=(*self._descriptors, *descriptors, reading),
                 # Ctrl-C in the terminal reaches the supervisor alone, which stops its parts in order.
                 start_new_session=True,
             )

@@ -14,8 +14,12 @@ from octobot_tentacles_manager.util import load_tentacle_with_metadata
 from octobot_trading.modes import AbstractTradingMode
 
 from utils.home import Home, files
+from utils.home.profiles import FILE
 
 _log = logging.getLogger(__name__)
+INSTALLING = ".tentacles.lock"
+INSTALL_SECONDS = 60.0
+"""How long a process waits for another one that installs them."""
 _INIT = "__init__.py"
 _BLANK = "BlankTradingMode"
 ACTIVATION = "tentacle_activation"
@@ -28,8 +32,7 @@ async def load(home: Home) -> None:
 
     :raises RuntimeError: what is there is no package.
     """
-    if not _is_installed(home.tentacles_folder):
-        await _install(home)
+    await install(home)
     tentacles_api.reload_tentacle_info()
     try:
         # OctoBot catches what goes wrong in each of them
@@ -37,6 +40,16 @@ async def load(home: Home) -> None:
         _stand_in(import_module("tentacles.Trading.Mode"))
     except Exception as error:
         raise RuntimeError(f"The tentacles cannot be imported: {error}") from error
+
+
+async def install(home: Home) -> None:
+    """Install the tentacles that were only unpacked into the home, if there are any.
+
+    :raises Overloaded: `home_busy` when another process takes too long with it.
+    """
+    with files.held(home.root / INSTALLING, INSTALL_SECONDS):
+        if not _is_installed(home.tentacles_folder):
+            await _install(home)
 
 
 def _stand_in(modes: ModuleType) -> None:
@@ -65,7 +78,8 @@ async def _install(home: Home) -> None:
     if failed:
         _log.warning("%d tentacles could not be installed", failed)
     for profile in map(Path, get_profile_folders(folder)):
-        if profile.is_dir() and not (home.profiles_folder / profile.name).exists():
+        # importing the tentacles leaves folders of Python's own beside the profiles
+        if (profile / FILE).is_file() and not (home.profiles_folder / profile.name).exists():
             import_profile(str(profile), root, quite=True)
     _restore(home, before)
 

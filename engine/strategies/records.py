@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Select, delete, select
 
 from engine.strategies.view import ALERTS, order_name
-from models import Account, Database, Order, Strategy, StrategyLogEntry
-from models.records import orders_of
+from models import Account, Database, Order, Strategy, StrategyLogEntry, Trade
+from models.records import orders_of, trades_of
 from utils import wire
 from utils.errors import NotFound
 from utils.wire import Mode, StrategyState
@@ -121,6 +121,36 @@ class StrategyRecords:
         query = select(Order.__table__).where(Order.account_id == account_id, Order.client_order_id == client_order_id)
         with self._database.read() as connection:
             return next(iter(orders_of(connection.execute(query))), None)
+
+    def order(self, account_id: str, order_id: str) -> wire.Order | None:
+        """Read an order of an account."""
+        query = select(Order.__table__).where(Order.account_id == account_id, Order.id == order_id)
+        with self._database.read() as connection:
+            return next(iter(orders_of(connection.execute(query))), None)
+
+    def last_order_at(self, account_id: str, since: datetime) -> datetime | None:
+        """Read when the newest order of an account was placed, None when that was before `since`."""
+        query = select(Order.created_at).where(Order.account_id == account_id, Order.created_at >= since)
+        with self._database.read() as connection:
+            return connection.execute(query.order_by(Order.created_at.desc()).limit(1)).scalar()
+
+    def closed(self, account_id: str, symbol: str | None, limit: int) -> list[wire.Order]:
+        """Read the orders of an account that closed last, the one that did first in front."""
+        query = select(Order.__table__).where(Order.account_id == account_id, Order.closed_at.is_not(None))
+        if symbol is not None:
+            query = query.where(Order.symbol == symbol)
+        query = query.order_by(Order.closed_at.desc(), Order.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return orders_of(connection.execute(query))[::-1]
+
+    def trades(self, account_id: str, symbol: str | None, limit: int) -> list[wire.Trade]:
+        """Read the latest trades of an account, the first one in front."""
+        query = select(Trade.__table__).where(Trade.account_id == account_id)
+        if symbol is not None:
+            query = query.where(Trade.symbol == symbol)
+        query = query.order_by(Trade.created_at.desc(), Trade.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return trades_of(connection.execute(query))[::-1]
 
     def thin_logs(self) -> None:
         """Forget the oldest entries of logs that have grown long."""

@@ -14,7 +14,7 @@ from engine.strategies import settings as options
 from engine.strategies.mode import StrategyMode
 from engine.strategies.settings import Settings
 from utils.errors import FieldError, Refused
-from utils.wire import StrategyClass, StrategyDraft
+from utils.wire import CheckStrategy, StrategyClass
 
 ORIGIN = "house"
 """Of the classes that come with this program; `house:grid` is `grid`."""
@@ -40,7 +40,7 @@ def listing() -> list[StrategyClass]:
 def kind_of(name: str) -> type[StrategyMode]:
     """Return the class that `name` means. :raises Refused: `unknown_strategy_class`."""
     try:
-        return kinds()[name.removeprefix(f"{ORIGIN}:").lower()]
+        return kinds()[_plain(name)]
     except KeyError:
         raise _refused("strategy_class", "unknown_strategy_class", f"Use one of {', '.join(kinds())}.") from None
 
@@ -55,27 +55,24 @@ def read(kind: type[StrategyMode], given: dict[str, Any], symbols: list[str]) ->
     return settings
 
 
-def draft(
-    market: Market, currency: str, *, name: str, portfolio_name: str, given: dict[str, Any], is_listed: bool = True
-) -> StrategyDraft:
-    """Hold a strategy that is to be added against its class and its market.
+def is_ours(name: str) -> bool:
+    """Tell whether `name` means a class that comes with this program."""
+    return _plain(name) in kinds()
 
-    :raises Refused: the class, a symbol or a setting does not fit. :raises NotFound: unknown symbol.
+
+def symbols_of(query: CheckStrategy, market: Market | None, name: str, *, is_basket: bool) -> list[str]:
+    """Return what a strategy of the class `name` is to trade.
+
+    :param market: None when its symbols need not be listed.
+    :raises Refused: a symbol does not fit, or there are too many. :raises NotFound: unknown symbol.
     """
-    kind = kind_of(name)
-    symbols = _symbols(kind, portfolio_name)
+    names = [_symbol(each) for each in query.portfolio_name.split(",")]
+    symbols = list(dict.fromkeys(each for each in names if each))
+    if not symbols or len(symbols) > (MOST_SYMBOLS if is_basket else 1):
+        wanted = f"from one to {MOST_SYMBOLS} markets" if is_basket else "one market"
+        raise _refused("portfolio_name", "invalid_portfolio_name", f"{name} trades {wanted}.")
     for symbol in symbols:
-        _check_market(symbol, market if is_listed else None, currency)
-    settings = read(kind, given, symbols)
-    return StrategyDraft(strategy_class=kind.NAME, portfolio_name=",".join(symbols), settings=options.stored(settings))
-
-
-def _symbols(kind: type[StrategyMode], portfolio_name: str) -> list[str]:
-    names = [_symbol(name) for name in portfolio_name.split(",")]
-    symbols = list(dict.fromkeys(name for name in names if name))
-    if not symbols or len(symbols) > (MOST_SYMBOLS if kind.BASKET else 1):
-        wanted = f"from one to {MOST_SYMBOLS} markets" if kind.BASKET else "one market"
-        raise _refused("portfolio_name", "invalid_portfolio_name", f"{kind.NAME} trades {wanted}.")
+        _check_market(symbol, market, query.reference_currency)
     return symbols
 
 
@@ -88,6 +85,10 @@ def _check_market(symbol: str, market: Market | None, currency: str) -> None:
     if quote != currency:
         detail = f"{symbol} is paid in {quote}; the account is funded in {currency}."
         raise _refused("portfolio_name", "wrong_quote_currency", detail)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix(f"{ORIGIN}:").lower()
 
 
 def _symbol(name: str) -> str:

@@ -20,6 +20,7 @@ from engine.accounts.octobot import OctoBotAccount
 from engine.desk.desk import Desk
 from engine.journal.journal import Journal
 from engine.markets.market import Market
+from engine.strategies import registry
 from engine.strategies.book import OrderBook
 from engine.strategies.looking import check_certain, look
 from engine.strategies.mode import StrategyMode, Turn, ticket_of
@@ -136,9 +137,9 @@ class Runner:
                 raise Conflict("The strategy has failed.", code="strategy_not_running") from error
             return self._placed
 
-    async def change(self, record: StrategyRecord, settings: Settings) -> None:
+    async def change(self, record: StrategyRecord) -> None:
         """Go on with other settings, which are stored already; `turning` is held."""
-        self.record, self._settings = record, settings
+        self.record, self._settings = record, registry.read(self._kind, record.settings, record.symbols)
         if self._mode is not None:
             await self._mode.reload_config(self._mode.bot_id, trading_config=dict(record.settings))
         self.wake()

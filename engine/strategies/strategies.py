@@ -11,23 +11,26 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from config import Settings
 from engine.accounts.accounts import Accounts
 from engine.desk.desk import FINAL_REFUSALS, Desk
+from engine.foreign.runner import ForeignRunner
 from engine.journal.journal import Journal
 from engine.journal.keys import Claim
 from engine.journal.unit import Line, Unit
 from engine.markets.market import Market
 from engine.markets.markets import Markets
-from engine.strategies import registry
 from engine.strategies.candles import CandleClock
 from engine.strategies.funding import Funding
+from engine.strategies.kinds import Kinds
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
-from engine.strategies.settings import stored
+from engine.strategies.runners import Parts, Runners
 from engine.strategies.store import Seal, Store, forget, moved, put_sealed
 from models import Database
 from utils import clock, wire
 from utils.errors import Conflict, Fault, TradingError
+from utils.home import Home
 from utils.wire import FUNDED_STATES, STRATEGY_MOVES, Order, Strategy, StrategyState
 
 _log = logging.getLogger(__name__)
@@ -38,17 +41,27 @@ class Strategies:
     """Carry out the commands on strategies, one at a time for each, and keep running what runs."""
 
     def __init__(
-        self, desk: Desk, database: Database, *, accounts: Accounts, journal: Journal, markets: Markets
+        self,
+        settings: Settings,
+        desk: Desk,
+        database: Database,
+        *,
+        accounts: Accounts,
+        journal: Journal,
+        markets: Markets,
     ) -> None:
         self._records = StrategyRecords(database)
         self._accounts = accounts
         self._desk = desk
         self._journal = journal
         self._markets = markets
+        self._kinds = Kinds(Home(settings.octobot_home), markets)
         self._ending: set[asyncio.Task[None]] = set()
         self._store = Store(journal)
         self._funding = Funding(accounts, journal)
-        self._runners: dict[str, Runner] = {}
+        self._runners: dict[str, Runner | ForeignRunner] = {}
+        parts = Parts(accounts=accounts, desk=desk, records=self._records, store=self._store)
+        self._makers = Runners(settings, parts, journal=journal, markets=markets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_closing = False
 
@@ -66,18 +79,11 @@ class Strategies:
 
     async def classes(self, _query: wire.GetStrategyClasses) -> list[wire.StrategyClass]:
         """List what strategies can be."""
-        return registry.listing()
+        return await self._kinds.listing()
 
     async def check(self, query: wire.CheckStrategy) -> wire.StrategyDraft:
-        """Hold a strategy that is to be added against its class and its market; see `registry.draft`."""
-        return registry.draft(
-            self._markets.get(query.exchange),
-            query.reference_currency,
-            is_listed=query.is_listed,
-            name=query.strategy_class,
-            portfolio_name=query.portfolio_name,
-            given=query.settings,
-        )
+        """Hold a strategy that is to be added against its class and its market; see `Kinds.draft`."""
+        return await self._kinds.draft(query)
 
     async def move(self, command: wire.MoveStrategy) -> Strategy:
         """Bring a strategy into another state.
@@ -105,10 +111,9 @@ class Strategies:
             if record.state == "removed":
                 raise Conflict("The strategy is removed; restore it first.", code="strategy_removed")
             given = {**record.settings, **command.settings}
-            settings = registry.read(registry.kind_of(record.strategy_class), given, record.symbols)
             changed = replace(
                 record,
-                settings=stored(settings),
+                settings=await self._kinds.read(record.strategy_class, given, record.symbols),
                 funding=record.funding if command.funding is None else command.funding,
                 updated_at=clock.now(),
             )
@@ -119,7 +124,7 @@ class Strategies:
                 changed = replace(changed, run=record.run + 1, memory={})
                 async with runner.turning:
                     await self._write(changed, seal)
-                    await runner.change(changed, settings)
+                    await runner.change(changed)
             return changed
 
         return await self._once(command, "strategy.edit", work)
@@ -183,21 +188,9 @@ class Strategies:
 
     def _run(self, record: StrategyRecord) -> None:
         """Begin to run a strategy. :raises Refused: its class or its settings are not known any more."""
-        kind = registry.kind_of(record.strategy_class)
-        settings = registry.read(kind, record.settings, record.symbols)
+        runner = self._makers.make(record, failed=self._failed, cancel_open=self._cancel_open)
         self._accounts.pinned.add(record.account_id)
-        runner = self._runners[record.account_id] = Runner(
-            record,
-            kind,
-            settings,
-            accounts=self._accounts,
-            desk=self._desk,
-            journal=self._journal,
-            market=self._markets.get(record.exchange),
-            records=self._records,
-            store=self._store,
-            failed=self._failed,
-        )
+        self._runners[record.account_id] = runner
         runner.start()
 
     async def _halt(self, account_id: str) -> None:
@@ -205,6 +198,7 @@ class Strategies:
         runner = self._runners.pop(account_id, None)
         if runner is not None:
             await runner.stop()
+            self._makers.release(account_id)
         self._accounts.pinned.discard(account_id)
 
     def _failed(self, record: StrategyRecord, error: TradingError) -> None:
@@ -266,7 +260,8 @@ class Strategies:
             await self._funding.check(record)
             # what it ran as before has ended: another run places orders of its own
             changed = replace(changed, run=record.run + 1, memory={})
-            registry.read(registry.kind_of(record.strategy_class), record.settings, record.symbols)
+            await self._kinds.read(record.strategy_class, record.settings, record.symbols)
+            self._makers.reserve(record)
         await self._halt(record.account_id)
         try:
             if target is None:
@@ -282,6 +277,8 @@ class Strategies:
         except TradingError:
             if record.state == "running":
                 self._run(record)  # it is what SQL says it is
+            else:
+                self._makers.release(record.account_id)
             raise
         if target == "running":
             self._run(changed)

@@ -1,10 +1,11 @@
-"""`python -m engine.tentacles HOME FINGERPRINT`: write the schemas of all installed tentacles into the home.
+"""`python -m engine.tentacles HOME`: install what was only unpacked, and write all schemas into the home.
 
 Tentacles are imported and asked; nothing of them is started. One that fails is left out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -14,21 +15,29 @@ from typing import Any
 
 from engine.tentacles.schema import schema_of
 from utils.home import Home
-from utils.home.schemas import keep
+from utils.home.schemas import fingerprint, keep
 
 
-def main(root: Path, fingerprint: str) -> None:
+def main(root: Path) -> None:
     """Read the home at `root` as OctoBot does, from within."""
     home = Home(root)
+    home.prepare()
     os.chdir(root)
     # last, since a home may be a whole OctoBot of another version
     sys.path.append(str(root))
     logging.disable(logging.CRITICAL)  # nobody reads what they say, and OctoBot logs configurations
-    keep(home, fingerprint, dict(_schemas(home)))
+    # OctoBot takes its paths from the working directory while it is imported
+    from engine.bot.tentacles import install
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # also for tentacles that look for one while they are imported
+    loop.run_until_complete(install(home))
+    code = fingerprint(home)
+    if code is not None:
+        keep(home, code, dict(_schemas(home)))
 
 
 def _schemas(home: Home) -> Iterator[tuple[str, dict[str, Any]]]:
-    # OctoBot takes its paths from the working directory while it is imported
     import octobot.constants
     import octobot_tentacles_manager.api as tentacles_api
     from octobot_commons.configuration import Configuration
@@ -67,4 +76,4 @@ def _inputs(tentacle: Any, config: dict[str, Any], setup: Any) -> list[dict[str,
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

@@ -122,6 +122,7 @@ class Plans:
             portfolio_name=",".join(new.symbols),
             settings=new.settings,
             is_listed=is_listed,
+            purpose="backtest",
         )
         draft = self._bridge.check_strategy(check)
         if "timeframe" in draft.settings and "timeframe" not in new.settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +11,12 @@ from typing import Any, Literal
 from utils.errors import Overloaded
 from utils.home import Home
 from utils.home.schemas import fingerprint, keep, kept
-from utils.home.tentacles import Tentacle
+from utils.home.tentacles import Tentacle, bare_environment, installed
 
 SECONDS = 240.0
 """How long tentacles may take to be imported and asked; a few seconds for the official ones on an idle machine."""
 
 AGAIN_SECONDS = 5
-
-NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What tentacles get of the environment: they are foreign code, and its other variables may be secrets."""
 
 ROOT = Path(__file__).resolve().parents[2]
 Source = Literal["module", "code"]
@@ -35,6 +31,8 @@ class Schemas:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._is_tried = False
+        """Whether tentacles that OctoBot could not install were here before."""
 
     def of(self, tentacle: Tentacle) -> tuple[dict[str, Any] | None, Source | None]:
         """Return the schema of a tentacle's settings and where it is from, None for one that has none.
@@ -48,9 +46,16 @@ class Schemas:
         return told, None if told is None else "code"
 
     def fill(self) -> None:
-        """Ask the code if it is another one than before; what fails once is not tried again until it changes."""
+        """Ask the code if it is another one than before; what was only unpacked is installed for it.
+
+        What fails once is not tried again until it changes.
+        """
         code = fingerprint(self._home)
-        if code is not None and kept(self._home, code) is None:
+        if code is None:
+            is_known = self._is_tried or not installed(self._home.tentacles_folder)
+        else:
+            is_known = kept(self._home, code) is not None
+        if not is_known:
             self._ask(code)
 
     def _told(self) -> dict[str, Any]:
@@ -61,12 +66,14 @@ class Schemas:
             raise Overloaded(detail, code="schemas_pending", retry_after=AGAIN_SECONDS)
         return found
 
-    def _ask(self, code: str) -> None:
-        command = [sys.executable, "-m", "engine.tentacles", str(self._home.root), code]
-        environment = {name: os.environ[name] for name in NEEDED if name in os.environ}
+    def _ask(self, code: str | None) -> None:
+        command = [sys.executable, "-m", "engine.tentacles", str(self._home.root)]
+        environment = bare_environment()
         quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         try:
             subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=SECONDS, **quiet)
         except (subprocess.SubprocessError, OSError) as error:
             _logger.warning("the tentacles do not tell their settings: %s", type(error).__name__)
-            keep(self._home, code, {})
+            self._is_tried = True
+            if code is not None:
+                keep(self._home, code, {})

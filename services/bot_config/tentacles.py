@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from services.bot_config.changes import Applied, Changes, Request
 from services.bot_config.merge_patch import merged
-from services.bot_config.rules import check_settings
 from services.bot_config.schemas import Schemas, Source
 from services.bot_config.secrets import redact, without_placeholders
 from services.bot_config.state import State, plain
 from utils.errors import NotFound
 from utils.home import Home
+from utils.home.checking import check_settings
 from utils.home.tentacles import MODE, Tentacle, installed
 from utils.wire import Message
 

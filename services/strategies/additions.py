@@ -90,6 +90,7 @@ class StrategyAdditions:
                     strategy_class=new.strategy_class,
                     portfolio_name=new.portfolio_name,
                     settings=new.settings,
+                    purpose=parent.mode,
                 )
             )
 

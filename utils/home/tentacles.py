@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from utils.home import files
 
 MODE = "Trading/Mode"
 """The type of trading modes, of which OctoBot runs one at a time."""
+
+NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""What tentacles get of the environment: they are foreign code, and its other variables may be secrets."""
 
 METADATA = "metadata.json"
 _DEPTHS = (2, 3, 4)
@@ -46,6 +50,11 @@ class Tentacle:
         """Return what the module says of it, in Markdown."""
         path = self.folder / "resources" / f"{self.name}.md"
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def bare_environment() -> dict[str, str]:
+    """Return what processes that import tentacles get of the environment."""
+    return {name: os.environ[name] for name in NEEDED if name in os.environ}
 
 
 def installed(folder: Path) -> dict[str, Tentacle]:

@@ -9,6 +9,7 @@ from utils.wire.base import *  # noqa: F403
 from utils.wire.bot import *  # noqa: F403
 from utils.wire.credentials import *  # noqa: F403
 from utils.wire.events import *  # noqa: F403
+from utils.wire.foreign import *  # noqa: F403
 from utils.wire.frames import *  # noqa: F403
 from utils.wire.market import *  # noqa: F403
 from utils.wire.market_requests import *  # noqa: F403

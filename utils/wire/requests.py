@@ -10,6 +10,7 @@ from utils.wire.accounts import AccountState, Deposit, Equity
 from utils.wire.base import Command, Message, Request
 from utils.wire.bot import BOT_ANSWERS, BotRequest
 from utils.wire.credentials import CredentialCheck, VerifyCredential
+from utils.wire.foreign import FOREIGN_ANSWERS, ForeignRequest
 from utils.wire.market import FeedStatus
 from utils.wire.market_requests import MARKET_ANSWERS, MarketRequest
 from utils.wire.rankings import GetRanking, Ranking, StoreRanking
@@ -244,6 +245,7 @@ AnyRequest = (
     | DisconnectExchange
     | VerifyCredential
     | BotRequest
+    | ForeignRequest
     | Subscribe
     | SubscribeAccountEvents
 )
@@ -284,4 +286,5 @@ ANSWERS: dict[type[Request], Any] = {
     DisconnectExchange: DisconnectedExchange,
     VerifyCredential: CredentialCheck,
     **BOT_ANSWERS,
+    **FOREIGN_ANSWERS,
 }

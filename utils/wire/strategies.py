@@ -12,6 +12,8 @@ from utils.wire.trading import Mode, OrderType, Side
 StrategyState = Literal["created", "initialized", "running", "stopped", "error", "removed"]
 StrategyAction = Literal["init", "start", "stop", "remove", "restore", "delete"]
 
+StrategyPurpose = Literal["paper", "live", "backtest"]
+
 STRATEGY_STATES: tuple[StrategyState, ...] = get_args(StrategyState)
 STRATEGY_ACTIONS: tuple[StrategyAction, ...] = get_args(StrategyAction)
 STRATEGY_MOVES: dict[StrategyAction, dict[StrategyState, StrategyState | None]] = {
@@ -96,7 +98,8 @@ class GetStrategyClasses(Request, frozen=True, kw_only=True):
 class CheckStrategy(Request, frozen=True, kw_only=True):
     """Hold a strategy that is to be added against its class and the markets of its exchange.
 
-    Without `is_listed` the exchange need not have them: their candles come from elsewhere.
+    Without `is_listed` the exchange need not have them: their candles come from elsewhere. `purpose` is where it is to
+    trade: on an account on paper, on a live one, or on recorded candles.
     """
 
     exchange: str
@@ -105,6 +108,7 @@ class CheckStrategy(Request, frozen=True, kw_only=True):
     portfolio_name: str
     settings: dict[str, Any]
     is_listed: bool = True
+    purpose: StrategyPurpose = "paper"
 
 
 class MoveStrategy(Command, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,10 +82,10 @@ class Watched(Part):
 
     stage: Stage
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, descriptors: Sequence[int] = ()) -> None:
         self.stage.started.append(arguments)
         self.stage.bridge.is_paused = "paused" in arguments
-        super().start(*arguments)
+        super().start(*arguments, descriptors=descriptors)
 
 
 class Stage:

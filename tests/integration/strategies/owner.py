@@ -12,6 +12,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 import models
+from engine.strategies.runner import Runner
 from models import Database
 from tests import books
 from tests.engine_host import EngineHost
@@ -100,7 +101,7 @@ class Owner:
     def is_calm(self) -> bool:
         """Tell whether no strategy has anything to decide."""
         runners = list(self.host.engine.strategies._runners.values())
-        return all(runner._calm.is_set() and not runner._failures for runner in runners)
+        return all(runner._calm.is_set() and not runner._failures for runner in runners if isinstance(runner, Runner))
 
     def events(self, account: str | None = None) -> list[str]:
         """Return the types of the user's events, or of one account's, oldest first."""
@@ -116,9 +117,11 @@ class Owner:
         return books.differences(self.database, bridge)
 
 
-def eventually[Found](condition: Callable[[], Found], what: str | Callable[[], object] = "") -> Found:
+def eventually[Found](
+    condition: Callable[[], Found], what: str | Callable[[], object] = "", patience: float = PATIENCE
+) -> Found:
     """Return the first truthy value of `condition`, or tell `what` did not happen: strategies act on their own time."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while True:
         value = condition()
         if value:

@@ -148,6 +148,7 @@ def test_a_turn_that_was_lost_places_nothing_once_it_is_stopped(ada: Owner, monk
     monkeypatch.setattr(Desk, "place", place)
     account = ada.running()["account"]
     running = ada.host.engine.strategies._runners[account]
+    assert isinstance(running, Runner)
     octobot = ada.host.run(ada.host.engine._accounts.get(account)).octobot
     eventually(lambda: running._failures == 1)
     ada.ok("POST", "mine/stop")

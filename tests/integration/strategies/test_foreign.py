@@ -1,0 +1,180 @@
+"""Strategies of installed trading modes: a process of their own, at the engine as their exchange."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from config import Settings
+from engine.foreign.runner import ForeignRunner
+from tests.integration.strategies.owner import Owner, eventually
+from tests.integration.strategies.peg import DEFAULTS, SCHEMA, install_peg
+from tests.problems import assert_problem
+from utils.errors import Refused
+from utils.home import Home
+from utils.wire import Actor, Order, OrderTicket, PlaceOrder
+
+PATIENCE = 120.0
+"""OctoBot takes seconds to import, many of them on a busy machine."""
+PEG: dict[str, Any] = {
+    "strategy_class": "PegTradingMode",
+    "settings": {"buy_price": 49000.5, "sell_price": "51000", "amount": 0.02},
+}
+FUNDING = Decimal(5000)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Install the mode before there is an engine; one process may run."""
+    install_peg(Home(settings.octobot_home))
+    return replace(settings, max_strategy_processes=1)
+
+
+def test_live_over_a_killed_process_and_a_killed_engine(ada: Owner) -> None:
+    account = ada.running(**PEG)["account"]
+    (bought,) = _orders(ada, 1)
+    assert (bought["side"], bought["type"], bought["status"]) == ("buy", "limit", "accepted")
+    assert (Decimal(bought["price"]), Decimal(bought["amount"])) == (Decimal("49000.5"), Decimal("0.02"))
+    assert bought["client_order_id"].startswith("mine:order:")
+    # one process may run; the other strategy keeps its state and its money
+    ada.add("other", **PEG)
+    ada.ok("POST", "other/init")
+    assert_problem(ada.send("POST", "other/start"), 409, "too_many_processes")
+    assert ada.get("other")["state"] == "initialized"
+    _started(ada, 1)
+    # an order that is asked for again under its name is the one that there is
+    again = _ask_for(ada, account, bought["client_order_id"].removeprefix("mine:order:"))
+    assert again.id == bought["id"]
+    # the next process goes on with the order that is open
+    os.kill(_pid(ada, account), signal.SIGKILL)
+    _started(ada, 2)
+    ada.price(49_000)
+    sold = _orders(ada, 2, also=lambda orders: orders[1]["status"] == "accepted")[1]
+    assert (sold["side"], Decimal(sold["price"])) == ("sell", Decimal(51_000))
+    # an engine that comes back runs it again, and asks for nothing twice
+    ada.host.stop()
+    ada.host.start()
+    _started(ada, 3)
+    ada.price(51_001)
+    assert [order["status"] for order in _orders(ada, 2)] == ["filled", "filled"]
+    ended = _pid(ada, account)
+    # whoever may not trade any more has failed
+    ada.client.post("/api/trading/kill-switch", json={"scope": "account", "account": account}, headers=ada.user.headers)
+    with pytest.raises(Refused, match="kill switch"):
+        _ask_for(ada, account, "another")
+    eventually(lambda: ada.get()["error_code"] == "kill_switch", ada.story, PATIENCE)
+    assert ada.ok("POST", "mine/stop")["state"] == "stopped"
+    with pytest.raises(ProcessLookupError):
+        os.kill(ended, 0)
+    assert ada.balance(account) == {}
+    assert ada.balance()["USDT"] > 10_000 - FUNDING
+    assert ada.differences() == []
+
+
+@pytest.mark.parametrize("breaks", ["at_start", "at_fill"])
+def test_end_in_error_when_their_code_fails(ada: Owner, breaks: str) -> None:
+    account = ada.running(**{**PEG, "settings": {**PEG["settings"], "breaks": breaks}})["account"]
+    if breaks == "at_fill":
+        _orders(ada, 1)
+        ada.price(49_000)
+    failed = eventually(lambda: (found := ada.get())["state"] == "error" and found, ada.story, PATIENCE)
+    assert (failed["error_code"], failed["error"]) == ("strategy_failed", "ValueError: the peg is broken")
+    assert ada.orders(status="open") == []
+    assert account not in ada.host.engine.strategies._runners
+    # its place is free again
+    ada.ok("POST", "mine/stop")
+    assert ada.ok("POST", "mine/start")["state"] == "running"
+    assert ada.differences() == []
+
+
+def test_are_listed_with_the_schema_of_their_settings(ada: Owner) -> None:
+    classes = {each["name"]: each for each in ada.ok("GET", "meta/strategy-classes")}
+    assert list(classes)[:2] == ["crossover", "dca"]
+    peg = classes["PegTradingMode"]
+    assert (peg["origin"], peg["description"]) == ("tentacles", "Buys low, sells high.")
+    assert (peg["settings"], peg["defaults"], peg["basket"]) == (SCHEMA, DEFAULTS, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "field"),
+    [
+        ({"settings": {"buy_price": 1}}, "invalid_settings", "settings"),
+        ({"settings": {**PEG["settings"], "amount": "much"}}, "invalid_settings", "settings.amount"),
+        ({"settings": {**PEG["settings"], "colour": 1}}, "invalid_settings", "settings.colour"),
+        ({"strategy_class": "tentacles:Nothing"}, "unknown_strategy_class", "strategy_class"),
+        ({"portfolio_name": "ETH/BTC"}, "wrong_quote_currency", "portfolio_name"),
+    ],
+)
+def test_what_does_not_fit_is_refused(ada: Owner, wanted: dict[str, Any], code: str, field: str) -> None:
+    body = {"portfolio_name": "BTC/USDT", "funding": "5000", **PEG, **wanted}
+    problem = assert_problem(ada.send("POST", "", **body), 422, code)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert ada.ok("GET", "") == []
+
+
+def test_have_a_name_with_and_without_their_origin(ada: Owner) -> None:
+    added = ada.add(**{**PEG, "strategy_class": "tentacles:PegTradingMode"})
+    assert added["strategy_class"] == "PegTradingMode"
+    assert added["settings"] == {"buy_price": 49000.5, "sell_price": 51000, "amount": 0.02, "breaks": "never"}
+    edited = ada.ok("PATCH", "mine", settings={"amount": 0.03})
+    assert edited["settings"] == {**added["settings"], "amount": 0.03}
+    assert_problem(ada.send("PATCH", "mine", settings={"amount": 0}), 422, "invalid_settings")
+
+
+def test_are_not_played_on_recorded_candles(ada: Owner) -> None:
+    body = {
+        "strategy_class": "PegTradingMode",
+        "settings": PEG["settings"],
+        "exchange": "demo",
+        "symbols": ["BTC/USDT"],
+        "timeframe": "1h",
+        "starting_portfolio": {"USDT": "1000"},
+    }
+    answer = ada.client.post("/api/backtesting/runs", json=body, headers=ada.user.headers)
+    assert_problem(answer, 422, "no_backtests")
+
+
+def _orders(ada: Owner, count: int, also: Any = bool) -> list[Any]:
+    """Return the strategy's orders once there are so many that also are as they should be; never more of them."""
+    eventually(lambda: len(orders := ada.orders()) >= count and also(orders), ada.story, PATIENCE)
+    found = ada.orders()
+    assert len(found) == count, ada.story()
+    return found
+
+
+def _ask_for(ada: Owner, account: str, name: str) -> Order:
+    """Ask for an order as the strategy's process does."""
+    ticket = OrderTicket(
+        symbol="BTC/USDT", side="buy", type="limit", amount=Decimal("0.02"), price=Decimal(40_000), client_order_id=name
+    )
+    runner = _runner(ada, account)
+    assert runner is not None
+    handlers = runner._clerk.handlers()
+    placed: Order = ada.host.run(handlers[PlaceOrder](PlaceOrder(actor=Actor(user_id=""), account="", ticket=ticket)))
+    return placed
+
+
+def _runner(ada: Owner, account: str) -> ForeignRunner | None:
+    found = ada.host.engine.strategies._runners.get(account)
+    assert isinstance(found, ForeignRunner | None)
+    return found
+
+
+def _pid(ada: Owner, account: str) -> int:
+    runner = _runner(ada, account)
+    assert runner is not None
+    assert runner._part.pid is not None
+    return runner._part.pid
+
+
+def _started(ada: Owner, times: int) -> None:
+    """Wait until its processes have begun so many times."""
+    said = "PegProducer: the peg stands"
+    eventually(
+        lambda: [entry["message"] for entry in ada.ok("GET", "mine/log")].count(said) == times, ada.story, PATIENCE
+    )
