@@ -67,12 +67,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             checked = check_declared(permission, f"{self.name}.{view.__name__}")
             if rules[0].startswith(("/api/", "/ws/")) and not _reads_query(view):
                 view = _without_query(view)
-            view.permission = checked  # type: ignore[attr-defined]
-            view.limit = limit  # type: ignore[attr-defined]
-            view.takes_ticket = takes_ticket  # type: ignore[attr-defined]
-            view.errors = errors  # type: ignore[attr-defined]
+            declared: Any = view
+            declared.permission = checked
+            declared.limit = limit
+            declared.takes_ticket = takes_ticket
+            declared.errors = errors
             if max_body is not None:
-                view.max_body = max_body  # type: ignore[attr-defined]
+                declared.max_body = max_body
             for number, rule in enumerate(rules):
                 endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias{number}"
                 self.add_url_rule(rule, endpoint, view, methods=[method])

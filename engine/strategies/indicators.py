@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import tulipy
@@ -27,9 +28,9 @@ def rsi(closes: Sequence[Decimal], period: int) -> list[float]:
     return _of(tulipy.rsi, closes, period)
 
 
-def _of(indicator: object, closes: Sequence[Decimal], period: int) -> list[float]:
+def _of(indicator: Callable[..., Any], closes: Sequence[Decimal], period: int) -> list[float]:
     if len(closes) <= period:
         return []
     series = np.array([float(close) for close in closes])
-    found: list[float] = indicator(series, period).tolist()  # type: ignore[operator]
+    found: list[float] = indicator(series, period).tolist()
     return found

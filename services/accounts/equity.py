@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from sqlalchemy import select
 
@@ -22,7 +21,6 @@ from utils.returns import Point
 from utils.series import downsampled
 from utils.wire import Message, Mode
 
-Period = Literal["1d", "1w", "1m", "3m", "1y", "all"]
 MOST_POINTS = 300
 LENGTHS: dict[str, timedelta] = {
     "1d": timedelta(days=1),

@@ -1,14 +1,16 @@
-"""The real engine behind the app, with a market that moves when a test says so."""
+"""The real engine behind the app, with a market that moves when a test says so; or one in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
 from config import Settings
 from tests.engine_host import EngineHost
 from tests.manual_market import ManualMarket
+from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 
@@ -28,3 +30,18 @@ def host(settings: Settings, market: ManualMarket) -> Iterator[EngineHost]:
 @pytest.fixture
 def engine_bridge(host: EngineHost) -> OctoBotBridge:
     return OctoBotBridge(UnixTransport(host.settings.engine_socket), timeout=30)
+
+
+@pytest.fixture
+def steady(market: ManualMarket, host: EngineHost) -> None:
+    """Let BTC/USDT stand at 50,000."""
+    market.set_price("BTC/USDT", Decimal(50_000))
+    host.tick()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """An engine in memory; BTC/USDT stands at 50,000."""
+    engine = FakeEngine()
+    engine.set_price("BTC/USDT", Decimal(50_000))
+    return engine

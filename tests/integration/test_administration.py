@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,9 +15,7 @@ from sqlalchemy import func, select, update
 import models
 from models import Database
 from tests.contract.exchange import SYMBOL
-from tests.engine_host import EngineHost
 from tests.factories import PASSWORD, SignedIn, audit_rows, sign_in, with_key
-from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
 from utils import clock
 from utils.errors import Forbidden
@@ -200,15 +197,11 @@ class TestEnding:
         assert ("totp.reset", "done", None) in audit_rows(database)
 
 
+@pytest.mark.usefixtures("steady")
 class TestDeactivating:
     @pytest.fixture
     def bridge(self, engine_bridge: OctoBotBridge) -> OctoBotBridge:
         return engine_bridge
-
-    @pytest.fixture(autouse=True)
-    def steady(self, market: ManualMarket, host: EngineHost) -> None:
-        market.set_price(SYMBOL, Decimal(50_000))
-        host.tick()
 
     def place(self, client: FlaskClient, headers: dict[str, str]) -> Any:
         ticket = {"symbol": SYMBOL, "side": "buy", "amount": "0.001", "price": "40000"}

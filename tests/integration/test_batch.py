@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,24 +18,18 @@ from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn
 from tests.failures import Failures
-from tests.manual_market import ManualMarket
 from tests.problems import MEMBERS, assert_problem, fields
 from tests.streamer_host import until
 from utils import wire
 from utils.octobot_bridge import OctoBotBridge
 
 BATCH = "/api/trading/orders/batch"
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 @pytest.fixture
 def bridge(engine_bridge: OctoBotBridge) -> OctoBotBridge:
     return engine_bridge
-
-
-@pytest.fixture(autouse=True)
-def steady(market: ManualMarket, host: EngineHost) -> None:
-    market.set_price(SYMBOL, Decimal(50_000))
-    host.tick()
 
 
 def order(**body: Any) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
-from config import Settings
 from models import Database
 from tests.books import differences
 from tests.contract.exchange import SYMBOL
@@ -29,14 +27,6 @@ class TwoFees(ManualMarket):
 @pytest.fixture
 def market() -> ManualMarket:
     return TwoFees()
-
-
-@pytest.fixture
-def host(settings: Settings, market: ManualMarket) -> Iterator[EngineHost]:
-    host = EngineHost(settings, market)
-    host.start()
-    yield host
-    host.close()
 
 
 def test_a_lock_holds_the_takers_fee_and_a_fill_pays_its_own(

@@ -31,12 +31,6 @@ def place(bridge: OctoBotBridge, user: SignedIn, *, key: str | None = None, **fi
     return bridge.place_order(PlaceOrder(actor=actor, account=user.account_id, ticket=ticket, idempotency_key=key))
 
 
-@pytest.fixture
-def steady(market: ManualMarket, host: EngineHost) -> None:
-    market.set_price(SYMBOL, Decimal(50_000))
-    host.tick()
-
-
 @pytest.mark.usefixtures("steady")
 def test_a_fill_is_booked_to_the_last_digit(engine_bridge: OctoBotBridge, user: SignedIn, database: Database) -> None:
     order = place(engine_bridge, user, amount=Decimal("0.01234"))

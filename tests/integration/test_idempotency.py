@@ -10,7 +10,6 @@ import random
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,14 +22,13 @@ from models import Database
 from services.idempotency import Idempotency
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
-from tests.engine_host import EngineHost
 from tests.factories import SignedIn
-from tests.manual_market import ManualMarket
 from tests.openapi_client import operations
 from tests.problems import assert_problem, fields
 from utils import clock
 from utils.octobot_bridge import OctoBotBridge
 
+pytestmark = pytest.mark.usefixtures("steady")
 KEYS = int(os.environ.get("IDEMPOTENCY_KEYS", "40"))
 POSTS = int(os.environ.get("IDEMPOTENCY_POSTS", "10"))
 KEYLESS = {
@@ -85,12 +83,6 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def bridge(engine_bridge: OctoBotBridge) -> OctoBotBridge:
     return engine_bridge
-
-
-@pytest.fixture(autouse=True)
-def steady(market: ManualMarket, host: EngineHost) -> None:
-    market.set_price(SYMBOL, Decimal(50_000))
-    host.tick()
 
 
 def posts(app: Flask) -> dict[str, tuple[str, set[str]]]:

@@ -25,17 +25,12 @@ from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, OrderTicket, PlaceOrder
 
 SWITCH, ORDERS = "/api/trading/kill-switch", "/api/trading/orders"
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 @pytest.fixture
 def bridge(engine_bridge: OctoBotBridge) -> OctoBotBridge:
     return engine_bridge
-
-
-@pytest.fixture(autouse=True)
-def steady(market: ManualMarket, host: EngineHost) -> None:
-    market.set_price(SYMBOL, Decimal(50_000))
-    host.tick()
 
 
 @pytest.fixture

@@ -50,15 +50,11 @@ def test_an_export_knows_every_table() -> None:
     assert not set(SECTIONS) & set(LEFT_OUT)
 
 
+@pytest.mark.usefixtures("steady")
 class TestWithAnEngine:
     @pytest.fixture
     def bridge(self, engine_bridge: OctoBotBridge) -> OctoBotBridge:
         return engine_bridge
-
-    @pytest.fixture(autouse=True)
-    def steady(self, market: ManualMarket, host: EngineHost) -> None:
-        market.set_price(SYMBOL, Decimal(50_000))
-        host.tick()
 
     def trade(self, client: FlaskClient, user: SignedIn, **ticket: Any) -> dict[str, Any]:
         body = {"symbol": SYMBOL, "side": "buy", "amount": "0.01", **ticket}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from utils.fake_engine.books import FakeOrder
 from utils.ids import new_id
 from utils.money import ONE, is_multiple
-from utils.wire import ExitLeg, OrderTicket, OrderType
+from utils.wire import ExitLeg, OrderTicket, OrderType, Side
 
 if TYPE_CHECKING:
     from utils.fake_engine.rules import Broken, Proposal
@@ -95,13 +95,13 @@ def open_exits(entry: FakeOrder, mark: Decimal, moment: datetime) -> list[FakeOr
     """Return the orders that an entry's legs become when it has filled."""
     legs = exits_of(entry.ticket)
     group = new_id() if len(legs) == 2 else None
-    side = "sell" if entry.ticket.side == "buy" else "buy"
+    side: Side = "sell" if entry.ticket.side == "buy" else "buy"
     opened = []
     for exit_ in legs:
         identifier = new_id()
         ticket = OrderTicket(
             symbol=entry.ticket.symbol,
-            side=side,  # type: ignore[arg-type]
+            side=side,
             type=exit_.type,
             amount=entry.amount,
             price=exit_.leg.price,

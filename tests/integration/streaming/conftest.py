@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,6 @@ from utils.octobot_bridge import OctoBotBridge
 
 ROOT = Path(__file__).resolve().parents[3]
 Dial = Callable[..., Reader]
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    """An engine in memory; BTC/USDT stands at 50,000."""
-    engine = FakeEngine()
-    engine.set_price("BTC/USDT", Decimal(50_000))
-    return engine
 
 
 @pytest.fixture

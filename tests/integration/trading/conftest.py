@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,14 +12,6 @@ from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 Post = Callable[..., TestResponse]
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    """An engine in memory; BTC/USDT stands at 50,000."""
-    engine = FakeEngine()
-    engine.set_price("BTC/USDT", Decimal(50_000))
-    return engine
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -20,27 +19,14 @@ from tests.factories import SignedIn
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
 from utils.money import plain
-from utils.octobot_bridge import OctoBotBridge, UnixTransport
+from utils.octobot_bridge import OctoBotBridge
 
 PATH = "/api/trading/trades/export"
 
 
 @pytest.fixture
-def market() -> ManualMarket:
-    return ManualMarket()
-
-
-@pytest.fixture
-def host(settings: Any, market: ManualMarket) -> Iterator[EngineHost]:
-    host = EngineHost(settings, market)
-    host.start()
-    yield host
-    host.close()
-
-
-@pytest.fixture
-def bridge(host: EngineHost) -> OctoBotBridge:
-    return OctoBotBridge(UnixTransport(host.settings.engine_socket), timeout=30)
+def bridge(engine_bridge: OctoBotBridge) -> OctoBotBridge:
+    return engine_bridge
 
 
 class Desk:

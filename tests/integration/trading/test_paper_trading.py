@@ -14,26 +14,19 @@ from models import Database
 from services.trading.paper_trading import MESSAGES
 from tests.books import rows
 from tests.contract.exchange import SYMBOL
-from tests.engine_host import EngineHost
 from tests.factories import SignedIn, with_key
-from tests.manual_market import ManualMarket
 from tests.order_rows import add_account
 from tests.problems import assert_problem
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import FINAL_STATUSES, OPEN_STATUSES, UNCERTAIN_STATUSES
 
 PAPER = "/api/paper-trading"
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 @pytest.fixture
 def bridge(engine_bridge: OctoBotBridge) -> OctoBotBridge:
     return engine_bridge
-
-
-@pytest.fixture(autouse=True)
-def steady(market: ManualMarket, host: EngineHost) -> None:
-    market.set_price(SYMBOL, Decimal(50_000))
-    host.tick()
 
 
 def place(client: FlaskClient, user: SignedIn, key: str | None = None, **ticket: Any) -> Any:

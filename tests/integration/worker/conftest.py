@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
@@ -17,14 +16,6 @@ from utils.octobot_bridge import OctoBotBridge
 def settings(settings: Settings) -> Settings:
     """Let webhooks lead to loopback, where the tests listen."""
     return replace(settings, webhook_private_addresses=True)
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    """An engine in memory; BTC/USDT stands at 50,000."""
-    engine = FakeEngine()
-    engine.set_price("BTC/USDT", Decimal(50_000))
-    return engine
 
 
 @pytest.fixture
