@@ -17,156 +17,12 @@ from typing import Any
 import yaml
 
 from scripts import openapi
+from scripts import postman_story as story
 
 PATH = openapi.PATH.parent / "docs" / "postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-FIRST = ("auth", "accounts", "market")
-"""Folders that others need: the price of an order comes from the market."""
-LAST = ("archive_account", "end_session", "log_out_everywhere", "log_out")
 _METHODS = ("post", "get", "patch", "put", "delete")
 _STREAM = "text/event-stream"
-LEFT_OUT = (
-    "data files",
-    "credentials",
-    "second factor",
-    "webhooks",
-    "close_position",
-    "close_paper_position",
-    *("delete_me", "delete_user"),
-    "get_backtest_report",
-    *("get_tournament", "join_tournament", "leave_tournament"),
-    *("list_teams", "make_team", "join_team", "leave_team"),
-    *("list_rankings", "list_team_rankings", "get_rank_history", "get_own_rank", "list_prizes"),
-    "get_own_leaderboard_row",
-    *("send_email_code", "confirm_email", "test_email"),
-)
-"""Folders and operations."""
-
-FOLDERS = {"signals": "strategies"}
-"""Tags whose requests belong to the story of another."""
-STORY = (
-    ("add_strategy", "init_strategy", "start_strategy", "make_signal_key", "receive_alert"),
-    ("edit_strategy", "stop_strategy", "delete_signal_key", "remove_strategy", "list_removed_strategies"),
-    ("restore_strategy", "delete_strategy"),
-)
-"""Operations whose order matters: the first before all others of their folder, the rest after them."""
-
-PATH_VALUES = {
-    "account_id": "{{openedId}}",
-    "alert_id": "{{alertId}}",
-    "api_key_id": "{{apiKeyId}}",
-    "client_order_id": "{{clientOrderId}}",
-    "name": "init.js",
-    "order_id": "{{orderId}}",
-    "prize_id": "{{$guid}}",
-    "profile_id": "default",
-    "run_id": "{{runId}}",
-    "session_id": "{{sessionId}}",
-    "signal_key": "{{signalKey}}",
-    "signal_key_id": "{{signalKeyId}}",
-    "strategy_name": "{{strategyName}}",
-    "sweep_id": "{{sweepId}}",
-    "symbol": "BTC-USDT",
-    "tournament_id": "{{$guid}}",
-    "tentacle_name": "GridTradingMode",
-    "user_id": "{{userId}}",
-}
-FUTURES = {"set_leverage"}
-"""Operations that need a futures account."""
-QUERY_VALUES = {
-    "symbol": "BTC/USDT",
-    "symbols": "BTC/USDT,ETH/USDT",
-    "timeframe": "1h",
-    "limit": "20",
-    "scope": "user",
-    "account": "{{accountId}}",
-}
-HEADER_VALUES = {"Idempotency-Key": "{{$guid}}", "If-Match": "*"}
-BODIES: dict[str, dict[str, Any]] = {
-    "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
-    "LogIn": {"username": "{{username}}", "password": "{{password}}"},
-    "ChangePassword": {"current_password": "{{password}}", "new_password": "{{password}}"},
-    "NewApiKey": {"name": "My bot", "scopes": ["trade"], "password": "{{password}}"},
-    "Refresh": {"refresh_token": "{{refreshToken}}"},
-    "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},
-    "OrderChanges": {"amount": "0.012"},
-    "NewAccount": {"name": "Futures {{$guid}}", "mode": "paper", "exchange": "demo", "type": "futures"},
-    "Rename": {"name": "Perpetuals {{$guid}}"},
-    "LeverageChange": {"account": "{{openedId}}", "leverage": "10"},
-    "NewStrategy": {
-        "name": "signal-{{$guid}}",
-        "strategy_class": "signal",
-        "portfolio_name": "BTC/USDT",
-        "funding": "50",
-    },
-    "NewSweep": {
-        "strategy_class": "dca",
-        "symbols": ["BTC/USDT"],
-        "timeframe": "1h",
-        "grid": {"every": [2, 4]},
-        "starting_portfolio": {"USDT": "1000"},
-    },
-    "NewBacktest": {
-        "strategy_class": "dca",
-        "symbols": ["BTC/USDT"],
-        "timeframe": "1h",
-        "starting_portfolio": {"USDT": "1000"},
-    },
-    "StrategyChanges": {"settings": {"share_percent": "50"}},
-    "Restore": {"strategy_name": "{{strategyName}}"},
-    "Alert": {"action": "buy", "symbol": "BTCUSDT", "quote_amount": "20"},
-    "KillSwitchOrder": {"scope": "user", "reason": "Trying it out"},
-}
-"""What is sent instead of the document's examples: a run has a user and prices of its own."""
-_SIGN_IN_AGAIN = [
-    "pm.sendRequest({",
-    '    url: pm.variables.get("baseUrl") + "/api/auth/login",',
-    '    method: "POST",',
-    '    header: { "Content-Type": "application/json" },',
-    "    body: {",
-    '        mode: "raw",',
-    "        raw: JSON.stringify({",
-    '            username: pm.variables.get("username"),',
-    '            password: pm.variables.get("password"),',
-    "        }),",
-    "    },",
-    '}, (error, answer) => pm.collectionVariables.set("token", answer.json().data.access_token));',
-]
-BEFORE = {
-    # what comes before them ends the session
-    "log_out_everywhere": _SIGN_IN_AGAIN,
-    "log_out": _SIGN_IN_AGAIN,
-    "sign_up": ['pm.collectionVariables.set("username", "postman-" + pm.variables.replaceIn("{{$randomUUID}}"));'],
-}
-_TOKENS = {"token": "answer.access_token", "refreshToken": "answer.refresh_token"}
-KEEP = {
-    "sign_up": {"userId": "answer.id"},
-    "log_in": _TOKENS,
-    "refresh_tokens": _TOKENS,
-    "change_password": _TOKENS,
-    "list_sessions": {"sessionId": "answer[0].id"},
-    "list_accounts": {"accountId": "answer[0].id"},
-    "open_account": {"openedId": "answer.id"},
-    "create_price_alert": {"alertId": "answer.id"},
-    "create_api_key": {"apiKeyId": "answer.id"},
-    "add_strategy": {"strategyName": "answer.name"},
-    "start_backtest": {"runId": "answer.id"},
-    "start_sweep": {"sweepId": "answer.id"},
-    "make_signal_key": {"signalKey": "answer.key", "signalKeyId": "answer.id"},
-    "place_order": {"orderId": "answer.id", "clientOrderId": "answer.client_order_id"},
-    # far enough below the market to stay open
-    "get_ticker": {"limitPrice": "Math.floor(Number(answer.last) * 0.9).toString()"},
-}
-"""What later requests need of an operation's answer."""
-ADMIN_ONLY = ("config", "bot", "logs", "metrics", "administration", "announcements", "statistics", "audit log")
-"""Folders that a user is kept out of."""
-FOR_ADMINS = (
-    *("connect_exchange", "disconnect_exchange"),
-    *("create_tournament", "edit_tournament", "delete_tournament"),
-    *("open_tournament", "start_tournament", "end_tournament", "cancel_tournament"),
-    *("list_managed_prizes", "export_prizes", "change_prize"),
-)
-"""Operations of other folders that a user may not do."""
 
 
 def generate() -> str:
@@ -176,13 +32,13 @@ def generate() -> str:
     last = []
     for path, method, operation in _in_order(document):
         item = _item(path, method, operation)
-        if operation["operationId"] in LAST:
-            last.append((LAST.index(operation["operationId"]), item))
+        if operation["operationId"] in story.LAST:
+            last.append((story.LAST.index(operation["operationId"]), item))
         else:
             tag = operation["tags"][0]
-            folders.setdefault(FOLDERS.get(tag, tag), []).append(item)
+            folders.setdefault(story.FOLDERS.get(tag, tag), []).append(item)
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
-    names = sorted(folders, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    names = sorted(folders, key=lambda name: story.FIRST.index(name) if name in story.FIRST else len(story.FIRST))
     collection = {
         "info": {
             "_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, SCHEMA + document["info"]["title"])),
@@ -196,7 +52,7 @@ def generate() -> str:
             {"key": "password", "value": "correct-horse-7-staple"},
             *(
                 {"key": key, "value": ""}
-                for key in ("username", *sorted({key for kept in KEEP.values() for key in kept}))
+                for key in ("username", *sorted({key for kept in story.KEEP.values() for key in kept}))
             ),
         ],
         "item": [
@@ -214,7 +70,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if method != "parameters"
-        and not {operation["tags"][0], operation["operationId"]} & set(LEFT_OUT)
+        and not {operation["tags"][0], operation["operationId"]} & set(story.LEFT_OUT)
         and "101" not in operation["responses"]
         and _STREAM not in operation["responses"].get("200", {}).get("content", {})
     ]
@@ -230,7 +86,7 @@ def _in_order(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
 
 def _place(operation: str) -> int:
     """Return where in the story an operation stands; those that are not in it come between its two parts."""
-    opening, *rest = STORY
+    opening, *rest = story.STORY
     if operation in opening:
         return opening.index(operation) - len(opening)
     later = [each for part in rest for each in part]
@@ -244,36 +100,36 @@ def _item(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
         "method": method.upper(),
         "description": " ".join(filter(None, (operation["summary"], operation.get("description")))),
         "header": [
-            {"key": one["name"], "value": HEADER_VALUES[one["name"]], "description": one["description"]}
+            {"key": one["name"], "value": story.HEADER_VALUES[one["name"]], "description": one["description"]}
             for one in parameters
             if one["in"] == "header"
         ],
-        "url": _url(path, parameters, futures=name in FUTURES),
+        "url": _url(path, parameters, futures=name in story.FUTURES),
     }
     if operation.get("security") == []:
         request["auth"] = {"type": "noauth"}
     if "requestBody" in operation:
         media = operation["requestBody"]["content"]["application/json"]
         schema = media["schema"]["$ref"].rpartition("/")[2]
-        body = BODIES.get(schema) or next(iter(media["examples"].values()))["value"]
+        body = story.BODIES.get(schema) or next(iter(media["examples"].values()))["value"]
         request["header"].append({"key": "Content-Type", "value": "application/json"})
         request["body"] = {
             "mode": "raw",
             "raw": json.dumps(body, indent=2),
             "options": {"raw": {"language": "json"}},
         }
-    before = [{"listen": "prerequest", "script": _script(BEFORE[name])}] if name in BEFORE else []
+    before = [{"listen": "prerequest", "script": _script(story.BEFORE[name])}] if name in story.BEFORE else []
     after = {"listen": "test", "script": _script(_tests(name, operation))}
     return {"name": f"{method.upper()} {path}", "event": [*before, after], "request": request, "response": []}
 
 
 def _url(path: str, parameters: list[dict[str, Any]], *, futures: bool = False) -> dict[str, Any]:
-    values = {**PATH_VALUES, **({"symbol": "BTC-USDT:USDT"} if futures else {})}
+    values = {**story.PATH_VALUES, **({"symbol": "BTC-USDT:USDT"} if futures else {})}
     named = [step.strip("{}") for step in path.split("/") if step.startswith("{")]
     query = [
         {
             "key": one["name"],
-            "value": QUERY_VALUES.get(one["name"], str(one["schema"].get("default", ""))),
+            "value": story.QUERY_VALUES.get(one["name"], str(one["schema"].get("default", ""))),
             "description": one["description"],
             "disabled": not one["required"],
         }
@@ -297,7 +153,7 @@ def _url(path: str, parameters: list[dict[str, Any]], *, futures: bool = False) 
 def _tests(name: str, operation: dict[str, Any]) -> list[str]:
     success = next(status for status in operation["responses"] if status < "400")
     # the page that the start leads to is what a client that follows redirects sees
-    is_kept_out = operation["tags"][0] in ADMIN_ONLY or name.partition("_alias")[0] in FOR_ADMINS
+    is_kept_out = operation["tags"][0] in story.ADMIN_ONLY or name.partition("_alias")[0] in story.FOR_ADMINS
     status = "403" if is_kept_out else "200" if success == "302" else success
     lines = [f'pm.test("answers {status}", () => pm.response.to.have.status({status}));']
     lines.append('pm.test("has a request id", () => pm.response.to.have.header("X-Request-ID"));')
@@ -305,7 +161,7 @@ def _tests(name: str, operation: dict[str, Any]) -> list[str]:
     if media is None or is_kept_out:
         return lines
     lines.append('pm.test("is a success", () => pm.expect(pm.response.json().success).to.equal(true));')
-    kept = KEEP.get(name.partition("_alias")[0])
+    kept = story.KEEP.get(name.partition("_alias")[0])
     if kept is not None:
         lines.append("const answer = pm.response.json().data;")
         lines += [f'pm.collectionVariables.set("{key}", {value});' for key, value in kept.items()]

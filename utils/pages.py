@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -46,6 +46,18 @@ class Cursor(NamedTuple):
         return cls(created_at, row_id)
 
 
+class Placed(Protocol):
+    """A row that has its place among others."""
+
+    @property
+    def created_at(self) -> datetime:
+        """Return when it was made."""
+
+    @property
+    def id(self) -> str:
+        """Return what tells it from others of the same moment."""
+
+
 @dataclass(frozen=True)
 class Page[T]:
     """A part of a list; `next_cursor` is None on the last page."""
@@ -54,15 +66,12 @@ class Page[T]:
     limit: int
     next_cursor: str | None
 
-    @classmethod
-    def of(cls, rows: list[T], limit: int) -> Page[T]:
-        """Make a page of `rows`, read with one row more than `limit` so that the end is known.
-
-        Rows need `created_at` and `id`.
-        """
+    @staticmethod
+    def of[Row: Placed](rows: list[Row], limit: int) -> Page[Row]:
+        """Make a page of `rows`, read with one row more than `limit` so that the end is known."""
         items = rows[:limit]
         last = items[-1] if len(rows) > limit else None
-        return cls(items, limit, None if last is None else Cursor(last.created_at, last.id).encode())  # type: ignore[attr-defined]
+        return Page(items, limit, None if last is None else Cursor(last.created_at, last.id).encode())
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import Any
 
 from services.backtests.backtests import Backtests
+from services.backtests.plays import Plays
 from services.backtests.sweeps import Sweeps
 from services.jobs import MOST_STARTS, Handler, Run
 
@@ -32,37 +33,29 @@ class Ended(Exception):
     """The process ended before the run was over."""
 
 
-class Played(Protocol):
-    """What a process plays: runs or sweeps."""
-
-    def is_open(self, row_id: str) -> bool:
-        """Tell whether it waits or plays."""
-
-    def fail(self, row_id: str, detail: str) -> None:
-        """Give it up."""
-
-
 def handler(backtests: Backtests) -> Handler:
     """Return what plays backtests, one at a time: each takes a whole core."""
-    return _handler("run", backtests, PLAY_SECONDS)
+    return _handler(backtests, PLAY_SECONDS)
 
 
 def sweep_handler(sweeps: Sweeps) -> Handler:
     """Return what plays sweeps, one at a time, beside a backtest: those need not wait for a long sweep."""
-    return _handler("sweep", sweeps, SWEEP_SECONDS)
+    return _handler(sweeps, SWEEP_SECONDS)
 
 
-def _handler(kind: str, played: Played, seconds: float) -> Handler:
+def _handler(plays: Plays[Any], seconds: float) -> Handler:
+    kind = plays.NAMED
+
     def play(run: Run) -> None:
         row_id = str(run.payload[kind])
-        if not played.is_open(row_id):
+        if not plays.is_open(row_id):
             return
         until = time.monotonic() + seconds
         while (code := _play(run, kind, row_id, until)) == AGAIN and time.monotonic() < until:
             run.ended.wait(AGAIN_SECONDS)
             run.check()
         if code and run.attempt >= ATTEMPTS:
-            played.fail(row_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
+            plays.fail(row_id, f"Its process ended {ATTEMPTS} times, at last with exit code {code}.")
         elif code:
             raise Ended(f"exit code {code}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services import WorkerServices
-from services.backtests import sweeps
-from services.backtests.backtests import KIND
+from services.backtests.backtests import Backtests
+from services.backtests.sweeps import Sweeps
 from services.bot import notices
 from services.jobs import Handler
 from services.notifications import announcements, mail, mail_addresses, webhooks
@@ -20,8 +20,8 @@ MANY = 90
 def handlers(services: WorkerServices) -> Mapping[str, Handler]:
     """Return what does the jobs of each kind."""
     return {
-        KIND: backtests.handler(services.backtests),
-        sweeps.KIND: backtests.sweep_handler(services.sweeps),
+        Backtests.KIND: backtests.handler(services.backtests),
+        Sweeps.KIND: backtests.sweep_handler(services.sweeps),
         moves.CLOSE: Handler(call=services.tournament_end.close, seconds=3_600.0, attempts=MANY, longest_delay=30.0),
         participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),

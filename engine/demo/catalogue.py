@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 import msgspec
 from msgspec.structs import replace
 
-from engine.markets.source import EXCHANGE
+from config import DEMO
 from utils.wire import Instrument, LeverageTier
 
 FEE = Decimal("0.001")
@@ -45,7 +45,7 @@ def _market(
     base, quote = symbol.split("/")
     instrument = Instrument(
         symbol=symbol,
-        exchange=EXCHANGE,
+        exchange=DEMO,
         type="spot",
         base=base,
         quote=quote,
@@ -65,7 +65,7 @@ def _perpetual(index: str, volume: float, *, tick: str, step: str, most: str, le
     base, quote = index.split("/")
     instrument = Instrument(
         symbol=f"{index}:{quote}",
-        exchange=EXCHANGE,
+        exchange=DEMO,
         type="swap",
         base=base,
         quote=quote,

@@ -14,8 +14,9 @@ import ccxt.async_support as ccxt_async
 import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
+from config import DEMO
 from engine.demo.forms import float_form, levels_form, market_form
-from engine.markets.source import EXCHANGE, MarketSource
+from engine.markets.source import MarketSource
 from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.wire import Ticker
@@ -41,9 +42,9 @@ def register(source: MarketSource, clock: Clock = time.time) -> None:
     """Make `source` the market of every demo exchange of this process, those already built included."""
     _registered.append((source, clock))
     for module in (ccxt_async, ccxt):
-        setattr(module, EXCHANGE, DemoClient)
-        if EXCHANGE not in module.exchanges:
-            module.exchanges.append(EXCHANGE)
+        setattr(module, DEMO, DemoClient)
+        if DEMO not in module.exchanges:
+            module.exchanges.append(DEMO)
 
 
 class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
@@ -74,8 +75,8 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         return self.deep_extend(
             super().describe(),
             {
-                "id": EXCHANGE,
-                "name": EXCHANGE,
+                "id": DEMO,
+                "name": DEMO,
                 "countries": [],
                 "rateLimit": 1,
                 "has": dict.fromkeys((*offered, "fetchTrades", "fetchBalance"), True) | {"fetchCurrencies": False},
@@ -211,7 +212,7 @@ class DemoExchange(octobot_exchanges.RestExchange):  # type: ignore[misc]
     @classmethod
     def get_name(cls) -> str:
         """Return the name OctoBot finds this class by."""
-        return EXCHANGE
+        return DEMO
 
     @classmethod
     def get_supported_exchange_types(cls) -> list[Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from config import DEMO
 from engine.demo import noise
 from engine.demo.catalogue import FEE, MARKETS
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, merge
 from engine.demo.recording import Recording, read
 from engine.demo.tape import Listing, Tape
-from engine.markets.source import EXCHANGE
 from utils.wire import Instrument
 
 HISTORY_CANDLES = 200
@@ -137,7 +137,7 @@ def _instrument(recording: Recording) -> Instrument:
         return msgspec.structs.replace(known.instrument, price_tick=tick)
     return Instrument(
         symbol=recording.symbol,
-        exchange=EXCHANGE,
+        exchange=DEMO,
         type="spot",
         base=base,
         quote=quote,

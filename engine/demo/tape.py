@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from config import DEMO
 from engine.demo import noise, perpetual
 from engine.demo.columns import CLOSE, HIGH, LOW, OPEN, VOLUME, Columns, candles, merge, window
 from engine.markets.folding import fold
-from engine.markets.source import EXCHANGE, Quote
+from engine.markets.source import Quote
 from utils import timeframes
 from utils.errors import NotFound, Refused
 from utils.money import HUNDRED
@@ -41,7 +42,7 @@ class Tape(ABC):
     seconds, the first one opens at `first`; both are on the market's clock, `opened` is on the wall's.
     """
 
-    exchange = EXCHANGE
+    exchange = DEMO
 
     def __init__(self, listings: Iterable[Listing], *, frame: int, first: int, opened: float) -> None:
         self._listings = {listing.instrument.symbol: listing for listing in listings}

@@ -13,14 +13,14 @@ from engine.accounts.account import Account
 from engine.accounts.accounts import Accounts
 from engine.desk.placing import Placing, of_closing, of_ticket
 from engine.desk.reactions import Reactions
-from engine.journal.journal import Journal
+from engine.journal.journal import Journal, client_order_id_taken
 from engine.journal.keys import Claim, Keys
 from engine.journal.records import Records
 from engine.journal.unit import Line, Unit
 from engine.live.account import LiveAccount
 from engine.live.desk import LiveDesk, settled
 from engine.metrics import Metrics
-from engine.orders.orders import client_order_id_taken, not_open
+from engine.orders.orders import not_open
 from engine.orders.triggers import Triggers
 from utils import clock, wire
 from utils.errors import Conflict, EngineFault, Fault, NotFound, Refused, StorageUnavailable, TradingError

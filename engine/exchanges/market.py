@@ -16,9 +16,8 @@ from engine.exchanges.perpetuals import MOST_FUNDINGS
 from engine.exchanges.pulse import Pulse
 from engine.exchanges.reads import is_settled
 from engine.exchanges.source import ExchangeSource
-from engine.futures.position import funding_moments
 from engine.markets.market import Market, chosen, moment
-from engine.markets.source import Funding, Quote
+from engine.markets.source import Funding, Quote, funding_moments
 from utils import timeframes
 from utils.errors import EngineUnavailable, ExchangeUnavailable
 from utils.money import ZERO

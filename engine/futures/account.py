@@ -17,12 +17,12 @@ from engine.accounts.account import Account
 from engine.futures import overview
 from engine.futures.booking import FuturesBooking
 from engine.futures.funds import FuturesFunds
-from engine.futures.markets import stored, tradable
+from engine.futures.markets import check_tradable, stored, tradable
 from engine.futures.octobot import FuturesOctoBotAccount
-from engine.futures.position import Position, funding_moments
+from engine.futures.position import Position
 from engine.journal.records import AccountRecord
 from engine.journal.unit import Unit
-from engine.markets.market import Market, inverse_not_supported
+from engine.markets.market import Market
 from engine.markets.source import Funding
 from engine.orders import orders, rules
 from engine.orders.risk import Gate
@@ -30,7 +30,7 @@ from engine.orders.triggers import GUARD, Touch
 from utils import clock, wire
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import MARKET_ON_TRIGGER, Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview
+from utils.wire import Instrument, Leverage, OrderStatus, OrderTicket, Portfolio, Preview
 
 
 class FuturesAccount(Account):
@@ -138,7 +138,9 @@ class FuturesAccount(Account):
     def is_behind(self, now: datetime) -> bool:
         """Tell whether funding is due or a position has reached its liquidation price."""
         now = self.gate.seat.until(now)
-        return any(self._due(position, now) or self._is_lost(position) for position in self._open_positions())
+        return any(
+            each.is_due(self._markets[each.symbol], now) or self._is_lost(each) for each in self._open_positions()
+        )
 
     async def catch_up(self, now: datetime, unit: Unit) -> None:
         """Book the funding that is due, and liquidate what the mark has reached."""
@@ -166,11 +168,6 @@ class FuturesAccount(Account):
             return
         if position.is_lost(self._markets[position.symbol], touch.mark):
             await self._liquidate(position.symbol, touch.mark, unit)
-
-    def _due(self, position: Position, now: datetime) -> list[datetime]:
-        if position.funded_at is None:
-            return []
-        return funding_moments(self._markets[position.symbol], position.funded_at, now)
 
     async def _fund(self, symbol: str, funding: Funding, unit: Unit) -> None:
         """Book one funding: from what is free, then from the position's margin; the insurance bears the rest."""
@@ -218,24 +215,13 @@ class FuturesAccount(Account):
     # -------------------------------------------------------------------------------------------- the hooks
 
     def _admit(self, instrument: Instrument) -> None:
-        if instrument.linear is False:
-            raise inverse_not_supported()
-        if instrument.symbol not in self._markets:
-            detail = f"A futures account trades perpetuals settled in {self.record.reference_currency}."
-            raise rules.refuse("not_a_futures_market", "symbol", detail)
+        check_tradable(instrument, self._markets, self.record.reference_currency)
 
     def _funds(self, *, without: wire.Order | None = None) -> FuturesFunds:
         return FuturesFunds(self._wallet, self.positions, self.orders.values(), self._markets, without)
 
     def _affords(self, order: wire.Order, price: Decimal) -> bool:
-        if order.reduce_only:
-            return True
-        funds = self._funds(without=order)
-        if funds.leverage(order.symbol, order.side, order.amount, price) is not None:
-            return False
-        if order.type in MARKET_ON_TRIGGER or price != order.price:
-            return funds.free_after(order.symbol, order.side, order.amount, price) >= 0
-        return funds.lock(order.symbol, order.amount, price) <= funds.free()
+        return order.reduce_only or self._funds(without=order).affords(order, price)
 
     async def _execute(self, order: wire.Order, price: Decimal, unit: Unit) -> wire.Order:
         position = self.positions[order.symbol]

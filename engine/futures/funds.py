@@ -12,7 +12,7 @@ from utils import wire
 from utils.clock import now
 from utils.errors import Refused
 from utils.money import ZERO, plain
-from utils.wire import CONDITIONAL, Instrument, Side
+from utils.wire import CONDITIONAL, MARKET_ON_TRIGGER, Instrument, Side
 
 
 class FuturesFunds:
@@ -64,6 +64,14 @@ class FuturesFunds:
         fee = amount * price * self._instruments[symbol].taker_fee
         after = position.filled(side, amount, price, fee, now())
         return self.free() + position.margin - after.margin + position.gain(side, amount, price) - fee
+
+    def affords(self, order: wire.Order, price: Decimal) -> bool:
+        """Tell whether an open order can be paid that fills, or goes to rest, at `price`."""
+        if self.leverage(order.symbol, order.side, order.amount, price) is not None:
+            return False
+        if order.type in MARKET_ON_TRIGGER or price != order.price:
+            return self.free_after(order.symbol, order.side, order.amount, price) >= 0
+        return self.lock(order.symbol, order.amount, price) <= self.free()
 
     def reduce_only(self, order: Draft) -> Refused | None:
         """Refuse an order that may only reduce where it would open or reverse a position."""

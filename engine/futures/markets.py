@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.futures.position import DEFAULT_LEVERAGE, Position
 from engine.journal.records import AccountRecord
-from engine.markets.market import Market
+from engine.markets.market import Market, inverse_not_supported
+from engine.orders import rules
 from utils.wire import Instrument
 
 
@@ -15,6 +16,15 @@ def tradable(market: Market, currency: str) -> dict[str, Instrument]:
         for symbol, instrument in market.instruments.items()
         if instrument.type == "swap" and instrument.linear and instrument.settle == currency
     }
+
+
+def check_tradable(instrument: Instrument, markets: dict[str, Instrument], currency: str) -> None:
+    """Hold a market against the account's `markets`, settled in `currency`. :raises Refused: it is none of them."""
+    if instrument.linear is False:
+        raise inverse_not_supported()
+    if instrument.symbol not in markets:
+        detail = f"A futures account trades perpetuals settled in {currency}."
+        raise rules.refuse("not_a_futures_market", "symbol", detail)
 
 
 def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, Position]:

@@ -6,13 +6,14 @@ is the margin that is locked for it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from engine.markets.source import funding_moments
 from utils import wire
 from utils.money import ZERO, round_down
 from utils.wire import Instrument, LeverageTier, Side
@@ -100,6 +101,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
             return ZERO
         closed = min(amount, abs(self.amount))
         return closed * (price - self.entry_price) * (1 if self.amount > 0 else -1)
+
+    def is_due(self, market: Instrument, now: datetime) -> bool:
+        """Tell whether a funding time has come since the last one that was booked."""
+        return self.funded_at is not None and bool(funding_moments(market, self.funded_at, now))
 
     def funded(self, payment: Decimal, from_margin: Decimal, at: datetime) -> Position:
         """Return the position after it got `payment` (or paid it), `from_margin` of which its margin had to bear."""
@@ -189,16 +194,6 @@ def initial_margin(amount: Decimal, price: Decimal, leverage: Decimal) -> Decima
 def tier_of(market: Instrument, cost: Decimal) -> LeverageTier:
     """Return the tier of a position worth `cost`; beyond all of them, the last one."""
     return next((tier for tier in market.leverage_tiers if cost <= tier.max_cost), market.leverage_tiers[-1])
-
-
-def funding_moments(instrument: Instrument, after: datetime, until: datetime) -> list[datetime]:
-    """Return the funding times later than `after`, up to and including `until`: whole intervals since 1970."""
-    seconds = instrument.funding_seconds
-    if seconds is None:
-        return []
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    step = timedelta(seconds=seconds)
-    return [epoch + step * number for number in range((after - epoch) // step + 1, (until - epoch) // step + 1)]
 
 
 def round_down_signed(value: Decimal, step: Decimal) -> Decimal:

@@ -22,10 +22,17 @@ from engine.journal.account_events import AccountEvents
 from engine.journal.statements import Statements
 from engine.journal.unit import Line, Unit
 from engine.metrics import Metrics
-from engine.orders.orders import client_order_id_taken
 from models import Database
 from models.database import Transaction
-from utils.errors import EngineFault, EngineTimeout, StorageUnavailable, TradingError, idempotency_key_reused
+from utils.errors import (
+    Conflict,
+    EngineFault,
+    EngineTimeout,
+    FieldError,
+    StorageUnavailable,
+    TradingError,
+    idempotency_key_reused,
+)
 from utils.wire import Order
 
 _log = logging.getLogger(__name__)
@@ -205,6 +212,12 @@ class Journal:
         if committed:
             self._account_events.publish(events)
         return committed
+
+
+def client_order_id_taken() -> Conflict:
+    """Return the error for a client order id that the account has used before."""
+    detail, code = "The client_order_id is already in use.", "duplicate_client_order_id"
+    return Conflict(detail, code=code, errors=(FieldError(field="client_order_id", code=code, message=detail),))
 
 
 def _pass_on(follower: Follower, orders: list[Order], stored: asyncio.Future[None]) -> None:

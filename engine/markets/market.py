@@ -12,8 +12,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from engine.futures.position import funding_moments
-from engine.markets.source import Funding, PriceSource, Quote
+from engine.markets.source import Funding, PriceSource, Quote, funding_moments
 from utils.errors import EngineUnavailable, FieldError, NotFound, Refused
 from utils.wire import (
     CandleSeries,

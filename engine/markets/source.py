@@ -1,16 +1,14 @@
-"""What the demo exchange reads its prices from: `MarketSource`, and the nouns it speaks of."""
+"""What markets are made from: `PriceSource`, with candles and books `MarketSource`, and the nouns they speak of."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from utils.wire import Candle, Instrument, MarketTrade, OptionChain, OrderBook, Ticker
-
-EXCHANGE = "demo"
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +36,16 @@ class Funding(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     rate: Decimal
     mark: Decimal
+
+
+def funding_moments(instrument: Instrument, after: datetime, until: datetime) -> list[datetime]:
+    """Return the funding times later than `after`, up to and including `until`: whole intervals since 1970."""
+    seconds = instrument.funding_seconds
+    if seconds is None:
+        return []
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    step = timedelta(seconds=seconds)
+    return [epoch + step * number for number in range((after - epoch) // step + 1, (until - epoch) // step + 1)]
 
 
 class PriceSource(Protocol):

@@ -188,9 +188,3 @@ def is_expired(order: wire.Order, moment: datetime) -> bool:
 def not_open(order: wire.Order) -> Conflict:
     """Return the error for a command on an order that is final."""
     return Conflict(f"The order is {order.status}.", code="order_not_open")
-
-
-def client_order_id_taken() -> Conflict:
-    """Return the error for a client order id that the account has used before."""
-    detail, code = "The client_order_id is already in use.", "duplicate_client_order_id"
-    return Conflict(detail, code=code, errors=(FieldError(field="client_order_id", code=code, message=detail),))

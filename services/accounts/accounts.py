@@ -9,12 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, insert, select, tuple_
+from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
 from services.bot.accounts import BotAccount, BotAccounts, managed
+from services.paging import oldest_first
 from services.principals import Principal
 from utils import clock, ids
 from utils.errors import Conflict, NotFound
@@ -81,13 +82,10 @@ class Accounts:
         self, principal: Principal, *, limit: int, cursor: Cursor | None = None, status: str = "all"
     ) -> Page[Account]:
         """Return a page of the accounts that the caller sees, oldest first."""
-        query = _of(principal).order_by(models.Account.created_at, models.Account.id).limit(limit + 1)
+        query = _of(principal)
         if status != "all":
             query = query.where(models.Account.status == status)
-        if cursor is not None:
-            query = query.where(
-                tuple_(models.Account.created_at, models.Account.id) > tuple_(cursor.created_at, cursor.id)
-            )
+        query = oldest_first(query, models.Account, cursor).limit(limit + 1)
         with self._database.read() as connection:
             own = [_account(row) for row in connection.execute(query)]
         bots = [

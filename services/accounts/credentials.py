@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Select, delete, exists, insert, select, tuple_, update
+from sqlalchemy import Select, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from models import Database
 from services import audit
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
+from services.paging import oldest_first
 from services.principals import Principal
 from utils import clock, credentials, ids
 from utils.credentials import ApiKeys
@@ -93,9 +94,7 @@ class Credentials:
 
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[Credential]:
         """Return a page of the caller's credentials, oldest first."""
-        query = _of(principal).order_by(_ROW.created_at, _ROW.id).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) > tuple_(cursor.created_at, cursor.id))
+        query = oldest_first(_of(principal), _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([_credential(row) for row in rows], limit)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 import models
 from models import Database
-from services.backtests.backtests import OPEN, State
+from services.backtests.plays import OPEN, State
 from utils import json
 from utils.errors import NotFound
 from utils.wire import Message

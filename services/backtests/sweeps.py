@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -10,37 +9,27 @@ from math import prod
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 import models
-from models import Database
-from services import audit, jobs
 from services.audit import Origin
-from services.backtests.backtests import OPEN, State
-from services.backtests.plans import Combination, NewRun, Plans
-from services.candle_files.service import hold
-from services.idempotency import Claim, Idempotency
+from services.backtests.plans import Combination, NewRun
+from services.backtests.plays import Plays, State
+from services.idempotency import Claim
 from services.principals import Principal
-from services.user_lock import lock_user
-from utils import clock, ids
 from utils.backtest_figures import Figures, Outcome
-from utils.errors import Conflict, FieldError, NotFound, Refused
-from utils.pages import Cursor, Page
+from utils.errors import FieldError, Refused
 from utils.wire import TIMEFRAMES, Message
 
-KIND = "sweep"
 START = "POST /api/backtesting/sweeps"
 MOST_POINTS = 200
 MOST_PLAYED = 500_000
 """Candles of all combinations together: what a process plays in about a quarter of an hour."""
-MOST_OPEN = 2
-MOST_KEPT = 20
-"""Sweeps of one user: those that wait or play, and all."""
 Rank = Literal["profit_percent", "sharpe_ratio", "sortino_ratio", "max_drawdown", "volatility", "win_rate", "fees"]
 RANKS: tuple[Rank, ...] = get_args(Rank)
 _LEAST_FIRST: frozenset[Rank] = frozenset({"max_drawdown", "volatility", "fees"})
-_ROW, _POINT = models.BacktestSweep, models.SweepPoint
+_POINT = models.SweepPoint
 
 
 class NewSweep(NewRun, frozen=True, kw_only=True):
@@ -84,13 +73,11 @@ class SweepResult(Message, frozen=True, kw_only=True):
     error: str | None
 
 
-class Sweeps:
+class Sweeps(Plays[Sweep]):
     """Look after the sweeps of users. Methods that take an id raise `NotFound` for one that is not the caller's."""
 
-    def __init__(self, database: Database, plans: Plans, idempotency: Idempotency) -> None:
-        self._database = database
-        self._plans = plans
-        self._idempotency = idempotency
+    KIND, NAMED, ROW = "sweep", "sweep", models.BacktestSweep
+    MOST_OPEN, MOST_KEPT = 2, 20
 
     def start(self, principal: Principal, origin: Origin, new: NewSweep, key: str | None = None) -> Sweep:
         """Let a sweep be played as soon as its turn comes; a repeated `key` gets the first outcome.
@@ -114,48 +101,17 @@ class Sweeps:
             found.extend(combinations)
 
         def write(session: Session) -> Sweep:
-            # the lock lets one asking of a user through at a time
-            lock_user(session, principal.user_id)
-            _check_room(session, principal)
-            if new.data_file is not None:
-                hold(session, principal, new.data_file)
-            sweep_id, moment = ids.new_id(), clock.now()
             given = {name: value for name, value in values.items() if name != "settings"}
-            given |= {"id": sweep_id, "user_id": principal.user_id, "state": "queued", "attempt": 0}
             given |= {"grid": msgspec.json.encode(new.grid).decode(), "count": len(found)}
             given |= {"done": sum(each.refusal is not None for each in found)}
-            session.execute(insert(_ROW).values(**given, created_at=moment, updated_at=moment))
-            points = [_point(sweep_id, principal.user_id, *each) for each in enumerate(found, start=1)]
+            sweep = self._queue(session, principal, origin, new, given)
+            points = [_point(sweep.id, principal.user_id, *each) for each in enumerate(found, start=1)]
             session.execute(insert(_POINT), points)
-            jobs.add(session, KIND, {KIND: sweep_id}, user_id=principal.user_id, key=f"{KIND}:{sweep_id}")
-            audit.record(session, origin, "sweep.started", user_id=principal.user_id, target=sweep_id)
-            return _sweep(session.execute(_of(principal).where(_ROW.id == sweep_id)).one())
+            return sweep
 
         return self._idempotency.once(Claim.of(principal, key, START, new), Sweep, write, check)
 
-    def list(
-        self, principal: Principal, *, limit: int, cursor: Cursor | None = None, state: State | None = None
-    ) -> Page[Sweep]:
-        """Return a page of the caller's sweeps, the newest first."""
-        query = _of(principal)
-        if state is not None:
-            query = query.where(_ROW.state == state)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
-        query = query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return Page.of([_sweep(row) for row in rows], limit)
-
-    def get(self, principal: Principal, sweep_id: str) -> Sweep:
-        """Return one of the caller's sweeps."""
-        with self._database.read() as connection:
-            row = connection.execute(_of(principal).where(_ROW.id == sweep_id)).first()
-        if row is None:
-            raise _not_found()
-        return _sweep(row)
-
-    def results(self, principal: Principal, sweep_id: str, rank_by: Rank) -> builtins.list[SweepResult]:
+    def results(self, principal: Principal, sweep_id: str, rank_by: Rank) -> list[SweepResult]:
         """Return what came of each combination, the best first; those of which nothing has come are last."""
         grid = self.get(principal, sweep_id).grid
         query = select(_POINT.__table__).where(_POINT.sweep_id == sweep_id).order_by(_POINT.number)
@@ -169,35 +125,20 @@ class Sweeps:
             for place, each in enumerate(results, start=1)
         ]
 
-    def end(self, principal: Principal, origin: Origin, sweep_id: str) -> Sweep:
-        """Cancel a sweep that is not over, and delete one that is; return it as it is, or was, then."""
-        with self._database.write() as session:
-            mine = _of(principal).where(_ROW.id == sweep_id).with_for_update()
-            row = session.execute(mine).first()
-            if row is None:
-                raise _not_found()
-            verb = "canceled" if row.state in OPEN else "deleted"
-            if verb == "canceled":
-                changes = {"state": "canceled", "updated_at": clock.now()}
-                session.execute(update(_ROW).where(_ROW.id == sweep_id).values(**changes))
-                jobs.cancel_key(session, f"{KIND}:{sweep_id}")
-                row = session.execute(mine).one()
-            else:
-                session.execute(delete(_POINT).where(_POINT.sweep_id == sweep_id))
-                session.execute(delete(_ROW).where(_ROW.id == sweep_id))
-            audit.record(session, origin, f"sweep.{verb}", user_id=principal.user_id, target=sweep_id)
-            return _sweep(row)
+    def _delete(self, session: Session, play_id: str) -> None:
+        session.execute(delete(_POINT).where(_POINT.sweep_id == play_id))
+        super()._delete(session, play_id)
 
-    def is_open(self, sweep_id: str) -> bool:
-        """Tell whether a sweep waits or plays."""
-        with self._database.read() as connection:
-            return connection.execute(select(_ROW.state).where(_ROW.id == sweep_id)).scalar() in OPEN
-
-    def fail(self, sweep_id: str, detail: str) -> None:
-        """Give a sweep up whose process ends again and again; what was played of it stays."""
-        changes = {"state": "failed", "error_code": "backtest_crashed", "error": detail, "updated_at": clock.now()}
-        with self._database.write() as session:
-            session.execute(update(_ROW).where(_ROW.id == sweep_id, _ROW.state.in_(OPEN)).values(**changes))
+    @staticmethod
+    def _read(row: Any) -> Sweep:
+        same = ("id", "state", "done", "count", "exchange", "strategy_class", "timeframe", "begins_at", "ends_at")
+        also = ("fee", "data_file", "error_code", "error", "created_at", "updated_at")
+        return Sweep(
+            **{name: getattr(row, name) for name in (*same, *also)},
+            symbols=row.symbols.split(","),
+            grid=msgspec.json.decode(row.grid),
+            starting_portfolio=msgspec.json.decode(row.portfolio, type=dict[str, Decimal]),
+        )
 
 
 def _measure(rank_by: Rank) -> Callable[[SweepResult], tuple[bool, bool, Decimal]]:
@@ -214,18 +155,6 @@ def _measure(rank_by: Rank) -> Callable[[SweepResult], tuple[bool, bool, Decimal
     return measure
 
 
-def _check_room(session: Session, principal: Principal) -> None:
-    count = select(func.count()).select_from(_ROW).where(_ROW.user_id == principal.user_id)
-    if session.execute(count.where(_ROW.state.in_(OPEN))).scalar_one() >= MOST_OPEN:
-        raise Conflict(f"{MOST_OPEN} of your sweeps are not over yet.", code="too_many_sweeps")
-    if session.execute(count).scalar_one() >= MOST_KEPT:
-        raise Conflict(f"You have {MOST_KEPT} sweeps; delete one.", code="too_many_sweeps")
-
-
-def _of(principal: Principal) -> Any:
-    return select(_ROW.__table__).where(_ROW.user_id == principal.user_id)
-
-
 def _point(sweep_id: str, user_id: str, number: int, combination: Combination) -> dict[str, Any]:
     refusal = combination.refusal
     return {
@@ -238,7 +167,7 @@ def _point(sweep_id: str, user_id: str, number: int, combination: Combination) -
     }
 
 
-def _result(row: Any, grid: dict[str, builtins.list[Any]]) -> SweepResult:
+def _result(row: Any, grid: dict[str, list[Any]]) -> SweepResult:
     settings = msgspec.json.decode(row.settings)
     return SweepResult(
         rank=None,
@@ -249,21 +178,6 @@ def _result(row: Any, grid: dict[str, builtins.list[Any]]) -> SweepResult:
         error_code=row.error_code,
         error=row.error,
     )
-
-
-def _sweep(row: Any) -> Sweep:
-    same = ("id", "state", "done", "count", "exchange", "strategy_class", "timeframe", "begins_at", "ends_at", "fee")
-    also = ("data_file", "error_code", "error", "created_at", "updated_at")
-    return Sweep(
-        **{name: getattr(row, name) for name in (*same, *also)},
-        symbols=row.symbols.split(","),
-        grid=msgspec.json.decode(row.grid),
-        starting_portfolio=msgspec.json.decode(row.portfolio, type=dict[str, Decimal]),
-    )
-
-
-def _not_found() -> NotFound:
-    return NotFound("You have no such sweep.", code="sweep_not_found")
 
 
 def _refused(field: str, code: str, detail: str) -> Refused:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Select, insert, select, tuple_
+from sqlalchemy import Connection, Select, insert, select
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
 from services.bot_config.state import State, differences
+from services.paging import newest_first
 from utils import clock, ids
 from utils.errors import NotFound
 from utils.pages import Cursor, Page
@@ -59,9 +60,7 @@ class History:
 
     def list(self, *, limit: int, cursor: Cursor | None = None) -> Page[Change]:
         """Return a page of changes, the newest first."""
-        query = _changes().order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(_changes(), _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([_change(row) for row in rows], limit)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 import models
@@ -19,6 +19,7 @@ from services.candle_files.files import Folder
 from services.candle_files.reading import Format, read
 from services.candle_files.reading import Series as ReadSeries
 from services.idempotency import Claim, Idempotency
+from services.paging import newest_first
 from services.principals import Principal
 from services.user_lock import lock_user
 from utils import clock, ids
@@ -126,9 +127,7 @@ class DataFiles:
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[DataFile]:
         """Return a page of the caller's uploads, the newest first."""
         query = _of(principal)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
-        query = query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([_file(row) for row in rows], limit)

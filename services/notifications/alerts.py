@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -18,6 +18,7 @@ from services import audit
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.notifications.notifications import Told, notify
+from services.paging import newest_first
 from services.principals import Principal
 from services.user_lock import lock_user
 from utils import clock, ids
@@ -77,10 +78,9 @@ class Alerts:
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[PriceAlert]:
         """Return a page of the caller's price alerts, newest first."""
         query = select(*_COLUMNS).where(_ROW.user_id == principal.user_id)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
+            rows = connection.execute(query).all()
         return Page.of([PriceAlert(**row._mapping) for row in rows], limit)
 
     def create(self, principal: Principal, origin: Origin, new: NewAlert, key: str | None = None) -> PriceAlert:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -15,6 +15,7 @@ from services.audit import Origin
 from services.idempotency import Claim, Idempotency
 from services.jobs import Run
 from services.notifications.notifications import Told, notify_all
+from services.paging import newest_first
 from services.principals import Principal
 from utils import clock, ids
 from utils.pages import Cursor, Page
@@ -82,10 +83,9 @@ class Announcements:
     def list(self, *, limit: int, cursor: Cursor | None = None) -> Page[Announcement]:
         """Return a page of what users were told, newest first."""
         query = select(*_COLUMNS)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
+            rows = connection.execute(query).all()
         return Page.of([Announcement(**row._mapping) for row in rows], limit)
 
     def deliver(self, run: Run) -> None:

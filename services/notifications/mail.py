@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import case, func, insert, select, tuple_, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -16,6 +16,7 @@ from services.jobs import Run
 from services.notifications import mail_addresses
 from services.notifications.mail_addresses import confirmed
 from services.old_rows import delete_old
+from services.paging import newest_first
 from services.principals import Principal
 from services.user_lock import lock_user
 from utils import clock, ids
@@ -93,10 +94,9 @@ class Mails:
     def deliveries(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[MailDelivery]:
         """Return a page of what the caller was told by e-mail, newest first."""
         query = select(*_COLUMNS).where(_ROW.user_id == principal.user_id)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
+            rows = connection.execute(query).all()
         return Page.of([MailDelivery(**row._mapping) for row in rows], limit)
 
     def gather(self) -> None:

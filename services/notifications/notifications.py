@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -19,6 +19,7 @@ from services.bot import notices as bot_notices
 from services.notifications import mail
 from services.notifications.webhooks import send
 from services.old_rows import delete_old
+from services.paging import newest_first
 from services.principals import Principal
 from utils import clock, ids, json
 from utils.errors import Forbidden
@@ -124,9 +125,7 @@ class Notifications:
         query = query.where(_ROW.user_id == principal.user_id)
         if unread:
             query = query.where(_ROW.read_at.is_(None))
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
-        query = query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         found = [Notification(**{**row._mapping, "payload": msgspec.json.decode(row.payload)}) for row in rows]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 import models
@@ -22,6 +22,7 @@ from services import audit, jobs
 from services.audit import Origin
 from services.jobs import Run
 from services.old_rows import delete_old
+from services.paging import newest_first
 from services.principals import Principal
 from services.user_lock import lock_user
 from utils import clock, ids, json
@@ -150,9 +151,7 @@ class Webhooks:
     ) -> Page[Delivery]:
         """Return a page of what a webhook was told, newest first."""
         query = select(*_COLUMNS).where(_DELIVERY.webhook_id == webhook_id)
-        if cursor is not None:
-            query = query.where(tuple_(_DELIVERY.created_at, _DELIVERY.id) < tuple_(cursor.created_at, cursor.id))
-        query = query.order_by(_DELIVERY.created_at.desc(), _DELIVERY.id.desc()).limit(limit + 1)
+        query = newest_first(query, _DELIVERY, cursor).limit(limit + 1)
         with self._database.read() as connection:
             self._check(connection, principal, webhook_id)
             rows = connection.execute(query).all()

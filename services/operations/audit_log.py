@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Select, func, select
 
 from models import AuditEntry, Database
-from models.base import UtcDateTime
 from models.seals import ANCHOR, HEAD, Link
 from services.csv_lines import line
+from services.paging import newest_first
 from services.verification import Difference
 from services.verification.audit import Walk, fact
 from utils.pages import DEFAULT_LIMIT, Cursor, Page
@@ -137,7 +137,7 @@ class AuditLog:
 
 
 def _query(filters: AuditFilters, last: Cursor | None) -> Select[*tuple[Any, ...]]:
-    query = select(_ROW.__table__).order_by(_ROW.created_at.desc(), _ROW.id.desc())
+    query = select(_ROW.__table__)
     for name in FILTERED:
         wanted = getattr(filters, name)
         if wanted is not None:
@@ -146,10 +146,7 @@ def _query(filters: AuditFilters, last: Cursor | None) -> Select[*tuple[Any, ...
         query = query.where(_ROW.created_at > filters.after)
     if filters.until is not None:
         query = query.where(_ROW.created_at <= filters.until)
-    if last is not None:
-        place = tuple_(literal(last.created_at, UtcDateTime()), literal(last.id))
-        query = query.where(tuple_(_ROW.created_at, _ROW.id) < place)
-    return query
+    return newest_first(query, _ROW, last)
 
 
 def _entry(row: Any) -> Entry:

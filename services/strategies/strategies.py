@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 import models
 from models import Database
 from services.accounts.performance import Performance, Performances
+from services.paging import newest_first, oldest_first
 from services.principals import Principal
 from utils.errors import FieldError, NotFound, Refused
 from utils.octobot_bridge import OctoBotBridge
@@ -70,10 +71,7 @@ class Strategies:
     def list(self, principal: Principal, wanted: Wanted) -> Page[Strategy]:
         """Return a page of the caller's strategies, oldest first."""
         state = _ROW.state != "removed" if wanted.state is None else _ROW.state == wanted.state
-        query = of_user(principal).where(state).order_by(_ROW.created_at, _ROW.id).limit(wanted.limit + 1)
-        if wanted.cursor is not None:
-            place = tuple_(wanted.cursor.created_at, wanted.cursor.id)
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) > place)
+        query = oldest_first(of_user(principal).where(state), _ROW, wanted.cursor).limit(wanted.limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         last = rows[wanted.limit - 1] if len(rows) > wanted.limit else None
@@ -130,9 +128,7 @@ class Strategies:
         query = query.where(entry.strategy_id == self._row(principal, name).id)
         if level is not None:
             query = query.where(entry.level == level)
-        if cursor is not None:
-            query = query.where(tuple_(entry.created_at, entry.id) < tuple_(cursor.created_at, cursor.id))
-        query = query.order_by(entry.created_at.desc(), entry.id.desc()).limit(limit + 1)
+        query = newest_first(query, entry, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([LogEntry(**row._mapping) for row in rows], limit)

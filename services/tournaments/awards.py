@@ -9,13 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, update
 
 import models
 from models import Database
 from services import audit
 from services.audit import Origin
 from services.csv_lines import line
+from services.paging import newest_first
 from services.principals import Principal
 from services.tournaments.tournaments import Tournaments
 from utils import clock
@@ -100,10 +101,9 @@ class Awards:
     def own(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[OwnPrize]:
         """Return a page of what the caller has won, newest first."""
         query = _query().where(_ROW.user_id == principal.user_id)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)).all()
+            rows = connection.execute(query).all()
         return Page.of([_told(OwnPrize, row) for row in rows], limit)
 
     def managed(self, tournament_id: str) -> builtins.list[ManagedPrize]:

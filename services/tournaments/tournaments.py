@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 import models
 from models import Database
+from services.paging import newest_first, oldest_first
 from services.principals import Principal
 from services.tournaments import prize_rules
 from services.tournaments.moves import Status
@@ -93,13 +94,12 @@ class Tournaments:
         joined: bool = False,
     ) -> Page[Tournament]:
         """Return a page of the tournaments that the caller may see, newest first; with `joined` those they are in."""
-        query = shown(principal).order_by(_ROW.created_at.desc(), _ROW.id.desc()).limit(limit + 1)
+        query = shown(principal)
         if status is not None:
             query = query.where(_ROW.status == status)
         if joined:
             query = query.where(_ENTRY.id.is_not(None))
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) < tuple_(cursor.created_at, cursor.id))
+        query = newest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([tournament_of(row) for row in rows], limit)
@@ -119,10 +119,9 @@ class Tournaments:
         self.visible(principal, tournament_id)
         team = models.Team
         query = teams_of(principal).where(team.tournament_id == tournament_id)
-        if cursor is not None:
-            query = query.where(tuple_(team.created_at, team.id) > tuple_(cursor.created_at, cursor.id))
+        query = oldest_first(query, team, cursor).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(team.created_at, team.id).limit(limit + 1)).all()
+            rows = connection.execute(query).all()
         return Page.of([Team(**row._mapping) for row in rows], limit)
 
 

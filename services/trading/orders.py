@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, literal, select, tuple_
+from sqlalchemy import Select, select
 
 import models
 from models import Database
-from models.base import UtcDateTime
 from models.records import order_of, orders_of, trades_of
 from services.accounts.accounts import Accounts
 from services.bot.readings import BotReadings
+from services.paging import newest_first, oldest_first
 from services.principals import Principal
 from services.trading.filters import Filters
 from utils.errors import Conflict, EngineTimeout, Fault, NotFound, Refused
@@ -238,13 +238,8 @@ class Orders:
             query = query.where(table.created_at > filters.after)
         if filters.until is not None:
             query = query.where(table.created_at <= filters.until)
-        place = tuple_(table.created_at, table.id)
-        ascending = filters.direction == "asc"
-        if filters.cursor is not None:
-            last = tuple_(literal(filters.cursor.created_at, UtcDateTime()), literal(filters.cursor.id))
-            query = query.where(place > last if ascending else place < last)
-        order = (table.created_at, table.id) if ascending else (table.created_at.desc(), table.id.desc())
-        return query.order_by(*order).limit(filters.limit + 1)
+        in_order = oldest_first if filters.direction == "asc" else newest_first
+        return in_order(query, table, filters.cursor).limit(filters.limit + 1)
 
     def _bot_exchange(self, principal: Principal, filters: Filters) -> str | None:
         """Return where the bot trades whose account is meant, None when it is not one of the bot's."""

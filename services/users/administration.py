@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
-from models.base import UtcDateTime
 from services import audit
 from services.audit import Origin
+from services.paging import newest_first
 from services.principals import Principal
 from services.users import api_keys, second_factors, session_rows
 from services.users.api_keys import ApiKeys
@@ -192,7 +192,7 @@ def keep_an_admin(session: Session, user_id: str) -> None:
 
 
 def _listed(filters: UserFilters) -> Select[*tuple[Any, ...]]:
-    query = select(*_COLUMNS).order_by(_ROW.created_at.desc(), _ROW.id.desc())
+    query = select(*_COLUMNS)
     if filters.search is not None:
         part = filters.search.casefold()
         query = query.where(
@@ -202,10 +202,7 @@ def _listed(filters: UserFilters) -> Select[*tuple[Any, ...]]:
         query = query.where(_ROW.role == filters.role)
     if filters.is_active is not None:
         query = query.where(_ROW.is_active.is_(filters.is_active))
-    if filters.cursor is not None:
-        place = tuple_(literal(filters.cursor.created_at, UtcDateTime()), literal(filters.cursor.id))
-        query = query.where(tuple_(_ROW.created_at, _ROW.id) < place)
-    return query
+    return newest_first(query, _ROW, filters.cursor)
 
 
 def _counts(user_id: str) -> tuple[Any, ...]:

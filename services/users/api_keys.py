@@ -10,13 +10,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 import models
 from models import Database
 from services import audit
 from services.audit import Origin
+from services.paging import oldest_first
 from services.principals import CALLER_SECONDS, CALLERS, ROLES, SCOPES, Principal
 from services.users import session_rows
 from services.users.second_factors import SecondFactors
@@ -88,9 +89,7 @@ class ApiKeys:
     def list(self, principal: Principal, *, limit: int, cursor: Cursor | None = None) -> Page[ApiKey]:
         """Return a page of the caller's keys, oldest first."""
         query = select(*_COLUMNS).where(_ROW.user_id == principal.user_id)
-        query = query.order_by(_ROW.created_at, _ROW.id).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(tuple_(_ROW.created_at, _ROW.id) > tuple_(cursor.created_at, cursor.id))
+        query = oldest_first(query, _ROW, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([_api_key(row) for row in rows], limit)

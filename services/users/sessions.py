@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from sqlalchemy import and_, exists, insert, select, tuple_, update
+from sqlalchemy import and_, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from models import Database, RefreshToken, User
 from models import Session as SessionRow
 from services import audit
 from services.audit import Origin
+from services.paging import oldest_first
 from services.principals import CALLER_SECONDS, CALLERS, Principal
 from services.users import api_keys, passwords, second_factors, session_rows
 from services.users.api_keys import ApiKeys
@@ -151,9 +152,7 @@ class Sessions:
         """Return a page of the caller's sessions that have not ended, oldest first."""
         row = SessionRow
         mine = and_(row.user_id == principal.user_id, row.revoked_at.is_(None), row.expires_at > clock.now())
-        query = select(row.__table__).where(mine).order_by(row.created_at, row.id).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(tuple_(row.created_at, row.id) > tuple_(cursor.created_at, cursor.id))
+        query = oldest_first(select(row.__table__).where(mine), row, cursor).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return Page.of([session_rows.shown(each, principal) for each in rows], limit)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from utils import wire
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
 from utils.fake_engine import account_changes as changes
@@ -22,46 +23,6 @@ from utils.fake_engine.matching import Matching, is_marketable
 from utils.fake_engine.rules import Proposal
 from utils.ids import new_id
 from utils.money import ZERO
-from utils.wire import (
-    IMMEDIATE,
-    AnyRequest,
-    ArchiveAccount,
-    BotConfig,
-    CancelOrder,
-    CancelOrders,
-    ClosePosition,
-    ConnectExchange,
-    CredentialCheck,
-    DepositFunds,
-    DisconnectExchange,
-    EditOrder,
-    EngineStatus,
-    Fee,
-    GetBotConfig,
-    GetCandles,
-    GetEquity,
-    GetInstruments,
-    GetMarketTrades,
-    GetMetrics,
-    GetOpenOrders,
-    GetOptionChain,
-    GetOrderBook,
-    GetPortfolio,
-    GetStatus,
-    GetTickers,
-    GetTrades,
-    Listing,
-    Order,
-    OrderTicket,
-    PlaceOrder,
-    Preview,
-    PreviewOrder,
-    ResetAccount,
-    SetLeverage,
-    Subscribe,
-    Subscription,
-    VerifyCredential,
-)
 
 
 class FakeEngine:
@@ -76,43 +37,49 @@ class FakeEngine:
         self._accounts: dict[str, FakeAccount] = {}
         self._keys = Keys()
         self._failure: TradingError | None = None
-        self.credential_check = CredentialCheck(permissions=["read", "trade"])
+        self.credential_check = wire.CredentialCheck(permissions=["read", "trade"])
         self._answers: dict[type, Callable[[Any], Any]] = {
-            PlaceOrder: self._place,
-            PreviewOrder: self._preview,
-            EditOrder: self._edit,
-            CancelOrder: self._cancel,
-            CancelOrders: self._cancel_all,
-            ClosePosition: self._once(lambda account, it: self._open(positions.closing(account, it)).shown()),
-            SetLeverage: self._once(positions.set_leverage),
-            DepositFunds: self._once(lambda account, it: changes.deposit(account, it, self._market, self._clock())),
-            ResetAccount: self._once(lambda account, it: changes.reset(account, it, self._matching, self._clock())),
-            ArchiveAccount: self._once(lambda account, it: changes.archive(account, it, self._matching)),
-            GetEquity: lambda query: [
+            wire.PlaceOrder: self._place,
+            wire.PreviewOrder: self._preview,
+            wire.EditOrder: self._edit,
+            wire.CancelOrder: self._cancel,
+            wire.CancelOrders: self._cancel_all,
+            wire.ClosePosition: self._once(lambda account, it: self._open(positions.closing(account, it)).shown()),
+            wire.SetLeverage: self._once(positions.set_leverage),
+            wire.DepositFunds: self._once(
+                lambda account, it: changes.deposit(account, it, self._market, self._clock())
+            ),
+            wire.ResetAccount: self._once(
+                lambda account, it: changes.reset(account, it, self._matching, self._clock())
+            ),
+            wire.ArchiveAccount: self._once(lambda account, it: changes.archive(account, it, self._matching)),
+            wire.GetEquity: lambda query: [
                 changes.equity(self._account(each), query.currency or REFERENCE, self._market)
                 for each in query.accounts
             ],
-            GetPortfolio: lambda query: self._account(query.account).portfolio(self._market, self._clock()),
-            GetOpenOrders: lambda query: [order.shown() for order in self._account(query.account).open_orders()],
-            GetTrades: lambda query: list(self._account(query.account).trades),
-            GetInstruments: self._instruments,
-            GetTickers: self._market.tickers,
-            GetCandles: self._market.candles,
-            GetOrderBook: self._market.order_book,
-            GetMarketTrades: self._market.trades,
-            GetOptionChain: self._market.option_chain,
+            wire.GetPortfolio: lambda query: self._account(query.account).portfolio(self._market, self._clock()),
+            wire.GetOpenOrders: lambda query: [order.shown() for order in self._account(query.account).open_orders()],
+            wire.GetTrades: lambda query: list(self._account(query.account).trades),
+            wire.GetInstruments: self._instruments,
+            wire.GetTickers: self._market.tickers,
+            wire.GetCandles: self._market.candles,
+            wire.GetOrderBook: self._market.order_book,
+            wire.GetMarketTrades: self._market.trades,
+            wire.GetOptionChain: self._market.option_chain,
             **rankings.ANSWERS,
-            GetStatus: self._status,
-            GetMetrics: lambda _query: "",
-            GetBotConfig: lambda _query: BotConfig(octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}),
-            ConnectExchange: gateway.connect,
-            DisconnectExchange: gateway.disconnect,
-            VerifyCredential: lambda _query: self.credential_check,
+            wire.GetStatus: self._status,
+            wire.GetMetrics: lambda _query: "",
+            wire.GetBotConfig: lambda _query: wire.BotConfig(
+                octobot_version="fake", config={"exchanges": {EXCHANGE: {}}}
+            ),
+            wire.ConnectExchange: gateway.connect,
+            wire.DisconnectExchange: gateway.disconnect,
+            wire.VerifyCredential: lambda _query: self.credential_check,
         }
 
     # ------------------------------------------------------------------------------------------ the transport
 
-    def call(self, request: AnyRequest, deadline: float) -> Any:
+    def call(self, request: wire.AnyRequest, deadline: float) -> Any:
         """Answer `request`; see `Transport.call`."""
         del deadline  # everything happens at once
         with self._lock:
@@ -121,11 +88,11 @@ class FakeEngine:
             self._expire()
             return self._answers[type(request)](request)
 
-    def stream(self, request: Subscription) -> Iterator[Any]:
+    def stream(self, request: wire.Subscription) -> Iterator[Any]:
         """Subscribe; see `Transport.stream`. Nothing is committed here, so there are no account events."""
         if self._failure is not None:
             raise self._failure
-        return self._market.events(request) if isinstance(request, Subscribe) else self._market.silence(request)
+        return self._market.events(request) if isinstance(request, wire.Subscribe) else self._market.silence(request)
 
     # --------------------------------------------------------------------------------------- what tests move
 
@@ -146,7 +113,7 @@ class FakeEngine:
 
     # ------------------------------------------------------------------------------------------------ orders
 
-    def _place(self, command: PlaceOrder) -> Order:
+    def _place(self, command: wire.PlaceOrder) -> wire.Order:
         order_id = self._keys.once(command, lambda: self._open(command).id)
         return self._account(command.account).orders[order_id].shown()
 
@@ -154,7 +121,7 @@ class FakeEngine:
         """Return what carries a command out on its account, once per key."""
         return lambda command: self._keys.once(command, lambda: change(self._account(command.account), command))
 
-    def _open(self, command: PlaceOrder) -> FakeOrder:
+    def _open(self, command: wire.PlaceOrder) -> FakeOrder:
         account = self._account(command.account)
         changes.check_active(account)
         proposal = self._proposal(account, command.ticket)
@@ -183,7 +150,7 @@ class FakeEngine:
         account.orders[order.id] = order
         return order
 
-    def _proposal(self, account: FakeAccount, ticket: OrderTicket) -> Proposal:
+    def _proposal(self, account: FakeAccount, ticket: wire.OrderTicket) -> Proposal:
         market = instrument(EXCHANGE, ticket.symbol)
         mark = self._market.mark(ticket.symbol)
         if ticket.type == "market":
@@ -191,7 +158,7 @@ class FakeEngine:
         rules.check_complete(ticket)
         return Proposal(ticket, rules.resolved_amount(ticket, market, mark), account, market, mark)
 
-    def _preview(self, query: PreviewOrder) -> Preview:
+    def _preview(self, query: wire.PreviewOrder) -> wire.Preview:
         account = self._account(query.account)
         changes.check_active(account)
         proposal = self._proposal(account, query.ticket)
@@ -201,14 +168,14 @@ class FakeEngine:
         price = proposal.mark if at_once or ticket.type == "trailing_stop" else ticket.price or ticket.stop_price
         cost = proposal.amount * (price or ZERO)
         fee = cost * (market.taker_fee if at_once or "limit" not in ticket.type else market.maker_fee)
-        return Preview(
+        return wire.Preview(
             symbol=ticket.symbol,
             side=ticket.side,
             type=ticket.type,
             amount=proposal.amount,
             price=price,
             cost=cost,
-            fee=Fee(currency=market.quote, cost=fee),
+            fee=wire.Fee(currency=market.quote, cost=fee),
             balance_after=self._balance_after(proposal, cost, fee),
             checks=checks,
             ok=all(check.ok for check in checks),
@@ -221,12 +188,12 @@ class FakeEngine:
             sign = 1 if ticket.side == "buy" else -1
             free[market.base] += sign * proposal.amount
             free[market.quote] -= sign * cost + fee
-        elif ticket.type == "limit" and ticket.time_in_force not in IMMEDIATE:
+        elif ticket.type == "limit" and ticket.time_in_force not in wire.IMMEDIATE:
             currency, need = needed(ticket, proposal.amount, market, proposal.mark)
             free[currency] -= need
         return free
 
-    def _edit(self, command: EditOrder) -> Order:
+    def _edit(self, command: wire.EditOrder) -> wire.Order:
         account = self._account(command.account)
         order = self._find(account, command.order_id)
         changes = {
@@ -248,13 +215,13 @@ class FakeEngine:
         self._matching.tick_edited(account, order)
         return order.shown()
 
-    def _cancel(self, command: CancelOrder) -> Order:
+    def _cancel(self, command: wire.CancelOrder) -> wire.Order:
         account = self._account(command.account)
         order = self._find(account, command.order_id)
         self._matching.close(account, order, "canceled")
         return order.shown()
 
-    def _cancel_all(self, command: CancelOrders) -> list[Order]:
+    def _cancel_all(self, command: wire.CancelOrders) -> list[wire.Order]:
         account = self._account(command.account)
         matching = [
             order
@@ -286,12 +253,12 @@ class FakeEngine:
 
     # ---------------------------------------------------------------------------------------------- the rest
 
-    def _instruments(self, query: GetInstruments) -> Listing:
+    def _instruments(self, query: wire.GetInstruments) -> wire.Listing:
         check_exchange(query.exchange)
-        return Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
+        return wire.Listing(instruments=list(INSTRUMENTS.values()), as_of=self._started_at)
 
-    def _status(self, _query: GetStatus) -> EngineStatus:
-        return EngineStatus(
+    def _status(self, _query: wire.GetStatus) -> wire.EngineStatus:
+        return wire.EngineStatus(
             pid=os.getpid(),
             octobot_version="fake",
             started_at=self._started_at,

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from engine.accounts.valuation import Valuation
 from engine.futures import overview
 from engine.futures.funds import FuturesFunds
+from engine.futures.markets import check_tradable
 from engine.journal.unit import Unit
 from engine.live.account import LiveAccount
 from engine.live.futures.booking import FuturesBooking
@@ -20,7 +21,6 @@ from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.position import HeldPosition
 from engine.live.futures.told import Settings
 from engine.live.futures.trader import FuturesTrader
-from engine.markets.market import inverse_not_supported
 from engine.orders import kinds, rules
 from utils import clock, wire
 from utils.errors import EngineUnavailable
@@ -168,11 +168,7 @@ class PositionsAccount(LiveAccount):
     # -------------------------------------------------------------------------------------------- the hooks
 
     def _admit(self, instrument: Instrument) -> None:
-        if instrument.linear is False:
-            raise inverse_not_supported()
-        if instrument.symbol not in self._markets:
-            detail = f"A futures account trades perpetuals settled in {self.record.reference_currency}."
-            raise rules.refuse("not_a_futures_market", "symbol", detail)
+        check_tradable(instrument, self._markets, self.record.reference_currency)
 
     def _funds(self, *, without: wire.Order | None = None) -> FuturesFunds:
         wallet = self.totals.get(self.record.reference_currency, ZERO) - self._foreign

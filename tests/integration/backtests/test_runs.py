@@ -22,7 +22,7 @@ import models
 from config import Settings
 from engine.backtests.claim import Claim, Lost
 from models import Database
-from services.backtests.backtests import KIND, MOST_OPEN
+from services.backtests.backtests import Backtests
 from services.jobs import Interrupted, Jobs, Run
 from tests.books import rows
 from tests.engine_host import EngineHost
@@ -68,7 +68,7 @@ def get(client: FlaskClient, user: SignedIn, run_id: str) -> Any:
 
 
 def take(database: Database) -> Run:
-    (run,) = Jobs(database).take("tests", {KIND: 1}, timedelta(minutes=1))
+    (run,) = Jobs(database).take("tests", {Backtests.KIND: 1}, timedelta(minutes=1))
     return run
 
 
@@ -139,7 +139,7 @@ def test_a_key_starts_one_run(client: FlaskClient, user: SignedIn) -> None:
 
 
 def test_a_user_waits_for_few_at_a_time(client: FlaskClient, user: SignedIn) -> None:
-    runs = [start(client, user) for _ in range(MOST_OPEN)]
+    runs = [start(client, user) for _ in range(Backtests.MOST_OPEN)]
     assert start(client, user, 409)["error_code"] == "too_many_backtests"
     client.delete(f"{RUNS}/{runs[0]['id']}", headers=user.headers)
     start(client, user)

@@ -23,7 +23,7 @@ from engine.backtests.sweep import SweepClaim, play_all
 from engine.demo.recording import Recording
 from models import Database
 from services.backtests import sweeps
-from services.backtests.sweeps import KIND, MOST_OPEN
+from services.backtests.sweeps import Sweeps
 from services.jobs import Jobs, Run
 from tests.books import rows
 from tests.engine_host import EngineHost
@@ -76,7 +76,7 @@ def results(client: FlaskClient, user: SignedIn, sweep_id: str, **query: str) ->
 
 
 def take(database: Database) -> Run:
-    (run,) = Jobs(database).take("tests", {KIND: 1}, timedelta(minutes=1))
+    (run,) = Jobs(database).take("tests", {Sweeps.KIND: 1}, timedelta(minutes=1))
     return run
 
 
@@ -173,7 +173,7 @@ def test_a_sweep_is_canceled_and_then_deleted(
         play_sweep(settings, database, sweep["id"])
     told = {each["number"]: each["error_code"] for each in results(client, user, sweep["id"])}
     assert told[overtaken.number] == "did_not_do"
-    assert Jobs(database).take("tests", {KIND: 1}, timedelta(minutes=1)) == []
+    assert Jobs(database).take("tests", {Sweeps.KIND: 1}, timedelta(minutes=1)) == []
     assert client.delete(path, headers=user.headers).status_code == 200
     assert client.get(path, headers=user.headers).status_code == 404
     with database.read() as connection:
@@ -243,7 +243,7 @@ def test_there_are_bounds_and_a_key_starts_one(client: FlaskClient, user: Signed
     body, headers = {**CROSSOVER, "data_file": file, "grid": GRID}, {**user.headers, "Idempotency-Key": "once"}
     first, again = (client.post(SWEEPS, json=body, headers=headers).get_json()["data"] for _ in range(2))
     assert first == again
-    for _ in range(MOST_OPEN - 1):
+    for _ in range(Sweeps.MOST_OPEN - 1):
         start(client, user, file)
     assert start(client, user, file, 409)["error_code"] == "too_many_sweeps"
     client.delete(f"{SWEEPS}/{first['id']}", headers=user.headers)

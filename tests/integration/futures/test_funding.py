@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.futures.position import funding_moments
+from engine.markets.source import funding_moments
 from tests.contract.exchange import dec
 from tests.failures import Failures
 from tests.integration.futures.holder import SYMBOL, Holder

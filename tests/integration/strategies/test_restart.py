@@ -173,7 +173,7 @@ class TestKills:
             with database.read() as connection:
                 return connection.execute(select(func.count()).select_from(models.Order)).scalar_one()
 
-        killed_at = []
+        killed_at: list[int] = []
         for least in (1, 20, 45, 70):
             end = time.monotonic() + PATIENCE
             while count() < least:  # without a pause: a fast engine places all of it in the blink of one
