@@ -46,10 +46,14 @@ canceled, and says why in `error`. An action that does not go with its state is 
 **Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
 `cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
 or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
-everybody's positions are closed at the same prices.
+everybody's positions are closed at the same prices, those of the end. Participants are notified (`kind` is
+`tournament`), each once of each `payload.event`: `joined`, `started`, `cancelled`, `ended` with rank and return,
+`prize_won`, `prize_paid` and `prize_failed`.
 
 **Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
-drawdown, then by who was there first. Prizes sum to the pool; they are records of what the operator pays.
+drawdown, then by who was there first. Trades, volume and win rate are of what participants traded themselves: closing
+them at the end counts in their value alone. Drawdowns are of the values seen once a second while the engine is up; one
+that is killed forgets those of ten seconds at most. Prizes sum to the pool; they are records of what the operator pays.
 
 **Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
 
@@ -58,7 +62,8 @@ Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in t
 
 **Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
 are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
-ask again with `If-None-Match`, and 304 says that nothing is new.
+ask again with `If-None-Match`, and 304 says that nothing is new. Answers over 1 KB come packed to whoever sends
+`Accept-Encoding: gzip`; streams never do.
 
 **The bot** of the operator is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
 whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.

@@ -88,6 +88,7 @@ def get_documentation_asset(name: str) -> Response:
 def _cached(response: Response) -> Response:
     """Let clients keep the answer, but ask each time whether it still holds: it may change with an upgrade."""
     response.headers["Cache-Control"] = "no-cache"
-    response.add_etag()
+    # weak: the same whether it is packed or not
+    response.add_etag(weak=True)
     response.make_conditional(request)
     return response

@@ -37,7 +37,7 @@ def list_instruments(query: dict[str, Any]) -> Aged[Page[Instrument]]:
     return services.market.instruments(**query)
 
 
-@blueprint.route("/api/market/candles", "/api/candles/", permission="market:read", errors=ENGINE)
+@blueprint.route("/api/market/candles", "/api/candles/", "/api/candles", permission="market:read", errors=ENGINE)
 @blueprint.arguments(CandleQuery, location="query")
 @blueprint.kept()
 @blueprint.response(200, CandleSchema, paged=True, aged=True, headers=KEPT)

@@ -35,12 +35,16 @@ th:first-child,td:first-child{text-align:left}
 .scroll{overflow-x:auto}.good{color:var(--good)}.bad{color:var(--bad)}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:12px}
 svg .grid{stroke:var(--line)}polyline{fill:none;stroke-width:1.8;stroke-linejoin:round}
+svg .grid,polyline{vector-effect:non-scaling-stroke}
 .own{stroke:var(--own)}.held{stroke:var(--held)}.fall{stroke:var(--bad)}.area{fill:var(--bad);stroke:none;opacity:.16}
 circle{stroke:var(--paper);stroke-width:1}circle.buy{fill:var(--good)}circle.sell{fill:var(--bad)}
 .key{display:flex;gap:18px;flex-wrap:wrap;margin-bottom:8px;color:var(--soft);font-size:13px}
 .key i{display:inline-block;width:14px;height:3px;margin-right:6px;vertical-align:middle}
 .key .o{background:var(--own)}.key .h{background:var(--held)}.key .b,.key .s{width:8px;height:8px;border-radius:4px}
 .key .b{background:var(--good)}.key .s{background:var(--bad)}
+@media screen and (max-width:860px){svg text{font-size:18px}}
+@media screen and (max-width:560px){svg{overflow:visible}svg text{font-size:28px}svg .spare{display:none}circle{r:6px}
+.figures{grid-template-columns:1fr 1fr}main{padding:20px 12px 32px}section{padding:14px}}
 @media print{body{background:#fff}section{break-inside:avoid}}
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -6,7 +6,8 @@ from typing import Any
 
 from api.blueprint import Blueprint
 from api.context import origin, principal, services
-from api.schemas.settings import DEFAULTS, UserSettingsSchema
+from api.schemas.settings import DEFAULTS, UserSettingsSchema, told
+from services.notifications.notifications import Ways
 
 blueprint = Blueprint("settings", "What a user's screens look like, and what they are told of")
 
@@ -15,12 +16,12 @@ blueprint = Blueprint("settings", "What a user's screens look like, and what the
 @blueprint.response(200, UserSettingsSchema)
 def get_settings() -> dict[str, Any]:
     """Return the caller's settings, with the defaults of what they have not set."""
-    return services.user_settings.get(principal, DEFAULTS)
+    return told(*services.user_settings.get(principal, DEFAULTS))
 
 
 @blueprint.route("/api/settings", method="PUT", permission="profile:write")
 @blueprint.arguments(UserSettingsSchema)
 @blueprint.response(200, UserSettingsSchema)
-def put_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Replace the caller's settings; what is left out has its default."""
-    return services.user_settings.put(principal, origin(), settings)
+def put_settings(wanted: tuple[dict[str, Any], list[Ways]]) -> dict[str, Any]:
+    """Replace the caller's settings; what is left out has its default, except for notifications, which stay."""
+    return told(*services.user_settings.put(principal, origin(), *wanted))

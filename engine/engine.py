@@ -245,7 +245,7 @@ class Engine:
     # ------------------------------------------------------------------------------------------ background
 
     async def _do_chores(self) -> None:
-        """Expire day orders and forget old idempotency keys, now and every minute."""
+        """Expire day orders and thin the logs of strategies, now and every minute."""
         while True:
             try:
                 await self._do_chores_once(clock.now())
@@ -259,7 +259,6 @@ class Engine:
                 await self.desk.reactions.expire(order, moment)
             except TradingError as error:
                 _log.warning("order %s cannot expire yet: %s", order.id, error.detail)
-        await asyncio.to_thread(self._records.forget_keys, moment)
         await self.strategies.thin_logs()
 
     async def _close_idle_accounts(self) -> None:

@@ -6,7 +6,19 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from middleware import auth, body, cors, errors, headers, metrics, permissions, rate_limits, request_id, request_log
+from middleware import (
+    auth,
+    body,
+    compression,
+    cors,
+    errors,
+    headers,
+    metrics,
+    permissions,
+    rate_limits,
+    request_id,
+    request_log,
+)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -14,6 +26,7 @@ def install(app: Flask, settings: Settings) -> None:
     request_id.install(app)
     request_log.install(app)
     metrics.install(app)
+    compression.install(app)
     headers.install(app)
     body.install(app)
     cors.install(app, settings)

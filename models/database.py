@@ -30,12 +30,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from models.sums import SQLITE_NAME, ExactSum
-from utils.errors import StorageUnavailable
+from utils.errors import StorageBusy, StorageUnavailable
 
 BUSY_TIMEOUT_SECONDS = 5
+YIELD_MILLISECONDS = 400
+"""Well before PostgreSQL looks for a deadlock, which is after a second, and ends whomever it likes."""
+
 RETRY_AFTER = 1
 PROGRESS_STEPS = 10_000
 """After how many of its steps, well under a millisecond, SQLite looks whether its time is up."""
+
+
+_HELD_BY_OTHERS = frozenset({"55P03", "40P01"})
+"""PostgreSQL's lock_not_available and deadlock_detected."""
 
 
 class Transaction(NamedTuple):
@@ -138,6 +145,25 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    @contextmanager
+    def yielding(self) -> Iterator[Session]:
+        """Give a session as `write` does, which gives up instead of waiting long for a lock, and lets others go on.
+
+        For what locks much, in an order that is not that of all others: whoever waits for it meanwhile is never the one
+        whose transaction fails. Do it again after a moment.
+
+        :raises StorageBusy: somebody else holds a lock. :raises StorageUnavailable: as `write`.
+        """
+        with self.write() as session:
+            if not self.is_sqlite:  # which has one lock for all, that is taken first
+                session.execute(text(f"SET LOCAL lock_timeout = {YIELD_MILLISECONDS}"))
+            try:
+                yield session
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) in _HELD_BY_OTHERS:
+                    raise StorageBusy("Somebody else is writing.", retry_after=RETRY_AFTER) from error
+                raise
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

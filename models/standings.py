@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Row, func, select
 
 from models.accounts import LedgerEntry
 from models.database import Database
-from models.orders import Trade
+from models.orders import Order, Trade
 from models.tournaments import Rank, TeamRank
 from utils.clock import now
 from utils.money import ZERO
 from utils.standings import Standing, Tally
+from utils.wire import CLOSING
 
 ROWS_AT_ONCE = 500
 _ID_LENGTH = 36
@@ -77,6 +78,8 @@ def trades_after(
 ) -> Iterator[CountedTrade]:
     """Yield the trades of accounts that came after those that were counted, each account's in their order.
 
+    Those that closed an account at the end of its tournament are not among them: nobody chose to make them.
+
     :param counted: the newest counted trade by account, None for none.
     """
     # one statement for any number of accounts: pairs of ids, which have one length
@@ -86,6 +89,7 @@ def trades_after(
         select(Trade.account_id, Trade.id, Trade.symbol, Trade.cost, Trade.realized_pnl)
         .select_from(given)
         .join(Trade, (Trade.account_id == account) & (Trade.id > after))
+        .join(Order, (Order.id == Trade.order_id) & ~Order.client_order_id.startswith(CLOSING))
         .order_by(Trade.account_id, Trade.id)
     )
     for part in batched(counted.items(), ROWS_AT_ONCE):

@@ -173,6 +173,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     home = Home(settings.octobot_home)
     bot = Bot(database, bot_records, bot_bridge, home, live_trading_enabled=settings.live_trading_enabled)
     config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
+    notifications = Notifications(database)
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
@@ -221,7 +222,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         tournament_changes=TournamentChanges(database, bridge, idempotency),
         participation=Participation(database, idempotency),
         market=Market(bridge),
-        notifications=Notifications(database),
+        notifications=notifications,
         webhooks=outside.webhooks(settings, database),
         mails=Mails(database, outside.mailer(settings)),
         mail_addresses=MailAddresses(database, outside.mailer(settings)),
@@ -237,7 +238,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         config_profiles=bot_config.Profiles(database, home, config_changes, idempotency),
         config_tentacles=bot_config.Tentacles(home, config_changes),
         administration=Administration(database, sessions, keys, deactivation),
-        user_settings=UserSettings(database),
+        user_settings=UserSettings(database, notifications),
         personal_data=PersonalData(database),
         deletion=Deletion(
             database, bridge, confirmation=confirmation, deactivation=deactivation, sessions=sessions, keys=keys

@@ -28,6 +28,7 @@ from services.notifications.notifications import EventReader, Notifications
 from services.notifications.webhooks import Webhooks
 from services.tournaments.end import TournamentEnd
 from services.tournaments.moves import TournamentSchedule
+from services.tournaments.news import TournamentNews
 from services.tournaments.prizes import Prizes, want_settlement
 from utils.bot_bridge import BotBridge
 from utils.home import Home
@@ -40,6 +41,7 @@ class WorkerServices:
 
     jobs: Jobs
     leases: Leases
+    idempotency: Idempotency
     backtests: Backtests
     data_files: DataFiles
     sweeps: Sweeps
@@ -53,6 +55,7 @@ class WorkerServices:
     prizes: Prizes
     tournament_schedule: TournamentSchedule
     tournament_end: TournamentEnd
+    tournament_news: TournamentNews
     bot_records: BotRecords
     bot_accounts: BotAccounts
     bot_notices: BotNotices
@@ -71,6 +74,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
     return WorkerServices(
         jobs=Jobs(database),
         leases=Leases(database),
+        idempotency=idempotency,
         backtests=Backtests(database, plans, idempotency),
         data_files=data_files,
         sweeps=Sweeps(database, plans, idempotency),
@@ -84,6 +88,7 @@ def build_for_worker(settings: Settings) -> WorkerServices:
         prizes=Prizes(database, bridge),
         tournament_schedule=TournamentSchedule(database),
         tournament_end=TournamentEnd(database, bridge, want_settlement),
+        tournament_news=TournamentNews(database),
         bot_records=bot_records,
         bot_accounts=BotAccounts(database),
         bot_notices=BotNotices(bot_records, BotBridge(UnixTransport(settings.bot_socket, "bot"))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models import Database, IdempotencyKey
+from services.old_rows import delete_old
 from services.principals import Principal
 from utils import clock
 from utils.errors import Conflict, Fault, NotFound, Refused, TradingError, idempotency_key_reused
@@ -25,6 +27,8 @@ FINAL_REFUSALS = (Refused, Conflict, NotFound)
 """Outcomes that belong to a key; after any other the same key may be tried again."""
 
 RETRY_AFTER = 1
+KEEP = timedelta(days=7)
+"""How long a key is known."""
 
 
 class Claim(NamedTuple):
@@ -84,6 +88,10 @@ class Idempotency:
         except FINAL_REFUSALS as refusal:
             return self._settle(claim, kind, _raising(refusal))
         return self._settle(claim, kind, write)
+
+    def forget(self) -> None:
+        """Delete the keys that have outlived their time, those of the engine as well."""
+        delete_old(self._database, IdempotencyKey, IdempotencyKey.created_at < clock.now() - KEEP)
 
     def _settle(self, claim: Claim, kind: type[Result], write: Callable[[Session], Result]) -> Result:
         """Take the key, do `write` and store what came of it, all in one transaction."""

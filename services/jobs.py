@@ -37,7 +37,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A job that is being done, under a lease. The same job may run again from its beginning: it must be idempotent."""
+    """A job that is being done, under a lease.
+
+    The same job may run again, from its beginning or from what it kept: it must be idempotent.
+    """
 
     id: str
     kind: str
@@ -60,6 +63,12 @@ class Run:
         mine = select(Job.id).where(_held(self)).with_for_update()
         if session.execute(mine).first() is None:
             raise Interrupted
+
+    def keep(self, session: Session, **progress: Any) -> None:
+        """Keep in the payload how far the job is, in the transaction that brings it there: it begins there again."""
+        payload = msgspec.json.encode({**self.payload, **progress}).decode()
+        statement = update(Job).where(_held(self)).values(payload=payload)
+        session.execute(statement, execution_options={"synchronize_session": False})
 
 
 @dataclass(frozen=True, kw_only=True)

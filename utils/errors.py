@@ -118,6 +118,10 @@ class StorageUnavailable(TradingError):
     code = "storage_unavailable"
 
 
+class StorageBusy(StorageUnavailable):
+    """Somebody else held what was to be written, and goes first; nothing was done."""
+
+
 class NotReady(TradingError):
     """A part of this installation does not work yet, or not any more; `errors` names it."""
 

@@ -10,6 +10,8 @@ from config import Settings
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL = r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?$"
 EXPOSED = (
+    "Content-Disposition",
+    "ETag",
     "X-Request-ID",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
@@ -19,7 +21,16 @@ EXPOSED = (
 )
 """The headers of an answer that pages of other origins may read."""
 
-ACCEPTED = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Key", "X-Request-ID")
+ACCEPTED = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-API-Key",
+    "X-Request-ID",
+)
 """The headers that pages of other origins may send."""
 
 MAX_AGE = 600

@@ -10,7 +10,7 @@ from services.backtests.sweeps import Sweeps
 from services.bot import notices
 from services.jobs import Handler
 from services.notifications import announcements, mail, mail_addresses, webhooks
-from services.tournaments import moves, participation, prizes
+from services.tournaments import moves, news, participation, prizes
 from worker import backtests
 
 MANY = 90
@@ -23,6 +23,7 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
         Backtests.KIND: backtests.handler(services.backtests),
         Sweeps.KIND: backtests.sweep_handler(services.sweeps),
         moves.CLOSE: Handler(call=services.tournament_end.close, seconds=3_600.0, attempts=MANY, longest_delay=30.0),
+        news.JOB: Handler(call=services.tournament_news.deliver, seconds=600.0, attempts=MANY, longest_delay=60.0),
         participation.ARCHIVE: Handler(call=services.tournament_end.archive, attempts=MANY, longest_delay=60.0),
         webhooks.JOB: Handler(call=services.webhooks.deliver, attempts=webhooks.ATTEMPTS, at_once=8, first_delay=5.0),
         prizes.JOB: services.prizes.handler(),

@@ -37,6 +37,7 @@ def schedule(services: WorkerServices) -> Sequence[Every]:
         # takes longer than moments when tentacles have changed; the bot's home remembers what it led to
         Every(name="tentacle schemas", seconds=5.0, call=services.tentacle_schemas.fill),
         Every(name="old jobs", seconds=3600.0, call=services.jobs.forget),
+        Every(name="old idempotency keys", seconds=3600.0, call=services.idempotency.forget),
         Every(name="old deliveries", seconds=3600.0, call=services.webhooks.forget),
         Every(name="forgotten uploads", seconds=3600.0, call=services.data_files.forget),
         Every(name="old mail", seconds=3600.0, call=services.mails.forget),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.examples.story import API_KEY, BOUGHT, NOON, SESSION, USER
-from api.schemas.settings import EVENTS
+from api.schemas.settings import KINDS
 
 _KEY = {
     "id": API_KEY,
@@ -35,7 +35,7 @@ ADMINISTRATION: dict[str, dict[str, Any]] = {
             "default_timeframe": "1h",
             "chart_type": "candles",
             "indicators": [{"name": "EMA", "parameters": {"length": 21}}],
-            "notifications": {**{name: ["in_app"] for name in EVENTS}, "fills": ["in_app", "email"]},
+            "notifications": {**{name: ["in_app", "webhook"] for name in KINDS}, "fills": ["in_app", "email"]},
         }
     },
     "Statistics": {

@@ -12,6 +12,7 @@ RUN = "01a1f8c8-ff74-7e15-b2c6-3f9a5d7e8c20"
 _RUN = {
     "id": RUN,
     "state": "succeeded",
+    "status": "succeeded",
     "progress": 100,
     "exchange": "demo",
     "strategy_class": "crossover",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.examples.story import BOUGHT, NOON
+from api.examples.tournaments import CUP, CUP_ACCOUNT, TEAM
 
 _ALERT = "01a1f8c9-1c02-7d55-8a0e-6b1f9e0c4d21"
 _WEBHOOK = "01a1f8c9-2b7d-7e10-9f3a-0c5d8e7a6b94"
@@ -33,7 +34,26 @@ NOTIFICATIONS: dict[str, dict[str, Any]] = {
             "payload": {"alert": _ALERT, "exchange": "demo", "symbol": "BTC/USDT", "price": "63010", "level": "63000"},
             "read_at": None,
             "created_at": BOUGHT,
-        }
+        },
+        "tournament": {
+            "id": "01a1f8c9-8b43-7d5e-af7a-bf9c8b7d6e4f",
+            "kind": "tournament",
+            "title": "November cup is over: rank 3 of 200 with +12.50 %; your team has rank 1",
+            "payload": {
+                "event": "ended",
+                "tournament": CUP,
+                "status": "finished",
+                "account": CUP_ACCOUNT,
+                "rank": 3,
+                "participants": 200,
+                "team": TEAM,
+                "team_rank": 1,
+                "value": "11250",
+                "return_percent": "12.5",
+            },
+            "read_at": None,
+            "created_at": BOUGHT,
+        },
     },
     "Unread": {"some": {"unread": 3}},
     "Read": {"all": {}, "one": {"ids": ["01a1f8c9-4d88-7c3e-8b52-7f6e5d4c3b2a"]}},

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.accounts import Funds
+from api.schemas.aliases import Aliased
 from api.schemas.envelope import PageQuery
 from api.schemas.fields import DecimalString, invalid
 from api.schemas.market import Moment, Symbol, Timeframe, Word
@@ -32,9 +33,10 @@ class Fee(DecimalString):
         return share
 
 
-class PlayedSchema(Schema):
+class PlayedSchema(Aliased):
     """What is to be played."""
 
+    ALIASES = {"data": "data_file"}
     strategy_class = fields.String(required=True, validate=validate.Length(min=1, max=64))
     settings = settings_field(load_default=dict)
     symbols = fields.List(Symbol(required=True), required=True, validate=validate.Length(min=1, max=MOST_SYMBOLS))
@@ -65,7 +67,7 @@ class PlayedSchema(Schema):
 
 
 class NewBacktestSchema(PlayedSchema):
-    """A backtest to play. Without `from` and `to` the latest 500 candles are."""
+    """A backtest to play. Without `from` and `to` the latest 500 candles are. `data` is an alias of `data_file`."""
 
     @post_load
     def run(self, values: dict[str, Any], **_: Any) -> NewRun:
@@ -96,6 +98,9 @@ class PlaySchema(Schema):
 class BacktestRunSchema(PlaySchema):
     """A backtest."""
 
+    status = fields.String(
+        required=True, validate=validate.OneOf(STATES), metadata={"description": "The same as `state`."}
+    )
     progress = fields.Integer(required=True, metadata={"description": "In percent of the candles."})
     settings = fields.Dict(required=True)
 

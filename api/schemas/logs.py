@@ -11,10 +11,17 @@ from api.schemas.market import Moment
 from services.operations.logs import LEVELS, LogWanted
 
 
+class Level(fields.String):
+    """How grave something is, in any case."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return super()._deserialize(value, attr, data, **kwargs).strip().upper()
+
+
 class LogRecordQuery(Schema):
     """Which records of the log are wanted."""
 
-    level = fields.String(
+    level = Level(
         validate=validate.OneOf(LEVELS), metadata={"description": "The least grave that is wanted; all when absent."}
     )
     logger = fields.String(

@@ -25,7 +25,9 @@ class NotificationSchema(Schema):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS))
     title = fields.String(required=True)
     payload = fields.Dict(
-        keys=fields.String(), required=True, metadata={"description": "What it is about: a trade, an order, an alert."}
+        keys=fields.String(),
+        required=True,
+        metadata={"description": "What it is about: a trade, an order, an alert; of a tournament, as `event` says."},
     )
     read_at = fields.DateTime(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)

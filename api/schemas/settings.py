@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.fields import NAME, invalid
 from api.schemas.market import Timeframe
+from services.notifications.notifications import Kind, Ways
 
 THEMES = ("system", "light", "dark")
 CHART_TYPES = ("candles", "hollow_candles", "heikin_ashi", "bars", "line", "area")
-EVENTS = ("fills", "rejections", "strategy_errors", "tournaments", "price_alerts")
-CHANNELS = ("in_app", "email", "webhook", "telegram")
+KINDS: dict[str, Kind] = {
+    "fills": "fill",
+    "rejections": "rejection",
+    "strategy_errors": "strategy_error",
+    "tournaments": "tournament",
+    "price_alerts": "price_alert",
+    "announcements": "announcement",
+}
+"""What settings call the kinds of things that users are told of."""
+
+CHANNELS = ("in_app", "email", "webhook", "bot")
 MAX_INDICATORS = 50
 MAX_PARAMETERS = 20
 MAX_TEXT = 64
@@ -48,21 +58,32 @@ class IndicatorSchema(Schema):
 
 def _channels() -> fields.List[Any]:
     one = fields.String(validate=validate.OneOf(CHANNELS))
-    return fields.List(one, load_default=lambda: ["in_app"], validate=validate.Length(max=len(CHANNELS)))
+    return fields.List(one, validate=validate.Length(max=len(CHANNELS)))
 
 
 class NotificationsSchema(Schema):
-    """Where each kind of event is told; an empty list is nowhere."""
+    """Where each kind of thing is told, as in `/api/notifications/settings`; an empty list is nowhere.
+
+    What is left out stays as it is. `bot` are the notifiers of the operator's bot; it tells administrators alone.
+    """
 
     fills = _channels()
     rejections = _channels()
     strategy_errors = _channels()
     tournaments = _channels()
     price_alerts = _channels()
+    announcements = _channels()
+
+    @post_load
+    def ways(self, chosen: dict[str, list[str]], **_: Any) -> list[Ways]:
+        """Return what was chosen."""
+        return [
+            Ways(kind=KINDS[name], **{each: each in channels for each in CHANNELS}) for name, channels in chosen.items()
+        ]
 
 
 class UserSettingsSchema(Schema):
-    """Settings of the caller; what is left out has its default."""
+    """Settings of the caller; what is left out has its default, except for `notifications`."""
 
     theme = fields.String(load_default="system", validate=validate.OneOf(THEMES))
     default_timeframe = Timeframe(load_default="1h")
@@ -70,8 +91,19 @@ class UserSettingsSchema(Schema):
     indicators = fields.List(
         fields.Nested(IndicatorSchema), load_default=list, validate=validate.Length(max=MAX_INDICATORS)
     )
-    notifications = fields.Nested(NotificationsSchema, load_default=lambda: NotificationsSchema().load({}))
+    notifications = fields.Nested(NotificationsSchema)
+
+    @post_load
+    def wanted(self, settings: dict[str, Any], **_: Any) -> tuple[dict[str, Any], list[Ways]]:
+        """Return the settings, and the ways in which the caller wants to be told."""
+        return settings, settings.pop("notifications", [])
 
 
-DEFAULTS: dict[str, Any] = UserSettingsSchema().load({})
+DEFAULTS: dict[str, Any] = UserSettingsSchema().load({})[0]
 """The settings of who has set none."""
+
+
+def told(settings: dict[str, Any], ways: list[Ways]) -> dict[str, Any]:
+    """Return settings as they are told, with the ways in which their user is told of things."""
+    chosen = {each.kind: [channel for channel in CHANNELS if getattr(each, channel)] for each in ways}
+    return {**settings, "notifications": {name: chosen[kind] for name, kind in KINDS.items()}}

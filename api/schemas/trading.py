@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from api.schemas.aliases import Aliased
 from api.schemas.brackets import StoredExitSchema, exit_leg
 from api.schemas.fields import Coded, DecimalString
 from api.schemas.market import Symbol, Word
@@ -27,8 +28,6 @@ from utils.wire import (
     OrderTicket,
 )
 
-ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
-
 
 def _trailing(**options: Any) -> DecimalString:
     too_far = Coded("out_of_range", f"This must be at most {MAX_TRAILING_PERCENT}.")
@@ -49,28 +48,11 @@ class OcoSchema(Schema):
         return OcoLeg(**values)
 
 
-class _Aliased(Schema):
-    ALIASES = ALIASES
-
-    @pre_load
-    def rename(self, body: Any, **_: Any) -> Any:
-        """Take the names that other APIs use; one name per field."""
-        if not isinstance(body, dict):
-            return body
-        renamed = {name: value for name, value in body.items() if name not in ALIASES}
-        for alias, name in ALIASES.items():
-            if alias in body:
-                if name in renamed:
-                    raise ValidationError({alias: [Coded("ambiguous", f"This is {name} by another name; send one.")]})
-                renamed[name] = body[alias]
-        return self.settle(renamed)
-
-    def settle(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Finish reading the body's names."""
-        return body
+class _Ordered(Aliased):
+    ALIASES = {"quantity": "amount", "qty": "amount", "limit_price": "price"}
 
 
-class OrderTicketSchema(_Aliased):
+class OrderTicketSchema(_Ordered):
     """An order to place. `quantity` and `qty` are aliases of `amount`, `limit_price` of `price`."""
 
     symbol = Symbol(required=True, metadata={"example": "BTC/USDT"})
@@ -141,7 +123,7 @@ class OrderTicketSchema(_Aliased):
         return account, OrderTicket(**values)
 
 
-class OrderChangesSchema(_Aliased):
+class OrderChangesSchema(_Ordered):
     """What to change of an open order. The aliases of an order work too."""
 
     amount = DecimalString(allow_none=True)

@@ -160,7 +160,7 @@ class OctoBotAccount:
 
         :raises octobot_trading.errors.PortfolioNegativeValueError: when the funds do not suffice.
         """
-        await self._create(order, _MARKET[order.side], mark=price, price=price)
+        await self._trader.take(self._made(order, _MARKET[order.side], mark=price, price=price))
         return self._take_fill()
 
     async def rest(self, order: wire.Order, mark: Decimal) -> None:
@@ -172,7 +172,7 @@ class OctoBotAccount:
             kind, price = _LIMIT[order.side], order.price
         else:
             kind, price = _TYPES.STOP_LOSS, order.stop_price or mark
-        self._orders[order.id] = await self._create(order, kind, mark=mark, price=price)
+        self._orders[order.id] = await self._trader.hold(self._made(order, kind, mark=mark, price=price))
 
     async def fill(self, order_id: str, price: Decimal, *, taker: bool) -> Fill:
         """Fill a held order at `price`."""
@@ -206,8 +206,8 @@ class OctoBotAccount:
         else:
             order.origin_price = price
 
-    async def _create(self, order: wire.Order, kind: Any, *, mark: Decimal, price: Decimal) -> Any:
-        created = personal_data.create_order_instance(
+    def _made(self, order: wire.Order, kind: Any, *, mark: Decimal, price: Decimal) -> Any:
+        made = personal_data.create_order_instance(
             trader=self._trader,
             order_type=kind,
             symbol=order.symbol,
@@ -219,8 +219,8 @@ class OctoBotAccount:
             tag=order.client_order_id,
         )
         # By default each order logs under a name of its own, and Python keeps every logger's name for good.
-        created.logger_name = type(created).__name__
-        return await self._trader.hold(created)
+        made.logger_name = type(made).__name__
+        return made
 
     def _take_fill(self) -> Fill:
         fill, self._trader.last_fill = self._trader.last_fill, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from octobot_trading import exchanges
+from octobot_trading import enums, exchanges
 
 from engine.orders.orders import Fill
 from utils.ids import new_id
@@ -46,6 +46,22 @@ class PaperTrader(exchanges.TraderSimulator):  # type: ignore[misc]
     async def hold(self, order: Any) -> Any:
         """Create an order that the desk has decided about."""
         return await super().create_order(order, raise_all_creation_error=True)
+
+    async def take(self, order: Any) -> None:
+        """Fill a market order that the desk has decided about, at the price that it was made with.
+
+        These are OctoBot's own steps, one after the other, for an order that is never open. It has three states for
+        them, a task, and a portfolio and a trade to tell: more than what they do takes, and only trading modes listen.
+        """
+        personal, heard = self.exchange_manager.exchange_personal_data, self.gate is not None
+        personal.portfolio_manager.refresh_portfolio_available_from_order(order, is_new_order=True)
+        order.on_fill_actions()
+        order.executed_time = order.generate_executed_time()
+        order.fee = order.get_computed_fee()
+        async with personal.portfolio_manager.portfolio.lock:
+            await personal.handle_portfolio_and_position_update_from_order(order, should_notify=heard)
+        await personal.handle_order_update_notification(order, enums.OrderUpdateType.STATE_CHANGE)
+        await personal.handle_trade_instance_update(self.convert_order_to_trade(order), should_notify=heard)
 
     async def drop(self, order: Any) -> None:
         """Cancel an order that the desk has decided about."""

@@ -68,7 +68,7 @@ class SpotAccount(Account):
 
     async def close_out(self, symbol: str, mark: Decimal, unit: Unit) -> None:
         """Sell all that is held of a market at `mark`, the last digit included; no rule stands in its way."""
-        market, name = self._market.instrument(symbol), f"closing-{new_id()}"
+        market, name = self._market.instrument(symbol), f"{wire.CLOSING}{new_id()}"
         amount = self.octobot.total(market.base)
         ticket = OrderTicket(symbol=symbol, side="sell", type="market", amount=amount, client_order_id=name)
         order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from decimal import Decimal
 
 from engine.markets.market import Market, chosen, moment
 from engine.markets.source import MarketSource
@@ -34,6 +36,10 @@ class LocalMarket(Market):
         self._local = source
         self._thread = ThreadPoolExecutor(1, f"market of {source.exchange}")
         self._chains: dict[str, tuple[float, OptionChain]] = {}
+
+    def mark_at(self, symbol: str, at: datetime) -> Decimal:
+        """Return the mark of a moment that is past: the source knows all of them."""
+        return self._local.quote(self.instrument(symbol).symbol, at.timestamp()).mark
 
     async def candles(self, query: GetCandles) -> CandleSeries:
         """Return candles; the first look far back takes up to a second."""

@@ -8,10 +8,12 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec.structs import replace
 
 from engine.exchanges import paper
+from engine.exchanges.past import Past
 from engine.exchanges.perpetuals import MOST_FUNDINGS
 from engine.exchanges.pulse import Pulse
 from engine.exchanges.reads import is_settled
@@ -68,6 +70,7 @@ class ExchangeMarket(Market):
         self._polled = source
         self._failures = 0
         self._stale_after = max(MISSED_POLLS * poll_seconds, STALE_SECONDS)
+        self._past = Past()
         self._pulse = Pulse(max(mute_seconds, self._stale_after))
         self._renewals = 0
         """How often in a row the connection was made anew without any good."""
@@ -111,6 +114,15 @@ class ExchangeMarket(Market):
             detail = f"The prices of {self.exchange} are too old to trade at; {why}."
             raise EngineUnavailable(detail, code="stale_market_price", retry_after=5)
         return quote
+
+    def mark_at(self, symbol: str, at: datetime) -> Decimal:
+        """Return what the last poll at or before a moment told. :raises EngineUnavailable: unknown, or stale then."""
+        moment = at.timestamp()
+        mark = self._past.mark(symbol, moment, self.quote(symbol).mark, self._stale_after)
+        if mark is None or self._pulse.is_mute(moment) or self._pulse.is_dead(symbol, moment):
+            detail = f"{self.exchange} had no price of {symbol} that was good to trade at."
+            raise EngineUnavailable(detail, code="stale_market_price", retry_after=5)
+        return mark
 
     def _is_stale(self, symbol: str) -> bool:
         return self.is_stale or self._pulse.is_dead(symbol, self._clock())
@@ -235,7 +247,9 @@ class ExchangeMarket(Market):
         self._failures = 0
         self._pulse.note(self._polled.signs, now)
         self.instruments = {each.symbol: each for each in self._polled.instruments()}
-        await self._tell([self._polled.quote(symbol, now) for symbol in self._polled.priced], now)
+        quotes = [self._polled.quote(symbol, now) for symbol in self._polled.priced]
+        self._past.note(quotes, self.quotes, now)
+        await self._tell(quotes, now)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -193,12 +193,15 @@ class FuturesAccount(Account):
         for other in [other for other in self.orders.values() if other.symbol == symbol]:
             if other.id in self.orders:
                 await self._close(other, "canceled", unit, reject_code="liquidation")
-        await self.close_out(symbol, mark, unit, "liquidation")
+        await self.close_out(symbol, mark, unit, "liquidation-")
 
-    async def close_out(self, symbol: str, mark: Decimal, unit: Unit, why: str = "closing") -> None:
-        """Close the position at `mark`, in a market without orders; more than its margin cannot be lost."""
+    async def close_out(self, symbol: str, mark: Decimal, unit: Unit, name: str = wire.CLOSING) -> None:
+        """Close the position at `mark`, in a market without orders; more than its margin cannot be lost.
+
+        :param name: how the order is named, before its id.
+        """
         position, market = self.positions[symbol], self._markets[symbol]
-        ticket = replace(overview.closing(position), client_order_id=f"{why}-{new_id()}")
+        ticket = replace(overview.closing(position), client_order_id=f"{name}{new_id()}")
         # at the mark that was seen, whatever has become of the market since: nothing refuses it half way
         order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
         loss = -position.gain(ticket.side, abs(position.amount), mark)

@@ -39,7 +39,6 @@ from utils.wire import CONDITIONAL, Mode
 HELD = "held"
 TRADING_KINDS = frozenset({"trade", "fee", "funding", "pnl", "liquidation", "insurance"})
 """Ledger entries that are gains or losses; all others bring money in or take it out."""
-KEY_LIFETIME = timedelta(days=7)
 INCOME_OVERLAP = timedelta(hours=1)  # how late an exchange may tell of what moved a wallet
 BOUND = 500
 """Ids in one query; databases bound the number of parameters."""
@@ -287,12 +286,6 @@ class Records:
         query = select(Order.id).where(Order.account_id == account_id, Order.client_order_id.in_(names))
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
-
-    def forget_keys(self, now: datetime) -> int:
-        """Delete the idempotency keys that have outlived their seven days; return how many."""
-        with self._database.write() as session:
-            statement = delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEY_LIFETIME)
-            return session.connection().execute(statement).rowcount
 
     def fact(self, key: str, default: str) -> str:
         """Return a fact of the installation, storing `default` when it is not known yet."""

@@ -27,10 +27,9 @@ from models import (
     StrategyLogEntry,
     Trade,
 )
+from models.prepared import PreparedInsert
 from utils import clock
 
-_TRADES, _LEDGER, _EVENTS, _AUDIT, _KEYS = map(insert, (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey))
-_STRATEGY_LOG = insert(StrategyLogEntry)
 _RELEASE = delete(KillSwitch).where(KillSwitch.scope == bindparam("scope"), KillSwitch.target == bindparam("target"))
 
 
@@ -38,13 +37,19 @@ class Statements:
     """Write the rows of units of work, many to a statement."""
 
     def __init__(self, database: Database) -> None:
-        upsert = database.insert
-        self._orders = _replacing(upsert(Order), Order, kept={"account_id", "user_id", "client_order_id", "created_at"})
-        self._balances = _replacing(upsert(Balance), Balance)
-        self._positions = _replacing(upsert(Position), Position)
-        self._limits = _replacing(upsert(RiskLimits), RiskLimits)
+        upsert, dialect = database.insert, database.engine.dialect
+        never_again = {"account_id", "user_id", "client_order_id", "created_at"}
+        orders = _replacing(upsert(Order), Order, kept=never_again)
+        self._orders = PreparedInsert(orders, dialect)
+        self._trades, self._ledger, self._events, self._audit, self._keys, self._strategy_log = (
+            PreparedInsert(insert(table), dialect)
+            for table in (Trade, LedgerEntry, Event, AuditEntry, IdempotencyKey, StrategyLogEntry)
+        )
+        self._balances, self._positions, self._limits = (
+            PreparedInsert(_replacing(upsert(table), table), dialect) for table in (Balance, Position, RiskLimits)
+        )
         self._switches = _replacing(upsert(KillSwitch), KillSwitch)
-        self._samples = upsert(EquitySample).on_conflict_do_nothing()
+        self._samples = PreparedInsert(upsert(EquitySample).on_conflict_do_nothing(), dialect)
         counter_insert = upsert(EventCounter)
         self._counters = counter_insert.on_conflict_do_update(
             index_elements=["user_id"],
@@ -78,19 +83,19 @@ class Statements:
         events = self._number(connection, units)
         for statement, rows in (
             (self._orders, list(orders.values())),
-            (_TRADES, trades),
-            (_LEDGER, ledger),
+            (self._trades, trades),
+            (self._ledger, ledger),
             (self._balances, list(balances.values())),
             (self._positions, list(positions.values())),
-            (_EVENTS, events),
-            (_AUDIT, audit),
-            (_KEYS, keys),
+            (self._events, events),
+            (self._audit, audit),
+            (self._keys, keys),
             (self._limits, [row for unit in units for row in unit.limits]),
             (self._samples, samples),
-            (_STRATEGY_LOG, [row for unit in units for row in unit.strategy_log]),
+            (self._strategy_log, [row for unit in units for row in unit.strategy_log]),
         ):
             if rows:
-                connection.execute(statement, rows)
+                statement.execute(connection, rows)
         for order_id in (order_id for unit in units for order_id in unit.released):
             connection.execute(delete(IdempotencyKey).where(IdempotencyKey.order_id == order_id))
             connection.execute(update(Order).where(Order.id == order_id).values(client_order_id=order_id))

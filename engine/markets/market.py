@@ -80,6 +80,13 @@ class Market(ABC):
         """Return the last quote when it is good to trade at. :raises EngineUnavailable: it is not; see `quote`."""
         return self.quote(symbol)
 
+    @abstractmethod
+    def mark_at(self, symbol: str, at: datetime) -> Decimal:
+        """Return the mark of a moment that is past.
+
+        :raises NotFound: unknown symbol. :raises EngineUnavailable: it is not known, or was not good to trade at.
+        """
+
     def mark(self, order: Order) -> Decimal:
         """Return the last price of an order's market; before there is one, a price that the order names."""
         quote = self.quotes.get(order.symbol)

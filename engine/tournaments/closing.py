@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,10 +46,11 @@ class Closing:
         return {wire.FreezeTournament: self.freeze, wire.CloseEntries: self.close}
 
     async def freeze(self, query: wire.FreezeTournament) -> wire.Marks:
-        """Let nothing of a tournament trade any more, and tell the prices of its markets.
+        """Let nothing of a tournament trade any more, and tell the prices that its markets had at the end.
 
-        A market that nobody needs does without a fresh price, and after `PATIENCE` so does one in which somebody holds
-        something: then it is the last one that is known.
+        Where the price of the end is not known any more it is the present one. A market that nobody needs does
+        without, and after `PATIENCE` so does one in which somebody holds something: then it is the last one that is
+        known.
 
         :raises Conflict: `tournament_not_over`. :raises NotFound: there is no such tournament.
         :raises EngineUnavailable: a market in which somebody holds something has no price at present.
@@ -62,7 +63,7 @@ class Closing:
         last_known: list[str] = []
         for symbol in sorted(contest.symbols):
             try:
-                marks[symbol] = market.fresh_quote(symbol).mark
+                marks[symbol] = _mark(market, symbol, contest.over_at)
             except (EngineUnavailable, NotFound):
                 if symbol in held and clock.now() < contest.over_at + PATIENCE:
                     raise
@@ -113,6 +114,14 @@ class Closing:
             return wire.ClosedEntry(account=account_id, value=value)
 
         return await self._desk.change(account_id, change)
+
+
+def _mark(market: Market, symbol: str, end: datetime) -> Decimal:
+    """Return the mark at the end, or the present one when that is not known. :raises EngineUnavailable: neither is."""
+    try:
+        return market.mark_at(symbol, end)
+    except EngineUnavailable:
+        return market.fresh_quote(symbol).mark
 
 
 async def _wind_up(

@@ -26,10 +26,11 @@ _ROW = models.BacktestRun
 
 
 class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from", "ends_at": "to"}):
-    """A backtest, and how far it has come, in percent."""
+    """A backtest, and how far it has come, in percent; `status` is `state`, as clients were promised it."""
 
     id: str
     state: State
+    status: State
     progress: int
     exchange: str
     strategy_class: str
@@ -86,6 +87,7 @@ class Backtests(Plays[BacktestRun]):
         return BacktestRun(
             id=row.id,
             state=row.state,
+            status=row.state,
             progress=row.progress,
             exchange=row.exchange,
             strategy_class=row.strategy_class,

@@ -163,16 +163,23 @@ class Notifications:
 
         :raises Forbidden: by the bot, and the caller is no administrator.
         """
-        if any(ways.bot for ways in wanted) and not principal.is_admin:
-            raise Forbidden("The operator's bot tells administrators alone.")
         with self._database.write() as session:
-            for ways in wanted:
-                chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email, "bot": ways.bot}
-                row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
-                statement = self._database.insert(models.NotificationSetting).values(row)
-                session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
+            self.store(session, principal, wanted)
             audit.record(session, origin, "notifications.chosen", user_id=principal.user_id, target=principal.user_id)
         return self.ways(principal)
+
+    def store(self, session: Session, principal: Principal, wanted: builtins.list[Ways]) -> None:
+        """Store in the transaction of `session` what the caller chose.
+
+        :raises Forbidden: by the bot, and the caller is no administrator.
+        """
+        if any(ways.bot for ways in wanted) and not principal.is_admin:
+            raise Forbidden("The operator's bot tells administrators alone.")
+        for ways in wanted:
+            chosen = {"in_app": ways.in_app, "webhook": ways.webhook, "email": ways.email, "bot": ways.bot}
+            row = {"user_id": principal.user_id, "kind": ways.kind, **chosen}
+            statement = self._database.insert(models.NotificationSetting).values(row)
+            session.execute(statement.on_conflict_do_update(index_elements=["user_id", "kind"], set_=chosen))
 
     def forget(self) -> None:
         """Delete what users were told long ago."""

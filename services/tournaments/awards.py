@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 import models
 from models import Database
 from services import audit
 from services.audit import Origin
 from services.csv_lines import line
+from services.notifications.notifications import notify
 from services.paging import newest_first
 from services.principals import Principal
+from services.tournaments import news
 from services.tournaments.tournaments import Tournaments
 from utils import clock
 from utils.errors import Conflict, FieldError, NotFound, Refused
@@ -32,6 +35,9 @@ MOVES: dict[Status, frozenset[Status]] = {
     "paid": frozenset(),
 }
 """What may become of a prize: what is paid stays paid."""
+
+_EVENTS: Mapping[Status, news.PrizeEvent] = {"paid": "prize_paid", "failed": "prize_failed"}
+"""What winners are told of."""
 
 COLUMNS = (
     *("id", "tournament", "tournament_name", "rank", "team", "user_id", "username", "email", "amount", "currency"),
@@ -137,7 +143,10 @@ class Awards:
             session.execute(update(_ROW).where(_ROW.id == award_id).values(values))
             told = {"before": before.status, "after": after["status"], "reference": after["reference"]}
             audit.record(session, origin, "prize.changed", user_id=principal.user_id, target=award_id, detail=told)
-            return _told(ManagedPrize, session.execute(_query().where(_ROW.id == award_id)).one())
+            row = session.execute(_query().where(_ROW.id == award_id)).one()
+            if row.status != before.status:
+                _tell_winner(session, row)
+            return _told(ManagedPrize, row)
 
     def _of(self, tournament_id: str) -> builtins.list[Any]:
         known = select(_TOURNAMENT.id).where(_TOURNAMENT.id == tournament_id)
@@ -159,6 +168,7 @@ def _query() -> Any:
             _ROW.user_id,
             _USER.username,
             _USER.email,
+            _USER.deleted_at,
             _TEAM.name.label("team"),
             *(_ROW.amount, _ROW.currency, _ROW.status, _ROW.reference, _ROW.note, _ROW.created_at, _ROW.updated_at),
         )
@@ -170,6 +180,15 @@ def _query() -> Any:
 
 def _told[T: Message](kind: type[T], row: Any) -> T:
     return kind(**{name: getattr(row, name) for name in kind.__struct_fields__})
+
+
+def _tell_winner(session: Session, row: Any) -> None:
+    """Tell whoever won a prize that it was paid, or could not be."""
+    event = _EVENTS.get(row.status)
+    if event is not None and row.deleted_at is None:
+        told = {name: getattr(row, name) for name in ("rank", "amount", "currency", "reference")}
+        prize = news.of_prize(event, row.tournament, row.tournament_name, prize=row.id, **told)
+        notify(session, row.user_id, prize)
 
 
 def _moved(before: Status, wanted: Status | None) -> Status:

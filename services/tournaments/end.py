@@ -18,11 +18,9 @@ import models
 from models import Database
 from services import audit
 from services.jobs import Run
-from services.notifications.notifications import Told, notify
 from services.tournaments.moves import change, lock, move
 from utils import clock
 from utils.errors import TradingError
-from utils.money import plain
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, ArchiveAccount, ClosedEntry, CloseEntries, FreezeTournament
 
@@ -64,7 +62,7 @@ class TournamentEnd:
                 actor=Actor(user_id=row.created_by), tournament=tournament_id, accounts=accounts, marks=marks
             )
             answers = self._bridge.close_entries(command)
-            self._note(run, row, entries, answers)
+            self._note(run, entries, answers)
             failure = next((answer.fault.error() for answer in answers if answer.fault is not None), failure)
         if failure is not None:
             raise failure
@@ -98,10 +96,9 @@ class TournamentEnd:
                         )
         return msgspec.json.decode(kept, type=dict[str, Decimal])
 
-    def _note(self, run: Run, row: Any, entries: Sequence[Any], answers: Sequence[ClosedEntry]) -> None:
-        """Note who is closed, with what they have, and tell them."""
+    def _note(self, run: Run, entries: Sequence[Any], answers: Sequence[ClosedEntry]) -> None:
+        """Note who is closed, with what they have."""
         values = {answer.account: answer.value for answer in answers if answer.fault is None}
-        ended = "was cancelled" if row.status == "cancelled" else "is over"
         with self._database.write() as session:
             run.hold(session)
             for entry in entries:
@@ -109,12 +106,9 @@ class TournamentEnd:
                     continue
                 closed = {"closed_at": clock.now(), "final_value": value}
                 session.execute(update(_ENTRY).where(_ENTRY.id == entry.id).values(closed))
-                title = f"{row.name} {ended}: you have {plain(round(value, 2))} {row.currency}"
-                payload = {"tournament": row.id, "status": row.status, "account": entry.account_id, "value": value}
-                notify(session, entry.user_id, Told("tournament", title, payload))
 
     def _open_entries(self, tournament_id: str, after: str) -> Sequence[Any]:
-        query = select(_ENTRY.id, _ENTRY.account_id, _ENTRY.user_id).where(_ENTRY.tournament_id == tournament_id)
+        query = select(_ENTRY.id, _ENTRY.account_id).where(_ENTRY.tournament_id == tournament_id)
         query = query.where(_ENTRY.closed_at.is_(None), _ENTRY.id > after).order_by(_ENTRY.id).limit(AT_ONCE)
         with self._database.read() as connection:
             return connection.execute(query).all()

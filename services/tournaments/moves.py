@@ -13,7 +13,7 @@ import models
 from models import Database, Job
 from services import audit, jobs
 from services.audit import SYSTEM, Origin
-from services.tournaments import prizes
+from services.tournaments import news, prizes
 from utils import clock
 from utils.errors import Conflict
 
@@ -77,6 +77,10 @@ def move(
     change(session, row.id, values)
     if after in {"closing", "cancelled"}:
         jobs.add(session, CLOSE, {"tournament": row.id}, key=f"{CLOSE}:{row.id}")
+    if after == "running":
+        news.want(session, row.id, "started")
+    elif after == "cancelled":
+        news.want(session, row.id, "cancelled")
     detail = None if reason is None else {"reason": reason}
     audit.record(session, origin, f"tournament.{_VERBS[after]}", user_id=user_id, target=row.id, detail=detail)
 

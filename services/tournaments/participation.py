@@ -14,7 +14,9 @@ from models import Database
 from services import audit, jobs
 from services.audit import Origin
 from services.idempotency import Claim, Idempotency
+from services.notifications.notifications import notify
 from services.principals import Principal
+from services.tournaments import news
 from services.tournaments.moves import count, lock, wrong_state
 from services.tournaments.rules import hashed, refused
 from services.tournaments.tournaments import Team, not_found, teams_of
@@ -159,8 +161,7 @@ def _knows(code: str | None, digest: str | None) -> bool:
 
 def _enter(session: Session, principal: Principal, origin: Origin, row: Any, team_id: str | None) -> Entry:
     """Open an account and let its owner take part with it."""
-    if team_id is not None:
-        _check_team(session, row, team_id)
+    team = None if team_id is None else _enterable_team(session, row, team_id)
     now, account_id = clock.now(), ids.new_id()
     account: dict[str, Any] = {"id": account_id, "user_id": principal.user_id, "name": row.name[:NAME_LENGTH]}
     account |= {"mode": "paper", "kind": "tournament", "exchange": row.exchange, "type": row.account_type}
@@ -169,16 +170,20 @@ def _enter(session: Session, principal: Principal, origin: Origin, row: Any, tea
     entry = {"id": ids.new_id(), "tournament_id": row.id, "user_id": principal.user_id, "account_id": account_id}
     session.execute(insert(_ENTRY).values(**entry, team_id=team_id, joined_at=now))
     audit.record(session, origin, "tournament.joined", user_id=principal.user_id, target=row.id)
+    notify(session, principal.user_id, news.joined(row, account_id, team))
     return Entry(tournament=row.id, account=account_id, team=team_id)
 
 
-def _check_team(session: Session, row: Any, team_id: str) -> None:
+def _enterable_team(session: Session, row: Any, team_id: str) -> Any:
+    """Return the row of a team in which there is room."""
     team = models.Team
-    known = select(team.id).where(team.id == team_id, team.tournament_id == row.id)
-    if session.execute(known).first() is None:
+    known = select(team.id, team.name).where(team.id == team_id, team.tournament_id == row.id)
+    found = session.execute(known).one_or_none()
+    if found is None:
         raise _no_team()
     if row.max_team_size is not None and count(session, _ENTRY.team_id == team_id) >= row.max_team_size:
         raise Conflict("The team is full.", code="team_full")
+    return found
 
 
 def _tournament_of(session: Session, team_id: str) -> str:

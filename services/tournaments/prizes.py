@@ -14,7 +14,7 @@ from models import Award, Database, PastRank, Rank, TeamRank, Tournament
 from models.standings import ROWS_AT_ONCE, put_standings
 from services import audit, jobs
 from services.jobs import Handler, Run
-from services.tournaments import all_time, settlement
+from services.tournaments import all_time, news, settlement
 from services.tournaments.settlement import Final
 from utils import clock
 from utils.errors import NotFound
@@ -101,6 +101,7 @@ class Prizes:
                 return  # another run of this job did it all
             if rows:
                 session.connection().execute(insert(Award), rows)
+            news.want(session, tournament.id, "ended")
             told = {"participants": len(ranking.participants), "prizes": len(rows)}
             audit.record(session, audit.SYSTEM, "tournament.settled", user_id=None, target=tournament.id, detail=told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -21,13 +22,17 @@ from services.users.confirmation import Confirmation
 from services.users.deactivation import Deactivation
 from services.users.sessions import Sessions
 from utils import clock
-from utils.errors import Conflict
+from utils.errors import Conflict, StorageBusy
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, ArchiveAccount, Message
 
 ACTION = "user.deleted"
 ARCHIVE_SECONDS = 12.0
 """How long the engine may take to archive an account, whose open orders it cancels first."""
+
+FORGET_SECONDS = 10.0
+"""How long others may go first."""
+PAUSE_SECONDS = 0.05
 
 
 class Deleted(Message, frozen=True, kw_only=True):
@@ -67,6 +72,7 @@ class Deletion:
         :raises Refused: `wrong_password`. :raises NotFound: `user_not_found`.
         :raises Conflict: `orders_open` while live orders are open, `strategies_running`, `last_admin`, `user_deleted`.
         :raises BridgeError: the engine is away; the user is still there.
+        :raises StorageBusy: others write for the user all the time; the user is still there.
         """
         whom = user_id or principal.user_id
         self._confirmation.check(principal, origin, ACTION, password)
@@ -75,18 +81,31 @@ class Deletion:
         pulled = self._deactivation.pull_switch(actor, whom)
         try:
             self._archive(actor, whom)
-            with self._database.write() as session:
-                _check(session, whom)
-                _forget(session, whom)
-                api_keys.end_all(session, origin, whom, by=principal.user_id)
-                audit.record(session, origin, ACTION, user_id=principal.user_id, target=whom)
-        except Conflict:
+            self._forget(principal, origin, whom)
+        except (Conflict, StorageBusy):
             if pulled:
                 self._deactivation.resume_trading(actor, whom)
             raise
         self._sessions.forget(whom)
         self._keys.forget(whom)
         return Deleted(user_id=whom)
+
+    def _forget(self, principal: Principal, origin: Origin, whom: str) -> None:
+        """Forget a user. What they, or the engine and the worker for them, write meanwhile goes first."""
+        deadline = time.monotonic() + FORGET_SECONDS
+        while True:
+            try:
+                with self._database.yielding() as session:
+                    _check(session, whom)
+                    _forget(session, whom)
+                    api_keys.end_all(session, origin, whom, by=principal.user_id)
+                    audit.record(session, origin, ACTION, user_id=principal.user_id, target=whom)
+            except StorageBusy:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     def _archive(self, actor: Actor, user_id: str) -> None:
         account = models.Account

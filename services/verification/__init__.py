@@ -39,6 +39,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Difference]], ...] = (
     strategies.transfers,
     strategies.leftovers,
     tournaments.ranks,
+    tournaments.trades,
     tournaments.prizes,
 )
 

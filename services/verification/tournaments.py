@@ -1,4 +1,4 @@
-"""Checks of settled tournaments: the ranks are those of the final values, and the prizes sum to the pool."""
+"""Checks of settled tournaments: ranks are those of the final values and own trades, and prizes sum to the pool."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from models import Award, Participant, Rank, TeamRank, Tournament
+from models import Award, Order, Participant, Rank, TeamRank, Tournament, Trade
 from models.standings import standing_of
 from services.tournaments import prize_rules
 from services.verification.difference import Difference
 from utils.money import ZERO, plain
 from utils.standings import Standing, ranked
+from utils.wire import CLOSING
 
 
 def ranks(connection: Connection) -> Iterator[Difference]:
@@ -43,6 +44,26 @@ def ranks(connection: Connection) -> Iterator[Difference]:
             for row in rows:
                 if row.id in wrong:
                     yield _difference("rank", row, cup, f"has rank {row.rank}, but would have {wrong[row.id]}")
+
+
+def trades(connection: Connection) -> Iterator[Difference]:
+    """Everybody in a settled tournament has so many trades as they made themselves."""
+    own = (
+        select(func.count())
+        .select_from(Trade)
+        .join(Order, Order.id == Trade.order_id)
+        .where(Trade.account_id == Participant.account_id, ~Order.client_order_id.startswith(CLOSING))
+        .scalar_subquery()
+    )
+    query = (
+        select(Participant.id, Participant.account_id, Rank.trades, own.label("own"), Tournament.id.label("cup"))
+        .join(Rank, Rank.participant_id == Participant.id)
+        .join(Tournament, Tournament.id == Participant.tournament_id)
+        .where(Tournament.settled_at.is_not(None), Rank.trades != own)
+        .order_by(Tournament.id, Participant.id)
+    )
+    for row in connection.execute(query):
+        yield _difference("rank_trades", row, row.cup, f"is ranked with {row.trades} trades, but made {row.own}")
 
 
 def prizes(connection: Connection) -> Iterator[Difference]:

@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cup", description=__doc__)
     parser.add_argument("--participants", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=30.0, help="from start to end")
-    parser.add_argument("--kills", type=int, default=5, help="SIGKILLs after the end")
+    parser.add_argument("--kills", type=int, default=5, help="SIGKILLs of whoever closes, settles and tells")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     url = os.environ.get("TEST_DATABASE_URL")

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ END_IN = 1.0
 PATIENCE = 180.0
 """How long the worst part may take on a machine that is busy with other things."""
 
-JOBS = ("tournament.close", "settle")
+JOBS = ("tournament.close", "settle", "tournament.tell")
+MIN_TRADES = 3
 _SETTINGS = {
     "DEMO_TICK_SECONDS": "0.2",
     "RATE_LIMIT_ENABLED": "false",
@@ -48,7 +50,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How many take part, how long it runs, and how often its worker, or the engine, is killed after the end."""
+    """How many take part, how long it runs, and how often its worker, or the engine, is killed at its jobs."""
 
     participants: int
     seconds: float
@@ -87,6 +89,10 @@ class _Cup:
         self._admin.name = ADMIN
         self._admin.log_in()
         self._killed: list[str] = []
+        self._struck: set[tuple[str, int]] = set()
+        self._budget = Counter(JOBS[number % len(JOBS)] for number in range(plan.kills))
+        """How many attempts of a job of each kind end with a kill; there are two that tell."""
+
         self._seconds: dict[str, float] = {}
 
     def play(self) -> Played:
@@ -104,19 +110,22 @@ class _Cup:
             began = time.monotonic()
             parts = filter(None, (players[number::TRADERS] for number in range(TRADERS)))
             trading = [pool.submit(self._trade, part, tournament) for part in parts]
+            self._kill_until(lambda: self._is_told("started"))
             self._end_after(self._plan.seconds, players, tournament)
             for part in trading:
                 part.result()
             self._lap("trade", began)
             began = time.monotonic()
-            self._kill_until_settled()
-            self._lap("close and settle", began)
+            self._kill_until(self._is_settled)
+            self._kill_until(lambda: self._is_told("ended"))
+            self._lap("close, settle and tell", began)
             return Played(
                 tournament=self._admin.call("GET", f"/api/tournaments/{tournament}"),
                 rankings=_pages(self._admin, f"/api/tournaments/{tournament}/rankings"),
                 prizes=self._admin.call("GET", f"/api/tournaments/{tournament}/prizes"),
                 own=dict(pool.map(lambda player: self._own(player, tournament), players)),
                 trades=dict(pool.map(self._trades, players)),
+                told=dict(pool.map(self._told, players)),
                 orders=sum(player.orders for player in players),
                 refusals=sum((player.refusals for player in players), Counter()),
                 killed=self._killed,
@@ -127,6 +136,7 @@ class _Cup:
     def _create(self) -> str:
         later = clock.now() + timedelta(hours=1)
         body = {"name": "Cup", "symbols": SYMBOLS, "prize_pool": str(POOL), "max_participants": self._plan.participants}
+        body["prize_rules"] = {"min_trades": MIN_TRADES}
         times = {"starts_at": later.isoformat(), "ends_at": (later + timedelta(hours=1)).isoformat()}
         made = self._admin.call("POST", "/api/tournaments/", json={**body, **times})
         return str(made["id"])
@@ -176,29 +186,27 @@ class _Cup:
         answer = player.client.http.post("/api/trading/orders", json=order)
         return None if answer.is_success else str(answer.json()["error_code"])
 
-    def _kill_until_settled(self) -> None:
-        """Kill whoever closes or settles, so often as planned, in the midst of it where that can be seen."""
-        seen: set[tuple[str, int]] = set()
+    def _kill_until(self, is_done: Callable[[], bool]) -> None:
+        """Kill whoever closes, settles or tells, so often as planned, in the midst of it where that can be seen."""
         end = time.monotonic() + PATIENCE
-        while not self._is_settled():
+        while not is_done():
             assert time.monotonic() < end, self._server.output
-            for at_work in self._at_work():
-                if at_work not in seen:
-                    seen.add(at_work)
-                    self._strike(*at_work)
+            for key, kind, attempt in self._at_work():
+                if (key, attempt) not in self._struck:
+                    self._struck.add((key, attempt))
+                    self._strike(kind, attempt)
             time.sleep(0.001)
 
     def _strike(self, kind: str, attempt: int) -> None:
-        """Kill the worker, or the engine, while it is at a job: half of the kills are for each kind."""
-        budget = self._plan.kills // 2 if kind == JOBS[0] else self._plan.kills - self._plan.kills // 2
-        if attempt <= budget:
-            time.sleep(self._chance.uniform(0, 0.05) if kind == JOBS[0] else 0)
-            self._kill("engine" if kind == JOBS[0] and attempt == 2 else "worker", kind)
+        """Kill the worker, or the engine, while it is at a job: the kills are shared out among the jobs."""
+        if attempt <= self._budget[kind]:
+            time.sleep(self._chance.uniform(0, 0.05) if kind == "tournament.close" else 0)
+            self._kill("engine" if kind == "tournament.close" and attempt == 2 else "worker", kind)
 
-    def _at_work(self) -> list[tuple[str, int]]:
-        query = select(Job.kind, Job.attempts).where(Job.kind.in_(JOBS), Job.state == "running")
+    def _at_work(self) -> list[tuple[str, str, int]]:
+        query = select(Job.id, Job.kind, Job.attempts).where(Job.kind.in_(JOBS), Job.state == "running")
         with self._database.read() as connection:
-            return [(row.kind, row.attempts) for row in connection.execute(query)]
+            return [(row.id, row.kind, row.attempts) for row in connection.execute(query)]
 
     def _kill(self, part: str, during: str) -> None:
         for pid in self._server.pids():
@@ -213,6 +221,11 @@ class _Cup:
         with self._database.read() as connection:
             return connection.execute(select(Tournament.settled_at)).scalar() is not None
 
+    def _is_told(self, event: str) -> bool:
+        query = select(Job.state).where(Job.key.startswith(f"tournament.tell:{event}:"))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar() == "succeeded"
+
     def _status(self, tournament: str) -> str:
         return str(self._admin.call("GET", f"/api/tournaments/{tournament}")["status"])
 
@@ -222,6 +235,10 @@ class _Cup:
     def _trades(self, player: Player) -> tuple[str, list[Any]]:
         path = f"/api/trading/trades?direction=asc&account={player.account}"
         return player.account, _pages(player.client, path)
+
+    def _told(self, player: Player) -> tuple[str, Counter[str]]:
+        found = [each for each in _pages(player.client, "/api/notifications") if each["kind"] == "tournament"]
+        return player.account, Counter(each["payload"]["event"] for each in found)
 
     def _is_isolated(self, players: list[Player]) -> bool:
         """Tell whether nobody reaches the account of the next one, or fills their own."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from models import Balance, Database, LedgerEntry, Order, Participant, Trade
 from tests.books import differences
+from utils.wire import CLOSING
 
 
 @dataclass
@@ -27,8 +28,8 @@ class Hand:
     def __post_init__(self) -> None:
         self.held: dict[str, tuple[Decimal, Decimal]] = {}
 
-    def trade(self, trade: Any) -> None:
-        """Count one fill."""
+    def trade(self, trade: Any, *, is_own: bool) -> None:
+        """Book one fill; what closed the account at the end is no trade of its owner's, and is not counted."""
         amount, cost, fee = Decimal(trade["amount"]), Decimal(trade["cost"]), Decimal(trade["fee"]["cost"])
         assert trade["fee"]["currency"] == "USDT", trade
         had, paid = self.held.get(trade["symbol"], (Decimal(0), Decimal(0)))
@@ -40,10 +41,10 @@ class Hand:
             part = paid * amount / had
             self.held[trade["symbol"]] = had - amount, paid - part
             gained = cost - fee > part
-            self.wins += gained
-            self.losses += not gained
-        self.trades += 1
-        self.volume += cost
+            self.wins += gained and is_own
+            self.losses += is_own and not gained
+        self.trades += is_own
+        self.volume += cost if is_own else 0
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Played:
     """What each participant was told of themselves, by account."""
     trades: dict[str, list[Any]]
     """Every fill, by account, oldest first."""
+    told: dict[str, Counter[str]]
+    """How often each participant was told what of tournaments, by account."""
     orders: int
     refusals: Counter[str]
     killed: list[str]
@@ -65,20 +68,22 @@ class Played:
 
     def faults(self, database: Database) -> list[str]:
         """Return, in words, whatever is not as an independent recomputation has it; nothing is what it should be."""
-        hands = {account: self._hand(trades) for account, trades in self.trades.items()}
+        closing = _closing(database)
+        hands = {account: self._hand(trades, closing) for account, trades in self.trades.items()}
         found = [
             *differences(database),
             *self._books(database, hands),
             *self._marks(database),
             *self._ranks(hands),
             *self._pool(),
+            *self._news(),
         ]
         return found if self.isolated else [*found, "somebody reached another's account, or filled their own"]
 
-    def _hand(self, trades: list[Any]) -> Hand:
+    def _hand(self, trades: list[Any], closing: set[str]) -> Hand:
         hand = Hand(cash=Decimal(self.tournament["starting_balance"]))
         for trade in trades:
-            hand.trade(trade)
+            hand.trade(trade, is_own=trade["order_id"] not in closing)
         return hand
 
     def _books(self, database: Database, hands: dict[str, Hand]) -> Iterator[str]:
@@ -106,7 +111,7 @@ class Played:
         trade, order = Trade, Order
         query = select(trade.symbol, trade.side, trade.price).join(order, order.id == trade.order_id)
         with database.read() as connection:
-            closed = set(connection.execute(query.where(order.client_order_id.startswith("closing-"))))
+            closed = set(connection.execute(query.where(order.client_order_id.startswith(CLOSING))))
         if sorted(symbol for symbol, _, _ in closed) != self.tournament["symbols"]:
             yield f"not every market was closed at one price: {closed}"
 
@@ -142,6 +147,22 @@ class Played:
         pool = Decimal(self.tournament["prize_pool"])
         if sum((Decimal(prize["amount"]) for prize in self.prizes), Decimal(0)) != pool:
             yield f"the prizes {self.prizes} do not sum to {pool}"
-        winners = [row["user"] for row in self.rankings if row["trades"]][: len(self.prizes)]
-        if [prize["user"] for prize in self.prizes] != winners or len(self.prizes) != min(3, len(self.rankings)):
+        fewest = self.tournament["prize_rules"]["min_trades"]
+        winners = [row["user"] for row in self.rankings if row["trades"] >= fewest][:3]
+        if [prize["user"] for prize in self.prizes] != winners:
             yield f"the prizes {self.prizes} are not those of {winners}"
+
+    def _news(self) -> Iterator[str]:
+        """Hold what everybody was told against what there was to tell: each thing once."""
+        winners = {prize["user"] for prize in self.prizes}
+        for account, told in self.told.items():
+            expected = Counter(["joined", "started", "ended"])
+            expected["prize_won"] = self.own[account]["ranking"]["user"] in winners
+            if told != expected:
+                yield f"{account} was told {told} instead of {expected}"
+
+
+def _closing(database: Database) -> set[str]:
+    """Return the orders that closed accounts at the end."""
+    with database.read() as connection:
+        return set(connection.execute(select(Order.id).where(Order.client_order_id.startswith(CLOSING))).scalars())

@@ -53,6 +53,7 @@ def test_records_of_all_processes_come_newest_first(client: FlaskClient, admin: 
     [
         ({"level": "ERROR"}, ["streaming"]),
         ({"level": "WARNING"}, ["streaming", "engine.desk"]),
+        ({"level": "warning"}, ["streaming", "engine.desk"]),
         ({"logger": "engine"}, ["engine.desk"]),
         ({"search": "REFUSED"}, ["engine.desk"]),
         ({"search": "order_id=01j-7"}, ["engine.desk"]),

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from werkzeug.exceptions import abort
+from werkzeug.test import TestResponse
 
 import middleware.errors
 from api.blueprint import PUBLIC, Blueprint
@@ -192,18 +195,78 @@ class TestCors:
 
     def test_preflight_and_what_scripts_may_read(self, client: FlaskClient) -> None:
         origin = {"Origin": "http://localhost:3000"}
-        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+        sent = "authorization, idempotency-key, if-match, if-none-match"
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": sent}
         preflight = client.options("/api/accounts", headers={**origin, **asked})
         assert preflight.status_code == 200
-        assert "authorization" in preflight.headers["Access-Control-Allow-Headers"].lower()
+        assert preflight.headers["Access-Control-Allow-Headers"].lower() == sent
         assert "GET" in preflight.headers["Access-Control-Allow-Methods"]
 
         denied = client.get("/api/accounts", headers=origin)
         assert denied.status_code == 401
         exposed = denied.headers["Access-Control-Expose-Headers"]
-        for name in ("X-Request-ID", "X-RateLimit-Remaining", "Retry-After", "Location"):
+        for name in ("X-Request-ID", "X-RateLimit-Remaining", "Retry-After", "Location", "ETag", "Content-Disposition"):
             assert name in exposed
         assert "Access-Control-Allow-Credentials" not in denied.headers
+
+
+class TestCompression:
+    ALL = b"A hundred letters, and then the same ones again. " * 60
+
+    @pytest.fixture
+    def pack(self, app: Flask) -> Callable[..., TestResponse]:
+        """Return how to ask for an answer of `size` bytes, or for one that is written while it is sent."""
+        blueprint = Blueprint("probe", "For this test")
+
+        @blueprint.route("/whole/<int:size>", permission=PUBLIC)
+        def whole(size: int) -> Response:
+            return Response(self.ALL[:size], mimetype="application/json")
+
+        @blueprint.route("/streamed", permission=PUBLIC)
+        def streamed() -> Response:
+            return Response(iter([self.ALL]), mimetype="application/json")
+
+        app.register_blueprint(blueprint)
+        client = FlaskClient(app, app.response_class)
+
+        def ask(path: str, accepted: str | None, **options: Any) -> TestResponse:
+            headers = {} if accepted is None else {"Accept-Encoding": accepted}
+            return client.open(path, headers=headers, **options)
+
+        return ask
+
+    @pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "br;q=1, gzip;q=0.8", "*"])
+    def test_who_asks_gets_it_packed(self, pack: Callable[..., TestResponse], accepted: str) -> None:
+        answer = pack("/whole/2000", accepted)
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert len(answer.data) == int(answer.headers["Content-Length"]) < 500
+        assert gzip.decompress(answer.data) == self.ALL[:2000]
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        head = pack("/whole/2000", accepted, method="HEAD")
+        assert (head.data, head.headers["Content-Length"]) == (b"", answer.headers["Content-Length"])
+
+    @pytest.mark.parametrize("accepted", [None, "", "identity", "br", "gzip;q=0", "gzip;q=0.5, identity"])
+    def test_who_does_not_gets_it_plain(self, pack: Callable[..., TestResponse], accepted: str | None) -> None:
+        answer = pack("/whole/2000", accepted)
+        assert "Content-Encoding" not in answer.headers
+        assert answer.data == self.ALL[:2000]
+        assert answer.headers["Vary"] == "Accept-Encoding"
+
+    def test_small_answers_and_streams_stay_as_they_are(self, pack: Callable[..., TestResponse]) -> None:
+        for path, body in (("/whole/1023", self.ALL[:1023]), ("/streamed", self.ALL)):
+            answer = pack(path, "gzip")
+            assert (answer.data, answer.headers.get("Content-Encoding"), answer.headers.get("Vary")) == (
+                body,
+                None,
+                None,
+            )
+        assert pack("/whole/1024", "gzip").headers["Content-Encoding"] == "gzip"
+
+    def test_what_a_client_keeps_still_holds(self, pack: Callable[..., TestResponse]) -> None:
+        packed, plain = pack("/openapi.yaml", "gzip"), pack("/openapi.yaml", None)
+        assert gzip.decompress(packed.data) == plain.data
+        assert packed.headers["ETag"] == plain.headers["ETag"]
+        assert packed.headers["ETag"].startswith("W/"), "two bodies must not have one strong tag"
 
 
 class Feeds:

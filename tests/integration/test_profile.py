@@ -8,10 +8,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.schemas.settings import DEFAULTS, MAX_INDICATORS
+from api.schemas.settings import DEFAULTS, KINDS, MAX_INDICATORS
 from models import Database
+from services.notifications.notifications import Told, notify
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.problems import assert_problem
+
+TOLD = {name: ["in_app", "webhook"] for name in KINDS}
+"""How somebody is told who has chosen nothing."""
 
 ME, SETTINGS = "/api/auth/me", "/api/settings"
 EMA = {"name": "EMA", "parameters": {"length": 21, "source": "close", "shown": True, "width": "1.5"}}
@@ -81,7 +85,7 @@ class TestProfile:
 
 class TestSettings:
     def test_have_defaults(self, client: FlaskClient, user: SignedIn) -> None:
-        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == DEFAULTS
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == {**DEFAULTS, "notifications": TOLD}
 
     def test_are_replaced(self, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn) -> None:
         wanted = {
@@ -89,13 +93,40 @@ class TestSettings:
             "default_timeframe": "4h",
             "chart_type": "line",
             "indicators": [EMA],
-            "notifications": {**DEFAULTS["notifications"], "fills": ["email", "webhook"], "rejections": []},
+            "notifications": {**TOLD, "fills": ["email", "webhook"], "rejections": []},
         }
         assert put(client, user, **wanted).get_json()["data"] == wanted
         assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == wanted
-        assert client.get(SETTINGS, headers=other.headers).get_json()["data"] == DEFAULTS
+        assert client.get(SETTINGS, headers=other.headers).get_json()["data"] == {**DEFAULTS, "notifications": TOLD}
         assert audit_rows(database)[-1] == ("settings.changed", "done", None)
-        assert put(client, user, theme="light").get_json()["data"] == {**DEFAULTS, "theme": "light"}
+        kept = {"notifications": wanted["notifications"]}
+        assert put(client, user, theme="light").get_json()["data"] == {**DEFAULTS, "theme": "light", **kept}
+
+    def test_hold_for_what_is_told(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        put(client, user, notifications={"tournaments": [], "announcements": ["webhook"]})
+        ways = client.get("/api/notifications/settings", headers=user.headers).get_json()["data"]
+        assert {each["kind"]: (each["in_app"], each["webhook"]) for each in ways} == {
+            **dict.fromkeys(KINDS.values(), (True, True)),
+            "tournament": (False, False),
+            "announcement": (False, True),
+        }
+        with database.write() as session:
+            for kind in ("fill", "tournament", "announcement"):
+                notify(session, user.id, Told(kind, kind, {}))
+        listed = client.get("/api/notifications", headers=user.headers).get_json()["data"]
+        assert [each["kind"] for each in listed] == ["fill"]
+
+    def test_tell_what_was_chosen_among_the_notifications(self, client: FlaskClient, user: SignedIn) -> None:
+        chosen = {"settings": [{"kind": "fill", "in_app": False, "webhook": False, "email": True}]}
+        client.put("/api/notifications/settings", headers=user.headers, json=chosen)
+        assert put(client, user, theme="dark").get_json()["data"]["notifications"] == {**TOLD, "fills": ["email"]}
+
+    def test_the_bot_is_the_administrators(self, client: FlaskClient, user: SignedIn, admin: SignedIn) -> None:
+        refused = put(client, user, theme="dark", notifications={"fills": ["bot"]})
+        assert_problem(refused, 403, "forbidden")
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"]["theme"] == "system"
+        chosen = put(client, admin, notifications={"fills": ["bot"]}).get_json()["data"]["notifications"]
+        assert chosen == {**TOLD, "fills": ["bot"]}
 
     def test_take_the_other_names_of_time_frames(self, client: FlaskClient, user: SignedIn) -> None:
         assert put(client, user, default_timeframe="5minute").get_json()["data"]["default_timeframe"] == "5m"
@@ -121,4 +152,4 @@ class TestSettings:
     )
     def test_refuse_what_is_wrong(self, client: FlaskClient, user: SignedIn, wanted: dict[str, Any]) -> None:
         assert_problem(put(client, user, **wanted), 422, "validation_failed")
-        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == DEFAULTS
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == {**DEFAULTS, "notifications": TOLD}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.charts import HEIGHT, MOST_POINTS, WIDTH, Chart
+from api.report_page import _STYLE
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -44,3 +45,15 @@ def test_of_many_values_the_extremes_stay() -> None:
     heights = sorted(y for _, y in found)
     assert heights[0] < heights[1] - 50
     assert heights[-1] > heights[-2] + 50
+
+
+def test_a_phone_can_do_without_every_second_date() -> None:
+    dates = re.findall(r'<text([^>]*) y="292" text-anchor="(\w+)">', drawn([float(number) for number in range(100)]))
+    assert [("spare" in given, anchor) for given, anchor in dates] == [
+        (False, "start"),
+        (True, "middle"),
+        (False, "middle"),
+        (True, "middle"),
+        (False, "end"),
+    ]
+    assert re.search(r"max-width:560px\)\{.*svg \.spare\{display:none\}", _STYLE)

@@ -7,6 +7,9 @@ from decimal import Decimal
 from utils.errors import Fault
 from utils.wire.base import Command, Message, Request
 
+CLOSING = "closing/"
+"""How the names begin of the orders that close accounts at the end: no client may name an order so."""
+
 
 class FreezeTournament(Request, frozen=True, kw_only=True):
     """Look at a tournament anew; if it is over, let nothing of it trade any more and tell the marks of its markets."""

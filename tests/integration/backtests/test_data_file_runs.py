@@ -27,15 +27,16 @@ def bridge(host: EngineHost, engine_bridge: OctoBotBridge) -> OctoBotBridge:
     return engine_bridge
 
 
-def start(client: FlaskClient, user: SignedIn, file_id: str, **fields: Any) -> Any:
-    body = {
+def start(client: FlaskClient, user: SignedIn, file_id: str | None, **fields: Any) -> Any:
+    body: dict[str, Any] = {
         "strategy_class": "dca",
         "symbols": ["FOO/USDT"],
         "timeframe": "1h",
         "settings": {"every": 4, "order_value": "20"},
         "starting_portfolio": {"USDT": "1000"},
-        "data_file": file_id,
     }
+    if file_id is not None:
+        body["data_file"] = file_id
     return client.post(RUNS, json={**body, **fields}, headers=user.headers)
 
 
@@ -76,6 +77,13 @@ def test_what_the_upload_has_not_is_refused(client: FlaskClient, user: SignedIn)
     for fields, status, code in cases:
         assert_problem(start(client, user, file["id"], **fields), status, code)
     assert client.get(RUNS, headers=user.headers).get_json()["data"] == []
+
+
+def test_an_upload_has_another_name(client: FlaskClient, user: SignedIn) -> None:
+    file = upload(client, user)
+    run = start(client, user, None, data=file["id"]).get_json()["data"]
+    assert run["data_file"] == file["id"]
+    assert_problem(start(client, user, file["id"], data=file["id"]), 422, "validation_failed")
 
 
 def test_an_upload_is_its_owners(client: FlaskClient, user: SignedIn, other: SignedIn) -> None:

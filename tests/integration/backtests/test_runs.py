@@ -81,6 +81,7 @@ def test_a_run_is_played_and_reported(
     handler(services_of(app).backtests).call(take(database))
     done = get(client, user, run["id"])
     assert (done["state"], done["progress"], done["error"]) == ("succeeded", 100, None)
+    assert (run["status"], done["status"]) == ("queued", "succeeded")
     path = f"{RUNS}/{run['id']}/report"
     report = client.get(path, headers=user.headers).get_json()["data"]
     assert report["candles"] == 500

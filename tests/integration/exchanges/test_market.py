@@ -6,14 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from config import Settings
+from engine.exchanges import past
 from engine.exchanges.market import ExchangeMarket
 from engine.exchanges.source import ExchangeSource
+from engine.markets.market import moment
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from utils.errors import ExchangeUnavailable, NotFound, Refused, TradingError
@@ -103,6 +106,31 @@ def test_listeners_hear_what_changed(exchange: LoopbackBinance, market: Exchange
     exchange.book.set_price(BTC, "51000")
     run(market.tick())
     assert heard == [list(market.instruments), [BTC]]
+
+
+def test_the_mark_of_a_moment_is_that_of_the_last_poll_before(
+    exchange: LoopbackBinance, market: ExchangeMarket, clock: Clock
+) -> None:
+    def mark(ahead: float) -> Decimal:
+        return market.mark_at(BTC, began + timedelta(seconds=ahead))
+
+    assert code_of(lambda: market.mark_at(BTC, moment(clock()))) == "exchange_not_connected"
+    began = moment(time.time())
+    for ahead, price in ((60.0, "50000"), (70.0, "51000"), (80.0, "51000"), (90.0, "52000")):
+        clock.ahead = ahead
+        exchange.book.set_price(BTC, price)
+        run(market.tick())
+    # a poll is dated within the seconds that it took
+    marks = [mark(ahead) for ahead in (69.5, 79.5, 89.5)]
+    assert marks == [market.quote(BTC).mark - fall for fall in (2_000, 1_000, 1_000)]
+    assert code_of(lambda: mark(59.5)) == "stale_market_price"  # before anything was known
+    clock.ahead = 120.0
+    run(market.tick())
+    # nobody asked for so long before that moment that it was not good to trade at
+    assert code_of(lambda: mark(115.0)) == "stale_market_price"
+    clock.ahead = 60.0 + 2 * past.SECONDS
+    run(market.tick())
+    assert code_of(lambda: mark(79.5)) == "stale_market_price"  # nor is what has long been forgotten
 
 
 def test_only_named_markets_are_followed(settings: Settings, exchange: LoopbackBinance, open_market: Open) -> None:

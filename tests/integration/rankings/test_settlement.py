@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, text, update
 import models
 from models import Database
 from services import jobs, verification
-from services.tournaments import all_time, prizes
+from services.tournaments import all_time, news, prizes
 from services.tournaments.prize_rules import PrizeRules, encode
 from tests.books import rows
 from tests.tournaments import (
@@ -112,7 +112,10 @@ def test_killed_at_every_commit_it_is_settled_once(
     assert entries.keys() == {each.user for each in everybody[:-1]}
     assert {entry.tournaments for entry in entries.values()} == {1}
     assert entries[everybody[2].user].growth == Decimal("1.5")
-    assert [row.state for row in rows(database, models.Job)] == ["succeeded"]
+    assert [(row.kind, row.state) for row in rows(database, models.Job)] == [
+        (prizes.JOB, "succeeded"),
+        (news.JOB, "queued"),
+    ]
     assert len([row for row in rows(database, models.AuditEntry) if row.action == "tournament.settled"]) == 1
 
 
@@ -301,6 +304,7 @@ def test_all_time_entries_are_products_of_all_tournaments(database: Database, br
         ("UPDATE tournament_ranks SET rank = 9 - rank WHERE rank > 1", "rank"),
         ("UPDATE tournament_ranks SET value = '12345' WHERE rank = 3", "rank_value"),
         ("DELETE FROM tournament_ranks WHERE rank = 3", "rank_value"),
+        ("UPDATE tournament_ranks SET trades = 7 WHERE rank = 3", "rank_trades"),
         ("UPDATE tournament_awards SET amount = '499.99' WHERE place = 1", "prizes"),
         ("DELETE FROM tournament_awards", "prizes"),
         ("UPDATE tournaments SET settled_at = NULL", "prizes"),
@@ -318,7 +322,8 @@ def test_verification_finds_what_a_settlement_cannot_have_left(
 
 
 def _checked(database: Database) -> set[str]:
-    checks = (verification.tournaments.ranks, verification.tournaments.prizes)
+    tournaments = verification.tournaments
+    checks = (tournaments.ranks, tournaments.trades, tournaments.prizes)
     with database.snapshot() as connection:
         return {difference.check for each in checks for difference in each(connection)}
 

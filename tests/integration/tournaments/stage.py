@@ -116,6 +116,11 @@ class Stage:
             query = select(table.__table__).where(*conditions).order_by(*table.__table__.primary_key)
             return list(connection.execute(query))
 
+    def told(self, who: SignedIn, event: str) -> list[dict[str, Any]]:
+        """Return what somebody was told of tournaments, over HTTP: one kind of event."""
+        found = self.ok(who, "GET", "/api/notifications?limit=100")
+        return [each for each in found if each["kind"] == "tournament" and each["payload"]["event"] == event]
+
     def entry(self, who: SignedIn) -> Any:
         [row] = self.rows(models.Participant, models.Participant.user_id == who.id)
         return row

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
 import models
 from engine.markets.source import Quote
-from models import Database
 from services.tournaments import prizes
 from services.tournaments.end import TournamentEnd
 from tests.books import differences
 from tests.factories import SignedIn, audit_rows
-from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, Stage
+from tests.integration.tournaments.mortal import Killed, Mortal
+from tests.integration.tournaments.stage import BTC, ETH, LEASE, ORDERS, PERPETUAL, TOURNAMENTS, Stage, stamp
 from tests.problems import assert_problem
 from utils import clock
 from utils.errors import EngineUnavailable
 from utils.octobot_bridge import OctoBotBridge
-from utils.wire import Actor, DepositFunds
+from utils.wire import CLOSING, Actor, DepositFunds
 from worker.handlers import handlers
 
 FEE = Decimal("0.001")
@@ -32,53 +34,11 @@ KEEPS_THE_PRICES = 4
 """After so many operations the prices are kept: they were asked for and told, and a transaction was begun and ended."""
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Mortal:
-    """A database and a bridge that die after so many operations: before one of them, or right after it."""
-
-    def __init__(self, database: Database, bridge: OctoBotBridge, lives: int) -> None:
-        self._database, self._bridge, self._lives = database, bridge, lives
-
-    def step(self) -> None:
-        if self._lives == 0:
-            raise Killed
-        self._lives -= 1
-
-    @contextmanager
-    def write(self) -> Iterator[Any]:
-        self.step()
-        with self._database.write() as session:
-            yield session
-        self.step()
-
-    @contextmanager
-    def read(self) -> Iterator[Any]:
-        with self._database.read() as connection:
-            yield connection
-
-    def within(self, _seconds: float) -> Mortal:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._bridge, name)
-
-        def carried(request: Any) -> Any:
-            self.step()
-            answer = call(request)
-            self.step()
-            return answer
-
-        return carried
-
-
 def close(stage: Stage, bridge: OctoBotBridge, holder: str, lives: int = -1) -> None:
     """Close what is due as a process that dies after so many operations; whoever comes next need not wait for it."""
     [run] = stage.worker.jobs.take(holder, {"tournament.close": 1}, -LEASE)
     mortal: Any = Mortal(stage.database, bridge, lives)
-    TournamentEnd(mortal, mortal, lambda _session, _tournament: None).close(run)
+    TournamentEnd(mortal, mortal, prizes.want_settlement).close(run)
 
 
 def started(stage: Stage, *users: SignedIn, **rules: Any) -> tuple[dict[str, Any], list[str]]:
@@ -158,21 +118,23 @@ def test_all_are_closed_at_the_same_prices_to_the_last_digit(
     assert msgspec.json.decode(row.marks, type=dict[str, Decimal]) == {BTC: 55_000, ETH: 2_500}
     assert row.status == "finished"
     assert differences(stage.database) == []
-    [told] = [each for each in stage.ok(ben, "GET", "/api/notifications") if each["kind"] == "tournament"]
+    assert stage.work() == []
+    [told] = stage.told(ben, "ended")
     assert Decimal(told["payload"]["value"]) == stage.entry(ben).final_value
 
 
 def mute(stage: Stage, monkeypatch: pytest.MonkeyPatch, symbol: str) -> None:
-    """Let a market tell no price that is good to trade at any more."""
+    """Let a market tell no price that is good to trade at any more, nor one that was at the end."""
     market = stage.host.engine.market
-    fresh = market.fresh_quote
+    fresh, past = market.fresh_quote, market.mark_at
 
-    def quote(asked: str) -> Quote:
+    def tell[Answer](asked: str, answer: Callable[[], Answer]) -> Answer:
         if asked == symbol:
             raise EngineUnavailable("The prices are too old.", code="stale_market_price")
-        return fresh(asked)
+        return answer()
 
-    monkeypatch.setattr(market, "fresh_quote", quote)
+    monkeypatch.setattr(market, "fresh_quote", lambda asked: tell(asked, lambda: fresh(asked)))
+    monkeypatch.setattr(market, "mark_at", lambda asked, at: tell(asked, lambda: past(asked, at)))
 
 
 def test_a_mute_market_in_which_nobody_holds_anything_keeps_nothing_open(
@@ -362,7 +324,62 @@ def test_whoever_closes_may_be_killed_anywhere(
     assert trades == [[(BTC, "sell", Decimal(50_000 + 100 * (KEEPS_THE_PRICES - 1)))]] * 2
     assert stage.get(tournament)["status"] == "finished"
     assert [one for one, _, _ in audit_rows(stage.database)].count("tournament.finished") == 1
+    assert stage.work() == []
     for who in (ann, ben):
-        told = stage.ok(who, "GET", "/api/notifications")
-        assert [each["kind"] for each in told].count("tournament") == 1
+        assert len(stage.told(who, "ended")) == 1
+    assert differences(stage.database) == []
+
+
+@pytest.mark.parametrize(("symbol", "kind"), [(BTC, "spot"), (PERPETUAL, "futures")])
+def test_what_is_closed_at_the_end_is_nobodys_trade(
+    stage: Stage, ann: SignedIn, ben: SignedIn, symbol: str, kind: str
+) -> None:
+    rules = {"account_type": kind, "symbols": [symbol], "prize_rules": {"min_trades": 2}}
+    tournament, (hers, his) = started(stage, ann, ben, **rules)
+    assert stage.order(ann, hers, symbol=symbol, amount="0.03").status_code == 201
+    for _ in range(2):
+        assert stage.order(ben, his, symbol=symbol, amount="0.01").status_code == 201
+    stage.price(symbol, 55_000)
+    stage.admin_move(tournament, "end")
+    assert stage.work() == []
+    ranking = stage.ok(ann, "GET", f"{TOURNAMENTS}{tournament['id']}/rankings")
+    # Ann gained more, and would have two trades with the one that closed her account
+    assert [(row["rank"], row["trades"], Decimal(row["volume"]), row["win_rate"]) for row in ranking] == [
+        (1, 1, 1_500, None),
+        (2, 2, 1_000, None),
+    ]
+    assert [(row.user_id, row.amount) for row in stage.rows(models.Award)] == [(ben.id, 1_000)]
+    assert stage.told(ann, "prize_won") == []
+    assert differences(stage.database) == []
+
+
+def test_nobody_can_name_an_order_as_those_that_close(stage: Stage, ann: SignedIn) -> None:
+    _, [account] = started(stage, ann)
+    refused = stage.order(ann, account, client_order_id=f"{CLOSING}1")
+    assert_problem(refused, 422, "validation_failed")
+
+
+def test_the_marks_are_those_of_the_end_however_late_it_is_closed(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tournament, [account] = started(stage, ann, symbols=[BTC, ETH])
+    assert stage.order(ann, account).status_code == 201
+    last = max(row.id for row in stage.rows(models.Trade))
+    ends_at = clock.now() + timedelta(seconds=90)
+    stage.ok(stage.admin, "PATCH", f"{TOURNAMENTS}{tournament['id']}", {"ends_at": stamp(ends_at)})
+    present = stage.market.quote
+
+    def quote(symbol: str, at: float) -> Quote:
+        """Rise once a minute, on top of the price that was put."""
+        found = present(symbol, at)
+        return replace(found, price=found.price + int(at) // 60)
+
+    monkeypatch.setattr(stage.market, "quote", quote)
+    stage.travel(minutes=47)
+    stage.run_due()
+    assert stage.work() == []
+    marks = {BTC: 50_000 + int(ends_at.timestamp()) // 60, ETH: 2_500 + int(ends_at.timestamp()) // 60}
+    [row] = stage.rows(models.Tournament)
+    assert msgspec.json.decode(row.marks, type=dict[str, Decimal]) == marks
+    assert closing_trades(stage, account, last) == [(BTC, "sell", marks[BTC])]
     assert differences(stage.database) == []

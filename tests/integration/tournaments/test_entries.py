@@ -6,9 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
 
 import models
+from services.tournaments import participation
 from services.tournaments.moves import lock
 from tests.factories import SignedIn, audit_rows, with_key
 from tests.integration.tournaments.stage import TOURNAMENTS, Stage, stamp
@@ -208,3 +211,35 @@ def test_a_team_that_somebody_joins_while_its_last_member_is_deleted_stays(
     assert answers == [200]
     assert [row.user_id for row in stage.rows(models.Participant)] == [ben.id]
     assert [row.captain_id for row in stage.rows(models.Team)] == [ben.id]
+
+
+def test_whoever_writes_for_a_user_who_is_being_deleted_goes_first(
+    stage: Stage, ann: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if stage.database.is_sqlite:
+        pytest.skip("SQLite has one lock for all")
+    tournament = stage.create()
+    stage.join(ann, tournament)
+    [account] = stage.rows(models.Account, models.Account.user_id == ann.id, models.Account.kind == "tournament")
+    body, leaves, leave_all = {"password": "correct-horse-7-staple"}, threading.Event(), participation.leave_all
+
+    def leave(session: Session, user_id: str) -> None:
+        leaves.set()  # the user is locked, and their tournament will be
+        leave_all(session, user_id)
+
+    monkeypatch.setattr(participation, "leave_all", leave)
+
+    def delete() -> int:
+        return stage.app.test_client().post("/api/auth/me/deletion", json=body, headers=ann.headers).status_code
+
+    with ThreadPoolExecutor(1) as threads:
+        with stage.database.write() as session:
+            # as one does who joins: the tournament first, then a row of the user; a deletion locks them the other way
+            lock(session, tournament["id"])
+            deletion = threads.submit(delete)
+            assert leaves.wait(60)
+            session.execute(insert(models.Account).values({**account._mapping, "id": ids.new_id(), "name": "Late"}))
+        assert deletion.result(60) == 200
+    accounts = stage.rows(models.Account, models.Account.user_id == ann.id)
+    assert {row.name for row in accounts} == {"Account"}
+    assert len(accounts) == 3

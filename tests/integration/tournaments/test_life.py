@@ -123,8 +123,10 @@ def test_with_too_few_participants_it_is_cancelled(stage: Stage, ann: SignedIn) 
     assert_problem(stage.order(ann, account), 409, "tournament_over")
     assert stage.work() == []
     assert stage.ok(ann, "GET", f"/api/accounts/{account}")["status"] == "archived"
-    [told] = stage.ok(ann, "GET", "/api/notifications")
+    [told] = stage.told(ann, "cancelled")
     assert (told["kind"], told["payload"]["status"]) == ("tournament", "cancelled")
+    assert told["payload"]["reason"] == "too_few_participants"
+    assert [stage.told(ann, event) for event in ("started", "ended")] == [[], []]
 
 
 def test_an_administrator_starts_and_ends_before_the_time(stage: Stage, ann: SignedIn) -> None:

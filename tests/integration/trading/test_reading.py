@@ -78,7 +78,7 @@ def test_instruments_are_found(client: FlaskClient, user: SignedIn, path: str) -
     assert_problem(client.get(f"{path}?exchange=nowhere", headers=user.headers), 404, "unknown_exchange")
 
 
-@pytest.mark.parametrize("path", ["/api/market/candles", "/api/candles/"])
+@pytest.mark.parametrize("path", ["/api/market/candles", "/api/candles/", "/api/candles"])
 def test_candles(client: FlaskClient, user: SignedIn, path: str) -> None:
     rows = data(client, user, path, symbol="btc-usdt", timeframe="5minute")
     assert len(rows) == 200

@@ -36,6 +36,10 @@ def job(user: SignedIn) -> dict[str, Any]:
     return {"user_id": user.id, "kind": "sum", "payload": "{}", "state": "failed", "run_at": clock.now(), "attempts": 1}
 
 
+def key(user: SignedIn) -> dict[str, Any]:
+    return {"user_id": user.id, "request_hash": "none"}
+
+
 @pytest.mark.parametrize(
     ("thing", "table", "row"),
     [
@@ -43,6 +47,7 @@ def job(user: SignedIn) -> dict[str, Any]:
         ("old mail", models.MailDelivery, mail),
         ("old deliveries", models.WebhookDelivery, delivery),
         ("old jobs", models.Job, job),
+        ("old idempotency keys", models.IdempotencyKey, key),
     ],
 )
 def test_old_rows_go_a_few_in_each_transaction(
@@ -58,8 +63,9 @@ def test_old_rows_go_a_few_in_each_transaction(
     now, fields = clock.now(), row(user)
 
     def made(at: Any) -> dict[str, Any]:
-        finished = {} if table is models.Notification else {"finished_at": at}
-        return {"id": ids.new_id(), **fields, "created_at": at, **finished}
+        names = {column.name for column in table.__table__.columns}
+        values = {"id": ids.new_id(), "key": ids.new_id(), **fields, "created_at": at, "finished_at": at}
+        return {name: value for name, value in values.items() if name in names}
 
     with database.writing() as connection:
         hook = {"id": "hook", "user_id": user.id, "url": "https://example.com", "sealed": b"", "key_id": "none"}
