@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.foreign.catalogue import Catalogue, Installed
 from engine.markets.markets import Markets
 from engine.strategies import registry
+from engine.strategies.foreign.catalogue import Catalogue, Installed
 from engine.strategies.settings import stored
 from utils.errors import FieldError, Refused
 from utils.home import Home

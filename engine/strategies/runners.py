@@ -8,11 +8,11 @@ from typing import TypedDict
 from config import Settings
 from engine.accounts.accounts import Accounts
 from engine.desk.desk import Desk
-from engine.foreign.clerk import Clerk
-from engine.foreign.runner import ForeignRunner
 from engine.journal.journal import Journal
 from engine.markets.markets import Markets
 from engine.strategies import registry
+from engine.strategies.foreign.clerk import Clerk
+from engine.strategies.foreign.runner import ForeignRunner
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Failed, Runner
 from engine.strategies.store import Store

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from config import Settings
 from engine.accounts.accounts import Accounts
 from engine.desk.desk import FINAL_REFUSALS, Desk
-from engine.foreign.runner import ForeignRunner
 from engine.journal.journal import Journal
 from engine.journal.keys import Claim
 from engine.journal.unit import Line, Unit
 from engine.markets.market import Market
 from engine.markets.markets import Markets
 from engine.strategies.candles import CandleClock
+from engine.strategies.foreign.runner import ForeignRunner
 from engine.strategies.funding import Funding
 from engine.strategies.kinds import Kinds
 from engine.strategies.records import StrategyRecord, StrategyRecords

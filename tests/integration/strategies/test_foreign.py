@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from config import Settings
-from engine.foreign.runner import ForeignRunner
+from engine.strategies.foreign.runner import ForeignRunner
 from tests.integration.strategies.owner import Owner, eventually
 from tests.integration.strategies.peg import DEFAULTS, SCHEMA, install_peg
 from tests.problems import assert_problem

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from engine.foreign import catalogue, exchange
-from engine.foreign.catalogue import Catalogue
-from engine.foreign.line import Line
-from engine.foreign.octobot import left_of_period
+from engine.strategies.foreign import catalogue, exchange
+from engine.strategies.foreign.catalogue import Catalogue
+from engine.strategies.foreign.line import Line
+from engine.strategies.foreign.octobot import left_of_period
 from tests.integration.strategies.peg import SCHEMA, install_peg
 from utils.errors import EngineTimeout, Overloaded, Refused
 from utils.home import Home

@@ -19,8 +19,8 @@ from octobot_trading.personal_data.orders.channel.orders_updater import OrdersUp
 from octobot_trading.personal_data.portfolios.channel.balance_updater import BalanceUpdater
 
 from engine.accounts.octobot import bot_config
-from engine.foreign.complaints import Complaints
-from engine.foreign.exchange import EXCHANGE, EngineExchange
+from engine.strategies.foreign.complaints import Complaints
+from engine.strategies.foreign.exchange import EXCHANGE, EngineExchange
 from utils import clock
 from utils.home import Home
 from utils.wire import Assignment

@@ -15,8 +15,8 @@ import ccxt.async_support as ccxt_async
 
 from engine.demo.exchange import DemoExchange
 from engine.demo.forms import float_form, levels_form, market_form
-from engine.foreign.forms import balance_form, decimal_of, order_form, side_of, trade_form
-from engine.foreign.line import Line
+from engine.strategies.foreign.forms import balance_form, decimal_of, order_form, side_of, trade_form
+from engine.strategies.foreign.line import Line
 from utils import timeframes, wire
 from utils.errors import (
     BridgeError,

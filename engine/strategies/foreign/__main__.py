@@ -1,4 +1,4 @@
-"""`python -m engine.foreign DESCRIPTOR HOME`: run the strategy that the engine at the other end of a socket assigns.
+"""`python -m engine.strategies.foreign DESCRIPTOR HOME`: run the strategy that the engine assigns over a socket.
 
 The process holds nothing: orders and money are the engine's. It may be killed at any moment, and begins anew then.
 """
@@ -13,7 +13,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from engine.foreign.line import Line, Released
+from engine.strategies.foreign.line import Line, Released
 from utils import lifeline
 from utils.errors import TradingError
 from utils.home import Home
@@ -32,9 +32,9 @@ async def run(descriptor: int, home: Home) -> None:
     line = await Line.open(descriptor)
     assignment: Assignment = await line.ask(GetAssignment())
     # here and not above: OctoBot takes its paths from the working directory while it is imported
-    from engine.foreign.complaints import Complaints
-    from engine.foreign.exchange import register
-    from engine.foreign.octobot import start
+    from engine.strategies.foreign.complaints import Complaints
+    from engine.strategies.foreign.exchange import register
+    from engine.strategies.foreign.octobot import start
 
     register(line)
     loop, news = asyncio.get_running_loop(), asyncio.Event()

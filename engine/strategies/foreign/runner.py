@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.foreign.clerk import Clerk
 from engine.server import Server
+from engine.strategies.foreign.clerk import Clerk
 from engine.strategies.records import StrategyRecord
 from engine.strategies.store import Store
 from engine.strategies.thinking import StrategyFault
@@ -22,7 +22,7 @@ from utils.home.tentacles import bare_environment
 from utils.part import Part
 from utils.wire import Alert, Order
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SILENT_SECONDS = 120.0
 """How long a process may ask nothing, as while it imports all tentacles, or when one blocks it."""
 LOOK_SECONDS = 1.0
@@ -188,7 +188,7 @@ def _part(record: StrategyRecord) -> Part:
     """Return what starts a strategy's process: tentacles are foreign code, and get nothing of the environment."""
     return Part(
         f"strategy {record.name}",
-        [sys.executable, "-m", "engine.foreign"],
+        [sys.executable, "-m", "engine.strategies.foreign"],
         environment={**bare_environment(), "PYTHONPATH": str(ROOT)},
         steady_seconds=STEADY_SECONDS,
     )
