@@ -17,10 +17,12 @@ class Attempt:
     """One request that changes something (`sent`: its bytes may have left this machine), or the reads around it.
 
     `status` is the HTTP status of its answer, None without one; `readable` tells whether that was JSON, and
-    `retry_after` how many seconds it asked to wait. One that is `urgent` does not queue behind what is read.
+    `retry_after` how many seconds it asked to wait. One that is `urgent` does not queue behind what is read. It leaves
+    with the API key `key` or not at all; None: with whatever the client has.
     """
 
     urgent: bool = False
+    key: str | None = None
     sent: bool = False
     status: int | None = None
     readable: bool = False
@@ -31,9 +33,9 @@ _current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 @contextmanager
-def noting(*, urgent: bool = False) -> Iterator[Attempt]:
-    """Collect what happens to the requests made inside, by this task."""
-    attempt = Attempt(urgent=urgent)
+def noting(*, urgent: bool = False, key: str | None = None) -> Iterator[Attempt]:
+    """Collect what happens to the requests made inside, by this task; see `Attempt`."""
+    attempt = Attempt(urgent=urgent, key=key)
     token = _current.set(attempt)
     try:
         yield attempt

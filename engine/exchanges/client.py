@@ -42,6 +42,10 @@ _FUTURES: dict[str, dict[str, Any]] = {
 """What else it must be told to trade linear perpetuals, by exchange: the others' are not known here."""
 
 
+class KeysReplaced(ccxt.NetworkError):  # type: ignore[misc]
+    """A request was not sent: the keys that it was decided on for were replaced while it waited for its turn."""
+
+
 def is_exchange(name: str) -> bool:
     """Tell whether there is a real exchange of this name."""
     return name in _KNOWN
@@ -106,13 +110,18 @@ class _Observed(ccxt_async.Exchange):  # type: ignore[misc]
         self._express = Throttler(self.tokenBucket)
 
     async def throttle(self, cost: Any = None) -> None:
-        """Wait until a request of this weight may leave: orders wait for orders alone, and what is read makes room."""
+        """Wait until a request of this weight may leave: orders wait for orders alone, and what is read makes room.
+
+        :raises KeysReplaced: meanwhile the client got other keys than those that the request was decided on for.
+        """
         noted = attempt.current()
         if noted is None or not noted.urgent:
             await super().throttle(cost)
-            return
-        await self._express(cost)
-        self.throttler.config["tokens"] -= cost or 0
+        else:
+            await self._express(cost)
+            self.throttler.config["tokens"] -= cost or 0
+        if noted is not None and noted.key not in {None, self.apiKey}:  # ccxt signs right after this
+            raise KeysReplaced("the keys were replaced while the request waited")
 
     def describe(self) -> Any:
         """Return what ccxt wants to know; currencies are not asked for: their networks do not matter here."""

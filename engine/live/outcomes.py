@@ -14,6 +14,7 @@ import ccxt
 import msgspec
 
 from engine.exchanges.attempt import Attempt
+from engine.exchanges.client import KeysReplaced
 from engine.live.difference import Held
 from utils import clock
 from utils.money import ZERO
@@ -168,6 +169,8 @@ def held_of(raw: Any) -> Held:
 
 
 def _unsent(error: BaseException) -> Refusal:
+    if isinstance(error, KeysReplaced):
+        return Refusal(code="credential_not_identified", again=True)
     away = (ccxt.NetworkError, aiohttp.ClientError, TimeoutError, asyncio.CancelledError, socket.gaierror)
     if isinstance(error, away):
         return Refusal(code="exchange_unavailable", again=True)

@@ -133,7 +133,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return Refusal(code="exchange_unavailable", again=True, retry_after=self.breaker.wait)
         if seconds <= 0:
             return Refusal(code="exchange_unavailable", again=True)
-        with noting(urgent=True) as attempt:
+        with noting(urgent=True, key=self.client.apiKey) as attempt:
             try:
                 answer = await asyncio.wait_for(self._call(method, request), seconds)
             except FAILURES as error:

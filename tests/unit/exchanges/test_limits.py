@@ -9,8 +9,9 @@ from unittest.mock import Mock
 import pytest
 
 from engine.exchanges.attempt import noting
-from engine.exchanges.client import client_class
+from engine.exchanges.client import KeysReplaced, client_class
 from engine.live.keys import Keys
+from engine.live.outcomes import Refusal, of_failure
 from engine.live.trader import Unreachable
 
 READ = 1_000.0
@@ -40,6 +41,31 @@ def test_what_is_read_makes_room_for_orders() -> None:
         await _pass(client, READ, urgent=True)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(_pass(client, 1.0, urgent=False), 0.1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+def test_what_waits_while_its_keys_are_replaced_is_not_signed_with_others(urgent: bool) -> None:
+    async def scenario() -> None:
+        client = client_class("binance")({"apiKey": "mine", "secret": "secret"})
+        turn, sent = asyncio.Event(), Mock()
+
+        async def wait(_cost: Any) -> None:
+            await turn.wait()
+
+        client._express = client.throttler = wait
+        client.tokenBucket, client.fetch = {}, sent
+        wait.config = {"tokens": 1.0}  # type: ignore[attr-defined]
+        with noting(urgent=urgent, key=client.apiKey) as noted:
+            waiting = asyncio.create_task(client.private_post_order({"symbol": "BTCUSDT"}))
+            await asyncio.sleep(0)
+        client.apiKey = "of somebody else"
+        turn.set()
+        with pytest.raises(KeysReplaced) as error:
+            await waiting
+        assert not sent.called
+        assert of_failure(error.value, noted) == Refusal(code="credential_not_identified", again=True)
 
     asyncio.run(scenario())
 
