@@ -35,6 +35,10 @@ def until(client: Client, server: Server, state: str, *, other_than: int = 0) ->
     return wait_for(look, PATIENCE, server)
 
 
+def accounts_of_bot(client: Client) -> list[dict[str, Any]]:
+    return [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+
+
 def is_anew(client: Client, pid: int) -> Any:
     """Return the status of a bot that is about to take the place of `pid`, or has taken it already."""
     status = client.call("GET", "/api/bot/status")
@@ -61,7 +65,7 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
 
         client.call("POST", "/api/bot/start")
         first = until(client, server, "running")
-        accounts = [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        accounts = wait_for(lambda: accounts_of_bot(client), PATIENCE, server)  # its keeper may not have looked yet
         assert [(each["id"], each["mode"], each["status"]) for each in accounts] == [("bot-demo", "paper", "active")]
         assert client.call("GET", "/api/portfolio", params={"account": "bot-demo"})["mode"] == "paper"
         assert "bot-demo" not in {each["id"] for each in stranger.call("GET", "/api/accounts")}
@@ -86,7 +90,7 @@ def test_a_bot_is_killed_and_runs_again_and_so_it_does_after_everything_was(
         client.call("POST", "/api/bot/stop")
         until(client, server, "stopped")
         wait_for(lambda: status["pid"] not in server.pids(), PATIENCE, server)
-        assert accounts == [each for each in client.call("GET", "/api/accounts") if each["kind"] == "bot"]
+        assert accounts_of_bot(client) == accounts
         refused = client.http.get("/api/portfolio", params={"account": "bot-demo"})
         assert (refused.status_code, refused.json()["error_code"]) == (409, "bot_stopped")
     finally:
