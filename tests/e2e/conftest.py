@@ -9,6 +9,7 @@ import pytest
 
 from tests.databases import Factory
 from tests.e2e.running import Server
+from tests.e2e.streams import end_readers
 
 HERE = Path(__file__).parent
 
@@ -18,6 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """End what still reads before fixtures close the clients that it reads with."""
+    end_readers()
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from tests.e2e.running import wait_for
+
+_reading: list[EventReader] = []
+
+
+def end_readers() -> None:
+    """End whatever still reads."""
+    while _reading:
+        _reading.pop().close()
 
 
 class EventReader:
@@ -28,8 +40,14 @@ class EventReader:
         self.ended = threading.Event()
         self.last_id = last_id
         self._http, self._path, self._query = http, path, query
+        self._answer: httpx.Response | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+        _reading.append(self)
+
+    def close(self) -> None:
+        """End reading."""
+        end(self._thread, lambda: self._answer)
 
     def ids(self) -> list[int]:
         return [number for number, _, _ in self.events]
@@ -44,6 +62,7 @@ class EventReader:
         headers = {} if self.last_id is None else {"Last-Event-ID": str(self.last_id)}
         try:
             with self._http.stream("GET", self._path, params=self._query, headers=headers, timeout=60) as answer:
+                self._answer = answer
                 self.headers, self.status = answer.headers, answer.status_code
                 fields: dict[str, str] = {}
                 for line in answer.iter_lines():
@@ -65,8 +84,36 @@ class EventReader:
             self.events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
 
 
+def end(reader: threading.Thread, answer: Callable[[], httpx.Response | None]) -> None:
+    """Wait until a thread has come to the end of the answer that it reads, which is brought about.
+
+    To close its client instead would leave it reading from a descriptor that is somebody else's by then.
+    """
+
+    def has_ended() -> bool:
+        read = answer()
+        if read is not None:
+            with suppress(OSError):  # it is closed
+                socket.socket.shutdown(read.extensions["network_stream"].get_extra_info("socket"), socket.SHUT_RDWR)
+        return not reader.is_alive()
+
+    wait_for(has_ended, 30)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of all sockets: one thread reads and writes, since two at once break a TLS connection."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+
+
+def _run[T](coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result(60)
+
+
 class Socket:
-    """A WebSocket whose messages are collected on a thread."""
+    """A WebSocket whose messages are collected in the background."""
 
     def __init__(
         self,
@@ -79,11 +126,15 @@ class Socket:
         self.messages: list[dict[str, Any]] = []
         self.ended = threading.Event()
         self.code: int | None = None
-        self.connection = connect(address, additional_headers=headers, ssl=tls, origin=origin, open_timeout=30)
-        threading.Thread(target=self._read, daemon=True).start()
+
+        async def opened() -> ClientConnection:
+            return await connect(address, additional_headers=headers, ssl=tls, origin=origin, open_timeout=30)
+
+        self._connection = _run(opened())
+        asyncio.run_coroutine_threadsafe(self._read(), _loop())
 
     def say(self, **action: Any) -> None:
-        self.connection.send(json.dumps(action))
+        _run(self._connection.send(json.dumps(action)))
 
     def of(self, *types: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] in types]
@@ -93,16 +144,16 @@ class Socket:
         return found[0]
 
     def close(self) -> None:
-        self.connection.close()
+        _run(self._connection.close())
 
-    def _read(self) -> None:
+    async def _read(self) -> None:
         try:
-            for message in self.connection:
+            async for message in self._connection:
                 self.messages.append(json.loads(message))
         except ConnectionClosed:
             pass
         finally:
-            self.code = self.connection.close_code
+            self.code = self._connection.close_code
             self.ended.set()
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.client import Client
 from tests.e2e.running import Server, wait_for
+from tests.e2e.streams import end
 
 
 class EventSource:
@@ -30,22 +31,25 @@ class EventSource:
         self._path = path
         self._last: str | None = None
         self._over = threading.Event()
+        self._answer: httpx.Response | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._over.set()
+        end(self._thread, lambda: self._answer)
         self._http.close()
 
     def _run(self) -> None:
         while not self._over.is_set():
-            with suppress(httpx.HTTPError, httpx.StreamError, RuntimeError, OSError):  # the last ones of `close`
+            with suppress(httpx.HTTPError):
                 self._connect()
             self._over.wait(0.1)
 
     def _connect(self) -> None:
         headers = {} if self._last is None else {"Last-Event-ID": self._last}
         with self._http.stream("GET", self._path, headers=headers) as stream:
+            self._answer = stream
             if stream.status_code != 200:
                 stream.read()
                 return
