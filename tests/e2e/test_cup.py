@@ -20,6 +20,7 @@ def database(new_database: Factory, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.once
 @pytest.mark.timeout(300)
 def test_a_tournament_is_what_its_trades_say(database: Database, tmp_path: Path) -> None:
     played = play(Plan(participants=5, seconds=1, kills=2, orders=25), database, tmp_path)

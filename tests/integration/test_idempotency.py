@@ -127,6 +127,7 @@ def test_a_key_of_full_length_and_every_character_works(client: FlaskClient, use
         assert client.post(path, json=BODIES[name], headers=headers).get_json() == first.get_json()
 
 
+@pytest.mark.once
 def test_a_storm_of_posts_makes_one_order_per_key(
     app: Flask, user: SignedIn, other: SignedIn, database: Database, engine_bridge: OctoBotBridge
 ) -> None:

@@ -258,6 +258,7 @@ class Ledger(RuleBasedStateMachine):
         self.host.run(self.host.engine.settle())
 
 
+@pytest.mark.once
 @pytest.mark.timeout(max(600, STEPS))
 def test_the_books_agree_whatever_happens(new_database: Factory) -> None:
     class Machine(Ledger):

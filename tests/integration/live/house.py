@@ -77,7 +77,7 @@ class House:
         exchange.book.deposit(OWNER, "BTC", "1")
         self.user, self.account = self._open_account()
         self._prices = self.MARKET(exchange.name)
-        self._timing = timing
+        self.timing = timing
         self.start()
         self.bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket), timeout=30)
 
@@ -85,7 +85,7 @@ class House:
 
     def start(self) -> None:
         """Start a new engine."""
-        self.host = EngineHost(self.settings, ManualMarket(), [self._prices, *self.other_prices], self._timing)
+        self.host = EngineHost(self.settings, ManualMarket(), [self._prices, *self.other_prices], self.timing)
         self.host.start()
 
     def close(self) -> None:
