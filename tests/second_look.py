@@ -1,9 +1,10 @@
-"""A pytest plugin: a test of running parts that failed is looked at once more, and nobody overlooks that it was.
+"""A pytest plugin: a test of running parts that failed is run once more, and nobody overlooks that it was.
 
 Tests of `AGAIN` start engines, servers and processes beside each other on whatever machine there is; now and then one
-meets a pause that it did not reckon with. Such a test runs once more, and passes when it passes then. What was wrong the
-first time is printed whole at the end, and more than `MOST` of them in one run make it red: luck is to be mended, not used.
-Tests marked `once` are never run again: storms and state machines, where a single lost order is what they look for.
+meets a pause that it did not reckon with. Such a test runs once more, and passes when it passes then. What was wrong
+the first time is printed whole at the end, and more than `MOST` of them in one run make it red: luck is to be mended,
+not used. Tests marked `once` are never run again: storms and state machines, where a single lost order is what they
+look for.
 """
 
 from __future__ import annotations

@@ -31,7 +31,6 @@ def test_no_order_is_lost_or_doubled_when_parts_are_killed(database: Database, t
     assert result.findings.is_clean, result.findings.words
 
 
-@pytest.mark.once
 @pytest.mark.timeout(900)
 def test_a_storm_finds_a_key_that_is_forgotten(database: Database, tmp_path: Path) -> None:
     plan = Plan(seed=1, placements=300, kills=2, clients=6, live=False, impatient=0.6, mutant="release_the_key")
