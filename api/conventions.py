@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from utils.origins import REPLAYED
+
 TITLE = "Trading Backend"
 DESCRIPTION = """\
 A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
@@ -23,7 +25,8 @@ may, and ends with its owner, when the password is changed, and when an administ
 signs out, nor makes other keys, nor hands over keys to exchanges, nor changes users or the configuration of the bot.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
-outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
+outcome and the header `Idempotent-Replayed: true`, with another body it is refused (422 `idempotency_key_reused`). Keys
+belong to one user and live for 7 days.
 A batch is sent under one key: what of it was done is answered, what was not is done, nothing twice.
 After a 504 the outcome is unknown: repeat the request with the same key, or look the order up by its `client_order_id`.
 
@@ -175,6 +178,10 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         },
         "Challenge": {"description": "How to sign in.", "schema": {"type": "string"}},
         "Location": {"description": "Where what was created is found.", "schema": {"type": "string"}},
+        "IdempotentReplayed": {
+            "description": "`true` when the `Idempotency-Key` had come before; absent from the first answer.",
+            "schema": {"type": "string", "enum": ["true"]},
+        },
         "ETag": {"description": "Names this answer; send it as `If-None-Match`.", "schema": {"type": "string"}},
         "CacheControl": {
             "description": "How long the answer may be kept; `no-store`: not at all.",
@@ -183,6 +190,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     },
 }
 ALWAYS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+REPEATABLE = {REPLAYED: {"$ref": "#/components/headers/IdempotentReplayed"}}
 LIMITED = {
     "X-RateLimit-Limit": {"$ref": "#/components/headers/RateLimit"},
     "X-RateLimit-Remaining": {"$ref": "#/components/headers/RateRemaining"},
