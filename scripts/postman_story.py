@@ -68,6 +68,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "SignUp": {"username": "{{username}}", "email": "{{username}}@example.com", "password": "{{password}}"},
     "LogIn": {"username": "{{username}}", "password": "{{password}}"},
     "ChangePassword": {"current_password": "{{password}}", "new_password": "{{password}}"},
+    "ChangeEmail": {"email": "{{$guid}}@example.com", "password": "{{password}}"},
     "NewApiKey": {"name": "My bot", "scopes": ["trade"], "password": "{{password}}"},
     "Refresh": {"refresh_token": "{{refreshToken}}"},
     "OrderTicket": {"symbol": "BTC/USDT", "side": "buy", "type": "limit", "amount": "0.01", "price": "{{limitPrice}}"},

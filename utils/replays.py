@@ -1,4 +1,4 @@
-"""Tell, from wherever an idempotency key is looked up to whoever answers, that the outcome is that of an earlier request.
+"""Tell whoever answers, from where idempotency keys are looked up, that the outcome is that of an earlier request.
 
 It is kept beside the call, not in what is answered: a repetition is answered with the very message, or the very error,
 of the first one.

@@ -39,6 +39,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
         }
     },
     "ChangePassword": {"better": {"current_password": "correct-horse-7-staple", "new_password": "a-long-lovely-day"}},
+    "ChangeEmail": {"other": {"email": "ada@lovelace.example", "password": "correct-horse-7-staple"}},
     "Session": {
         "phone": {
             "id": SESSION,

@@ -127,7 +127,7 @@ class NewAccountSchema(Schema):
 
 
 class RenameSchema(Schema):
-    """The account's new name."""
+    """A new name."""
 
     name = AccountName(required=True)
 

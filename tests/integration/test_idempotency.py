@@ -40,6 +40,7 @@ KEYLESS = {
     "verify_credential": "it asks the exchange and may be repeated",
     "log_out_everywhere": "a second one changes nothing",
     "change_password": "its answer holds a secret, and a second one is refused",
+    "change_email": "a second one changes nothing",
     "issue_stream_ticket": "its answer holds a secret",
     "create_api_key": "its answer holds a secret",
     "enroll_second_factor": "its answer holds a secret",
