@@ -6,8 +6,7 @@ from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
-from api.schemas.accounts import RenameSchema
-from api.schemas.credentials import CredentialSchema, NewCredentialSchema, ReplacementSchema
+from api.schemas.credentials import CredentialNameSchema, CredentialSchema, NewCredentialSchema, ReplacementSchema
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
 from services.accounts.credentials import Credential, NewCredential, Replacement
@@ -53,7 +52,7 @@ def replace_credential(replacement: Replacement, credential_id: str) -> Credenti
 
 
 @blueprint.route(CREDENTIAL, method="PATCH", permission="credentials:write", errors=(409,))
-@blueprint.arguments(RenameSchema)
+@blueprint.arguments(CredentialNameSchema)
 @blueprint.response(200, CredentialSchema)
 def rename_credential(body: dict[str, str], credential_id: str) -> Credential:
     """Give these keys another name; they stay what they are, verified or not."""

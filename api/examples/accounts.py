@@ -99,6 +99,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
             "password": "correct-horse",
         },
     },
+    "CredentialName": {"name": {"name": "My other Binance"}},
     "Replacement": {"keys": {"api_key": "c" * 60 + "9Xw1", "api_secret": "d" * 64}},
     "Credential": {
         "verified": {

@@ -127,7 +127,7 @@ class NewAccountSchema(Schema):
 
 
 class RenameSchema(Schema):
-    """A new name."""
+    """The account's new name."""
 
     name = AccountName(required=True)
 
