@@ -10,6 +10,10 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 HUNDRED = Decimal(100)
 PLACES = Decimal("0.0001")
+TOLD_DIGITS = 12
+"""More than any price has; the rest of a quotient is noise."""
+
+_TOLD = decimal.Context(prec=TOLD_DIGITS, rounding=decimal.ROUND_HALF_EVEN)
 
 decimal.getcontext().prec = 60
 decimal.DefaultContext.prec = 60
@@ -22,6 +26,11 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def rounded(value: Decimal) -> Decimal:
+    """Return a derived figure, such as an average price, to `TOLD_DIGITS` digits: for telling it, never for booking."""
+    return _TOLD.plus(value)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
