@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from services.candle_files.service import DataFiles, Series
+from services.data_files.service import DataFiles, Series
 from services.principals import Principal
 from utils import clock
 from utils.errors import FieldError, Refused
