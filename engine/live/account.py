@@ -26,7 +26,7 @@ from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
 from engine.live.trader import LiveTrader
 from engine.markets.market import Market
-from engine.orders import kinds, orders, rules
+from engine.orders import drafts, kinds, orders, rules
 from utils import clock, wire
 from utils.errors import Refused
 from utils.money import ZERO
@@ -205,7 +205,7 @@ class LiveAccount(HoldingAccount):
     def _successor(self, old: wire.Order, changed: wire.Order) -> wire.Order | None:
         ticket = replace(orders.ticket_of(changed), amount=changed.amount - old.filled)
         # reckoned at its own price: what must not fail here does not ask for the market's
-        draft = rules.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
+        draft = drafts.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
         self.orders.pop(old.id)
         self._reckon()
         try:

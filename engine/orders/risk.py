@@ -22,8 +22,8 @@ from engine.journal.records import AccountRecord, Records
 from engine.journal.unit import Unit
 from engine.markets.market import Market
 from engine.orders import rules
+from engine.orders.drafts import Draft
 from engine.orders.kill_switches import KillSwitches
-from engine.orders.rules import Draft
 from engine.tournaments.contests import Contests, Seat
 from models.records import limits_row
 from utils import clock, wire

@@ -21,7 +21,7 @@ from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.position import HeldPosition
 from engine.live.futures.told import Settings
 from engine.live.futures.trader import FuturesTrader
-from engine.orders import kinds, rules
+from engine.orders import drafts, kinds
 from utils import clock, wire
 from utils.errors import EngineUnavailable
 from utils.money import ONE, ZERO
@@ -131,7 +131,7 @@ class PositionsAccount(LiveAccount):
         self._admit(self._market.traded(symbol))
         most = self._markets[symbol].max_leverage or ONE
         if leverage % 1 or not ONE <= leverage <= most:
-            raise rules.refuse("invalid_leverage", "leverage", f"The leverage is a whole number from 1 to {most}.")
+            raise drafts.refuse("invalid_leverage", "leverage", f"The leverage is a whole number from 1 to {most}.")
 
     def settings(self, symbol: str, within: float) -> Settings | None:
         """Return how the exchange trades a market for this account, as it told in the last `within` seconds."""
