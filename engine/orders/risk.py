@@ -245,7 +245,7 @@ class Gate:
                     symbol=symbol,
                     timeframe="1m",
                     limit=1,
-                    since=int(moment.timestamp() * 1000),
+                    since=clock.to_ms(moment),
                 )
                 candles = (await self._market.candles(query)).candles
                 if candles:

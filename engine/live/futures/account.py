@@ -138,7 +138,7 @@ class LiveFuturesAccount(PositionsAccount):
             since = min(since, self._incomes.oldest)
         # in the exchange's time, as far as it is known
         ahead = int(self.trader.client.options.get("timeDifference") or 0)
-        incomes = await self.trader.incomes(int(since.timestamp() * 1000) - ahead)
+        incomes = await self.trader.incomes(clock.to_ms(since) - ahead)
         ids = [income.id for income in incomes]
         trades = [income.trade_id for income in incomes if income.trade_id is not None]
         entries, fills = await asyncio.to_thread(self.records.booked, self.record.id, ids, trades)
