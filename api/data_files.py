@@ -1,4 +1,4 @@
-"""Candles that the caller has uploaded."""
+"""Uploaded candles of the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with positions."""
+"""Changes of positions: close them, choose their leverage."""
 
 from __future__ import annotations
 

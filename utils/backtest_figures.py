@@ -1,4 +1,4 @@
-"""What came of a backtest, in figures: reckoned from its trades and its curve, the same for the same to the digit."""
+"""The figures of a backtest, computed from its trades and its equity curve; the same input gives the same digits."""
 
 from __future__ import annotations
 

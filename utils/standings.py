@@ -1,4 +1,4 @@
-"""How somebody stands in a tournament: reckoned by the engine while it runs, and by its settlement at the end."""
+"""The standing of a participant in a tournament: computed by the engine while it runs, by the settlement at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies and queries of what accounts were worth, how well they did, and what they are worth together."""
+"""Bodies and queries of the value over time and the performance of accounts."""
 
 from __future__ import annotations
 

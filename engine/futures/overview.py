@@ -1,4 +1,4 @@
-"""What the owner of a futures account is told: overview, preview, leverage."""
+"""What the owner of a futures account sees: overview, preview, leverage."""
 
 from __future__ import annotations
 

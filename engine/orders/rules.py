@@ -1,4 +1,4 @@
-"""The rules an order is held against before OctoBot sees it, which checks next to nothing itself."""
+"""The rules for valid orders, checked before OctoBot sees an order: it checks next to nothing itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored of strategies while they run: their states, what they remember, and their logs."""
+"""What is stored of running strategies: states, memories and logs."""
 
 from __future__ import annotations
 

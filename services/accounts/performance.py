@@ -1,4 +1,4 @@
-"""How well an account did: gains, fees, trades and what the equity curve says of risk."""
+"""Performance of an account: gains, fees, trades, and risk figures of its equity curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backtests: asked for here, played by a process of their own that a job starts, and read when they are over."""
+"""Backtests: requested here, played in a separate process that a job starts, and read when they are done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be played: held against the class of the strategy, its markets and the candles there are."""
+"""Check a requested backtest against its strategy class, its markets and the available candles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users let be played, backtests and sweeps alike: it is queued, is played by a job, and ends."""
+"""What backtests and sweeps have in common: they are queued, played by a job, and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a backtest: reckoned from its trades and its curve, the same for the same to the digit."""
+"""The report of a backtest, computed from its trades and its equity curve; the same input gives the same digits."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Candles that users upload: read with suspicion, and kept in files of our own."""
+"""Uploaded candles: untrusted when they are read, and stored in files that this program writes."""

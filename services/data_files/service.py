@@ -1,4 +1,4 @@
-"""Uploads of candles, for backtests of whoever uploaded them."""
+"""Candles that users upload for their backtests."""
 
 from __future__ import annotations
 

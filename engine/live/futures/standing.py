@@ -1,4 +1,4 @@
-"""How a live futures account stands, and what it may do: rules, margins, leverage, and what its owner is told."""
+"""Rules, margins and leverage of a live futures account, and what its owner sees."""
 
 from __future__ import annotations
 
