@@ -46,8 +46,8 @@ allow is answered 409 `strategy_<state>`.
 
 **Tournaments** open, start and end on schedule (`draft`, `registration`, `running`, `closing`, `finished`, or
 `cancelled`). Every participant gets a separate account and trades it through the usual routes; an order before the
-start or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
-all positions are closed at the same prices, those of the end. Participants are notified (`kind` is
+start or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are
+canceled and all positions are closed at the same prices, those of the end. Participants are notified (`kind` is
 `tournament`) once of each `payload.event`: `joined`, `started`, `cancelled`, `ended` with rank and return,
 `prize_won`, `prize_paid` and `prize_failed`.
 

@@ -34,7 +34,7 @@ class Snapshot(Protocol):
 
     @property
     def as_of(self) -> datetime:
-        """Return when they were reckoned."""
+        """Return when they were computed."""
 
 
 class RankingTopic:

@@ -14,7 +14,7 @@ from utils.wire import Message
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 DAILY_FROM = timedelta(days=14)
-"""From here on ratios are reckoned from days, below from hours, or candles where those are longer."""
+"""From here on ratios are computed from days, below from hours, or candles where those are longer."""
 
 
 class Outcome(Message, frozen=True, kw_only=True):

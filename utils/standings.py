@@ -95,7 +95,7 @@ def ranked(standings: Iterable[Standing]) -> list[Standing]:
 
 
 def in_order(placed: list[tuple[Place, Standing]]) -> list[Standing]:
-    """Return standings by their places, as `ranked` does, for those who reckoned the places in parts."""
+    """Return standings by their places, as `ranked` does, for those who computed the places in parts."""
     placed.sort()  # places differ, so that standings are never compared
     for rank, (_, standing) in enumerate(placed, start=1):
         standing.rank = rank

@@ -63,7 +63,7 @@ class FeesSchema(Schema):
 
 
 class BasisSchema(Schema):
-    """What the ratios are reckoned from."""
+    """What the ratios are computed from."""
 
     interval_seconds = fields.Integer(required=True, metadata={"description": "The length of each return."})
     count = fields.Integer(required=True, metadata={"description": "How many returns there are."})

@@ -115,7 +115,7 @@ class FuturesAccount(Account):
         return overview.closing(self._position(symbol))
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
-        """Choose the leverage of a market; an open position's margin is reckoned anew.
+        """Choose the leverage of a market; an open position's margin is recomputed.
 
         :raises NotFound: unknown symbol. :raises Refused: it is beyond what the market allows or the wallet holds.
         """

@@ -48,7 +48,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def price(self) -> Decimal:
-        """Return the price the order is reckoned at: its limit, else its stop, else the mark."""
+        """Return the price the order is computed at: its limit, else its stop, else the mark."""
         ticket = self.ticket
         if ticket.type in PRICED and ticket.price is not None:
             return ticket.price

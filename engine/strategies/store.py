@@ -70,7 +70,7 @@ def put(record: StrategyRecord, unit: Unit) -> None:
 
 
 def _unit(record: StrategyRecord) -> Unit:
-    # not the account's own line: what is written here is not reckoned on top of its changes
+    # not the account's own line: what is written here is not computed on top of its changes
     return Unit(Line(record.account_id, record.user_id))
 
 

@@ -163,7 +163,7 @@ class PositionsAccount(LiveAccount):
         market = self._markets[position.symbol]
         unit.position(position.row(self.record.id, market, clock.now()), self._message(position))
         self._shrink(position, unit)
-        self._reckon()
+        self._update_portfolio()
 
     # -------------------------------------------------------------------------------------------- the hooks
 
@@ -183,7 +183,7 @@ class PositionsAccount(LiveAccount):
     def _tell(self, order: wire.Order, unit: Unit) -> None:  # noqa: ARG002
         self._booking.tell(unit)
 
-    def _reckon(self) -> None:
+    def _update_portfolio(self) -> None:
         """Give OctoBot's portfolio the wallets, and what margins and orders take of them."""
         for currency, total in self.totals.items():
             settles = currency == self.record.reference_currency
@@ -195,7 +195,7 @@ class PositionsAccount(LiveAccount):
         currency = self.record.reference_currency
         if currency in free:
             self._foreign = max(self._funds().free() - free[currency], ZERO)
-        self._reckon()
+        self._update_portfolio()
 
     def _shrink(self, position: HeldPosition, unit: Unit) -> None:
         """Cut the held orders that may only reduce to what is left of the position, or cancel them."""

@@ -1,6 +1,6 @@
 """The engine as an exchange: what OctoBot in a strategy's process trades at, as a ccxt class over the line.
 
-All that is asked here is answered by the engine from the strategy's account and its market; nothing is reckoned here.
+All that is asked here is answered by the engine from the strategy's account and its market; nothing is computed here.
 """
 
 from __future__ import annotations
