@@ -16,8 +16,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
+import models.database
 from app import create_app
 from config import Settings
 from models import Database
@@ -51,6 +56,33 @@ def _compile_later(rule: Rule, append_unknown: bool = True) -> Callable[..., tup
 
 
 Rule._compile_builder = _compile_later  # type: ignore[method-assign,assignment]
+
+_prepare_sqlite = models.database._prepare_sqlite
+
+
+def _prepare_without_sync(connection: Any, record: Any) -> None:
+    """Let SQLite not wait for the disk: only a loss of power could tell, and CI's PostgreSQL does not wait either."""
+    _prepare_sqlite(connection, record)
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+models.database._prepare_sqlite = _prepare_without_sync
+
+# each database that is opened has a dialect of its own, and what SQLAlchemy compiles is kept by dialect; here one keeps
+# for all, so that a statement is compiled once and not once in every test
+_COMPILED: Any = LRUCache(5000)
+_init_engine = Engine.__init__
+
+
+def _init_with_shared_cache(engine: Engine, *args: Any, **options: Any) -> None:
+    _init_engine(engine, *args, **options)
+    engine._compiled_cache = _COMPILED
+
+
+Engine.__init__ = _init_with_shared_cache  # type: ignore[method-assign]
+for _dialect in (PGDialect_psycopg, SQLiteDialect_pysqlite):
+    _dialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign,assignment]
+    _dialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign,assignment]
 
 REAL_COST = passwords.TIME_COST, passwords.MEMORY_KIB
 SECRET = "3f9c1e7ab2d84065" * 4
