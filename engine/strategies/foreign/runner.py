@@ -138,7 +138,7 @@ class ForeignRunner:
                     detail = f"Its process ended {self._part.deaths} times in a row; at last: {reason}."
                     self._fail(StrategyFault(detail, code="strategy_process_ended"))
                     return
-                await self._say(f"Its process ended ({reason}) and is started again.")
+                await self._store.tell(self.record, "warning", f"Its process ended ({reason}) and is started again.")
                 await self._rest()
         except Exception as error:
             _log.exception("the process of strategy %s cannot be kept", self.record.name)
@@ -177,11 +177,6 @@ class ForeignRunner:
         due = self._part.due
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), max((due or 0.0) - time.monotonic(), 0.0))
-
-    async def _say(self, message: str) -> None:
-        with suppress(TradingError):  # the log of the engine has it too
-            await self._store.log(self.record, "warning", message)
-        _log.warning("strategy %s: %s", self.record.name, message)
 
 
 def _part(record: StrategyRecord) -> Part:

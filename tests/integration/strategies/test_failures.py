@@ -44,11 +44,8 @@ def test_one_that_raises_ends_with_its_orders_canceled_and_its_money_kept(ada: O
         ("bad:near:0", "filled"),
     ]
     assert ada.balance(failed["account"])["BTC"] == Decimal("0.001")
-    [entry] = ada.ok(
-        "GET",
-        "bad/log",
-    )
-    assert entry["level"] == "error"
+    [entry] = ada.ok("GET", "bad/log?level=error")
+    assert ada.log("bad")[-1] == entry["message"]
     assert FAULT in entry["message"]
     assert ada.events(failed["account"])[-1] == "strategy"
     eventually(lambda: len(ada.open_names("good")) == 6)
