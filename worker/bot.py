@@ -194,7 +194,7 @@ class Keeper:
         silent, limit = (now - self._started, START_SECONDS) if self._heard is None else (now - self._heard, patience)
         if silent > limit:
             self._killed_for = f"it did not answer for {silent:.0f} s and was killed"
-            part.kill()
+            part.kill(heard=self._heard or self._started)
 
     def _brought(self, report: BotReport, wish: Wish) -> BotReport:
         """Let a bot that answers trade or not, keep which accounts it has, and return how it is then."""
