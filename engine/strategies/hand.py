@@ -38,6 +38,8 @@ class DeskHand:
         self._store = store
         self._actor = wire.Actor(user_id=record.user_id)
         self._said: str | None = None
+        self._refusals: set[tuple[str, ...]] = set()
+        """What was refused since an order was placed: told once, though the numbers in it change with each price."""
 
     # ------------------------------------------------------------------------------------------------ the gate
 
@@ -50,6 +52,7 @@ class DeskHand:
         # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
         placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
         self.placed.append(placed)
+        self._refusals.clear()
         if not self.is_alerted:
             check_certain([placed])
 
@@ -75,7 +78,10 @@ class DeskHand:
             raise StrategyFault(detail, code=error.code)
         if self.is_alerted:
             raise error  # whoever sent the alert hears it
-        await self.say(Say(detail, "warning"))
+        refusal = (step.level, step.side, step.symbol, error.code)
+        if refusal not in self._refusals:
+            self._refusals.add(refusal)
+            await self.say(Say(detail, "warning"))
 
     async def withdraw(self, step: Cancel) -> None:
         """Cancel an open order; what comes next waits until it has ended: it needs what that one locks.
