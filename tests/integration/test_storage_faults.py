@@ -162,7 +162,7 @@ def test_a_full_disk_is_503_and_nothing_else(
     market.set_price(SYMBOL, Decimal(50_000))
     host = EngineHost(settings, market)
     host.start()
-    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30)
     app: Flask = create_app(settings, bridge=bridge, database=database)
     user = sign_in(app, database)
     client = app.test_client()
