@@ -166,7 +166,7 @@ def test_an_open_stream_does_not_hold_up_the_end(start: Start) -> None:
         server.process.terminate()
         for _ in lines:  # the server ends the stream, not the client
             pass
-    assert server.wait(20) == 0
+    assert server.wait(60) == 0
     assert time.monotonic() - begun < 15  # gunicorn's grace would be 25
     assert server.pids() == set()
 

@@ -292,7 +292,7 @@ def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
         until(lambda seen=before: len(receiver.told) >= seen + 3, 90)  # type: ignore[misc]
         if round_ < 2:
             os.kill(worker.pid, signal.SIGKILL)
-            worker.wait(10)
+            worker.wait(60)
             killed += 1
     receiver.gate.set()
     until(lambda: Jobs(database).counts() == {(webhooks.JOB, "succeeded"): 20}, 90)
