@@ -134,7 +134,7 @@ def test_a_turn_that_was_lost_places_nothing_once_it_is_stopped(ada: Owner, monk
 
     async def lose(_hand: DeskHand, _step: Remember) -> None:
         with suppress(asyncio.CancelledError):
-            await asyncio.to_thread(come_back.wait, 10)
+            await asyncio.to_thread(come_back.wait, 60)
         came_back.set()
 
     async def place(_desk: Desk, command: PlaceOrder) -> None:
