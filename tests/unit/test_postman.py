@@ -26,6 +26,7 @@ def test_has_every_operation_but_the_streams_and_checks_each() -> None:
         not in {
             "close_position",
             "close_paper_position",
+            "change_email",
             "delete_me",
             "delete_user",
             "get_backtest_report",
