@@ -174,7 +174,8 @@ def _time(new: NewRun, earliest: datetime | None, latest: datetime) -> tuple[dat
 
 
 def _floor(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)
+    # nothing was traded before 1970, and five hundred candles before the year 1 there was no calendar
+    return datetime.fromtimestamp(max(int(moment.timestamp()), 0) // seconds * seconds, UTC)
 
 
 def _refused(field: str, code: str, detail: str) -> Refused:
