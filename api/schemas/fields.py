@@ -12,6 +12,15 @@ MAX_DIGITS = 30
 MAX_EXPONENT = 18
 
 
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are printed as nothing."""
+
+
+def is_seen(text: str) -> bool:
+    """Tell whether all of `text` is seen, and as what it is: nothing in it hides, is empty or turns others round."""
+    return text.isprintable() and _BLANK.isdisjoint(text)
+
+
 class _Name(validate.Regexp):
     """A regular expression for text that is seen, and seen as what it is."""
 
@@ -22,8 +31,8 @@ class _Name(validate.Regexp):
     def __call__(self, value: bytes) -> bytes: ...
 
     def __call__(self, value: str | bytes) -> str | bytes:
-        """Return `value`. :raises ValidationError: it does not match, or has letters that turn others round or hide."""
-        if isinstance(value, str) and not value.isprintable():
+        """Return `value`. :raises ValidationError: it does not match, or is not seen as what it is."""
+        if isinstance(value, str) and not is_seen(value):
             raise ValidationError(self._format_error(value))
         return super().__call__(value)
 
