@@ -133,7 +133,8 @@ def test_teams_have_names_members_and_an_end(stage: Stage, ann: SignedIn, ben: S
     bulls = stage.ok(ann, "POST", f"{path}/teams", {"name": "Bulls"}, **{"Idempotency-Key": "bulls"})
     assert stage.ok(ann, "POST", f"{path}/teams", {"name": "Bulls"}, **{"Idempotency-Key": "bulls"}) == bulls
     assert (bulls["members"], bulls["is_mine"]) == (1, True)
-    assert_problem(stage.call(ben, "POST", f"{path}/teams", {"name": "BULLS"}), 409, "team_name_taken")
+    for name in ("BULLS", "\uff22ulls", "Bull\u017f"):
+        assert_problem(stage.call(ben, "POST", f"{path}/teams", {"name": name}), 409, "team_name_taken")
     assert_problem(stage.call(ann, "POST", f"{path}/teams", {"name": "Bears"}), 409, "already_joined")
     team = f"{TOURNAMENTS}teams/{bulls['id']}"
     assert_problem(stage.call(ben, "POST", f"{team}/leave"), 409, "not_joined")
