@@ -146,14 +146,14 @@ def fill_of(raw: Any) -> ExchangeFill:
     fee = raw.get("fee") or {}
     paid = Fee(currency=fee["currency"], cost=told(fee["cost"])) if fee.get("cost") and fee.get("currency") else None
     price, amount = told(raw["price"]), told(raw["amount"])
-    if price <= 0 or amount <= 0:
+    cost = price * amount if raw.get("cost") is None else told(raw["cost"])
+    if price <= 0 or amount <= 0 or cost < 0:
         raise ValueError("a fill of nothing")
-    cost = raw.get("cost")
     return ExchangeFill(
         id=str(raw["id"]),
         price=price,
         amount=amount,
-        cost=price * amount if cost is None else told(cost),
+        cost=cost,
         fee=paid,
         at=clock.from_ms(raw["timestamp"]) if raw.get("timestamp") else clock.now(),
         gain=told(gain) if (gain := (raw.get("info") or {}).get("realizedPnl")) else None,
