@@ -48,7 +48,8 @@ id: 41
 
 id: 42
 event: balance
-data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currencies":{"USDT":{"free":"9400","locked":"0",\
+"total":"9400"}}}
 """
 _PROGRESS = """\
 retry: 2000
