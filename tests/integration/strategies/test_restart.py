@@ -19,6 +19,7 @@ from engine.journal.journal import Journal
 from engine.journal.unit import Unit
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
+from engine.strategies.story import RESTARTED, STOPPING
 from models import Database
 from tests import books
 from tests.factories import SignedIn
@@ -44,6 +45,7 @@ def test_a_restart_changes_nothing(ada: Owner) -> None:
     ada.host.start()
     ada.price(50_000)
     assert ada.get()["state"] == ada.get("dca")["state"] == "running"
+    assert ada.log()[-2:] == ada.log("dca")[-2:] == [STOPPING, RESTARTED]
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     after = {order["id"]: order for order in [*ada.orders(), *ada.orders("dca")]}
@@ -121,6 +123,7 @@ def test_one_whose_exchange_is_not_connected_waits_for_it(ada: Owner, database: 
         ada.host.start()
         assert ada.get()["state"] == "running"
         assert len(ada.open_names()) == 6
+    assert ada.log()[2:] == [STOPPING, "Waits: nowhere is not connected.", RESTARTED]
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     assert not ada.differences()
@@ -193,4 +196,5 @@ class TestKills:
         assert sorted(placed) == GRID_NAMES
         assert set(placed.values()) == {1}
         assert ada.get("big")["state"] == "running"
+        assert ada.log("big")[2:] == [RESTARTED] * 4
         assert not books.differences(database, engine.bridge)
