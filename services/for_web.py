@@ -23,7 +23,7 @@ from services.bot.bot import Bot
 from services.bot.notices import BotNotices
 from services.bot.readings import BotReadings
 from services.bot.records import BotRecords
-from services.candle_files.service import DataFiles
+from services.data_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases

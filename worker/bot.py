@@ -1,4 +1,4 @@
-"""The keeper of the operator's bot: runs its process as it is wanted, watches it, and gives up one that keeps dying."""
+"""The supervision of the operator's bot: run its process if it shall run, watch it, give up after repeated crashes."""
 
 from __future__ import annotations
 

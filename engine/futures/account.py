@@ -24,7 +24,7 @@ from engine.journal.records import AccountRecord
 from engine.journal.unit import Unit
 from engine.markets.market import Market
 from engine.markets.source import Funding
-from engine.orders import orders, rules
+from engine.orders import drafts, orders
 from engine.orders.risk import Gate
 from engine.orders.triggers import GUARD, Touch
 from utils import clock, wire
@@ -115,7 +115,7 @@ class FuturesAccount(Account):
         return overview.closing(self._position(symbol))
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:
-        """Choose the leverage of a market; an open position's margin is reckoned anew.
+        """Choose the leverage of a market; an open position's margin is recomputed.
 
         :raises NotFound: unknown symbol. :raises Refused: it is beyond what the market allows or the wallet holds.
         """
@@ -203,7 +203,7 @@ class FuturesAccount(Account):
         position, market = self.positions[symbol], self._markets[symbol]
         ticket = replace(overview.closing(position), client_order_id=f"{name}{new_id()}")
         # at the mark that was seen, whatever has become of the market since: nothing refuses it half way
-        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
+        order = orders.new_order(drafts.draft(ticket, market, mark), self.record.id, self.record.mode)
         loss = -position.gain(ticket.side, abs(position.amount), mark)
         loss += abs(position.amount) * mark * market.taker_fee
         if loss > position.margin:

@@ -1,4 +1,4 @@
-"""What is stored of strategies while they run: their states, what they remember, and their logs."""
+"""What is stored of running strategies: states, memories and logs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def put(record: StrategyRecord, unit: Unit) -> None:
 
 
 def _unit(record: StrategyRecord) -> Unit:
-    # not the account's own line: what is written here is not reckoned on top of its changes
+    # not the account's own line: what is written here is not computed on top of its changes
     return Unit(Line(record.account_id, record.user_id))
 
 

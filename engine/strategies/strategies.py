@@ -1,4 +1,4 @@
-"""The strategies of the installation: brought from state to state, and kept running, over restarts too."""
+"""The strategies of the installation: moved from state to state, and kept running across restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's bot: what is wanted of it, and how it is. The worker keeps its process."""
+"""The operator's bot: whether it shall run, and its state. The worker supervises its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wanted of the operator's bot, and what became of it: two rows of the installation, one for each writer."""
+"""What the operator's bot shall do, and its state: two rows in `installation`, one for each writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account must not do: limits, kill switches, and what engaging one led to."""
+"""Risk limits and kill switches, and the result of engaging one."""
 
 from __future__ import annotations
 

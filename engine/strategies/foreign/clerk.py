@@ -1,4 +1,4 @@
-"""What a strategy's process may ask: all of it on one account, and on the markets that the strategy trades."""
+"""Answers to a strategy's process: only about its account and the markets it trades."""
 
 from __future__ import annotations
 

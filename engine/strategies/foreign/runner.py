@@ -1,4 +1,4 @@
-"""One strategy whose class is an installed tentacle: its process is kept running until it is stopped or given up."""
+"""One strategy of an installed tentacle: its process is supervised until it is stopped or given up."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from services.audit import SYSTEM
 from tests.factories import SignedIn, services_of
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.reader import Reader
 from tests.streamer_host import StreamerHost, until
-from utils.fake_engine import FakeEngine
 
 BTC = "/api/stream/prices?symbols=btc-usdt"
 THREADS = 4

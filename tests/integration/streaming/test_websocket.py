@@ -19,9 +19,9 @@ from services.audit import SYSTEM
 from streaming import candles, hub, streamer, websocket
 from streaming.allowance import Allowance
 from tests.factories import SignedIn, services_of, with_key
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.test_listener import commit
 from tests.streamer_host import EngineSocket, StreamerHost, until
-from utils.fake_engine import FakeEngine
 from utils.follow import Wish
 
 Socket = Callable[..., "Talk"]
