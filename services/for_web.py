@@ -195,7 +195,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
-        risk=Risk(database, bridge, accounts),
+        risk=Risk(database, bridge, accounts, bot_records.left_orders),
         portfolios=portfolios,
         positions=positions,
         equity=equity,

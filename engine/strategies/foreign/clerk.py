@@ -12,8 +12,8 @@ from engine.accounts.accounts import Accounts
 from engine.desk.desk import Desk
 from engine.desk.queries import Queries
 from engine.markets.markets import Markets
+from engine.strategies.hand import ENDING
 from engine.strategies.records import StrategyRecord, StrategyRecords
-from engine.strategies.runner import ENDING
 from engine.strategies.store import Store
 from engine.strategies.thinking import StrategyFault
 from utils import wire
