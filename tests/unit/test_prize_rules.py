@@ -132,7 +132,7 @@ def test_rules_at_the_edge_of_what_can_hold() -> None:
     check(PrizeRules(shares=[Decimal("0.1")] * MOST_PLACES), HUNDRED)
     # nothing is divided yet
     for by in ("percent", "amount"):
-        check(PrizeRules(by=by, shares=[Decimal("0.001")]), ZERO)  # type: ignore[arg-type]
+        check(PrizeRules(by=by, shares=[Decimal("0.001")]), ZERO)
 
 
 def _standing(name: str, value: Decimal) -> Standing:
