@@ -1,4 +1,4 @@
-"""Prices that the caller waits for."""
+"""The caller's price alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What administrators tell every user."""
+"""Announcements of administrators to all users."""
 
 from __future__ import annotations
 

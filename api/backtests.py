@@ -13,9 +13,9 @@ from api.context import origin, principal, services
 from api.schemas.backtests import BacktestQuery, BacktestRunSchema, NewBacktestSchema, ReportQuery, ReportSchema
 from api.schemas.envelope import enveloped
 from api.schemas.trading import IdempotencyHeaders
-from services.backtests.backtests import BacktestRun
 from services.backtests.plans import NewRun
 from services.backtests.reports import csv_of
+from services.backtests.runs import BacktestRun
 from utils import json
 from utils.pages import Page
 

@@ -1,4 +1,4 @@
-"""What holds for the whole API: the words at the top of the document, and its shared components."""
+"""The conventions of the whole API: the description at the top of the document, and its shared components."""
 
 from __future__ import annotations
 
@@ -6,73 +6,74 @@ from typing import Any
 
 TITLE = "Trading Backend"
 DESCRIPTION = """\
-A REST API for many users in front of OctoBot: everybody trades on paper accounts of their own, and live, where
-the operator allows it, with keys of their own to an exchange.
+A REST API for many users in front of OctoBot. Users trade on paper and, if the operator allows it, live with their own
+exchange keys.
 
 **Answers** are `{"success": true, "data": …}`. Errors are `application/problem+json` (RFC 9457), one body everywhere;
 `error_code` is stable and meant for programs, `request_id` finds the request in the log.
 
 **Signing in.** `POST /api/auth/signup`, then `POST /api/auth/login`, then send `Authorization: Bearer <access_token>`.
-An access token is good for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which is good for one use,
-for a new pair. A refresh token that is used twice ends its session. Whoever has set up a second factor
-(`/api/auth/totp`) sends a code as `totp` with the login; without it the answer is 401 `totp_required`.
+An access token is valid for 15 minutes; `POST /api/auth/refresh` exchanges the refresh token, which can be used once,
+for a new pair. A refresh token that is used twice ends its session. Users with a second factor
+(`/api/auth/totp`) send a code as `totp` with the login; without it the answer is 401 `totp_required`.
 
 **API keys** are for programs: `POST /api/auth/api-keys` with the password (and `totp`, with a second factor), then send
-`X-API-Key` instead. A key may do what its scopes say (`read`; `trade`, which reads too; `admin`) as far as its owner
-may, and ends with its owner, when the password is changed, and when an administrator signs the owner out. It neither
-signs out, nor makes other keys, nor hands over keys to exchanges, nor changes users or the configuration of the bot.
+`X-API-Key` instead. A key can do what its scopes (`read`; `trade`, which reads too; `admin`) and its owner's role
+permit. It ends when its owner is deactivated, changes the password, or is signed out by an administrator. It cannot
+sign out, create keys, store exchange keys, or change users or the bot's configuration.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
 outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
-A batch is sent under one key: what of it was done is answered, what was not is done, nothing twice.
+A batch has one key: when it is repeated, orders already placed are returned, and the others are placed.
 After a 504 the outcome is unknown: repeat the request with the same key, or look the order up by its `client_order_id`.
 
 **Risk.** An order above a limit of its account is refused with 422 and a code that begins with `risk_`; under an
 engaged kill switch the code is `kill_switch`. A preview shows every check.
 
-**Live orders** are sent once and followed until it is certain what became of them. Stops, take-profits, trailing stops,
-the stop of a pair and the stop-loss of a bracket are held by the server until their price comes (`sent_at` is null);
+**Live orders** are sent once and followed until their outcome is certain. The server itself holds stops,
+take-profits, trailing stops, the stop of a pair and the stop-loss of a bracket until they trigger (`sent_at` is null);
 they trigger only while it runs.
 
-**Strategies** trade on accounts of their own. Add one; `init` funds it from its parent, `start` lets it trade, `stop`
-gives what it holds back; `remove` puts it away, `delete` is for good. One that fails is stopped, with its open orders
-canceled, and says why in `error`. An action that does not go with its state is answered 409 `strategy_<state>`.
+**Strategies** trade on their own accounts. Add one; `init` funds it from its parent account, `start` lets it trade,
+`stop` returns what it holds; `remove` hides it until it is restored, `delete` is final. A strategy that fails is
+stopped, its open orders are canceled, and `error` says why. An action that its state does not
+allow is answered 409 `strategy_<state>`.
 
 **Backtests** play a strategy on recorded candles. `POST` answers 202; the run is `queued`, then `running`, and
-`succeeded` when its report can be read. `DELETE` cancels a run that is not over, and deletes one that is.
-`POST /api/backtesting/data` takes candles of one's own: CSV, or a `.data` file of OctoBot.
-`POST /api/backtesting/sweeps` plays a strategy with every combination of some settings, and ranks what came of each.
+`succeeded` when its report is ready. `DELETE` cancels an unfinished run, and deletes a finished one.
+`POST /api/backtesting/data` uploads your own candles: CSV, or a `.data` file of OctoBot.
+`POST /api/backtesting/sweeps` plays a strategy with every combination of some settings, and ranks the results.
 
-**Tournaments** open, start and end by themselves (`draft`, `registration`, `running`, `closing`, `finished`, or
-`cancelled`). Whoever joins gets an account of its own and trades it through the usual routes; an order before the start
-or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are canceled and
-everybody's positions are closed at the same prices, those of the end. Participants are notified (`kind` is
-`tournament`), each once of each `payload.event`: `joined`, `started`, `cancelled`, `ended` with rank and return,
+**Tournaments** open, start and end on schedule (`draft`, `registration`, `running`, `closing`, `finished`, or
+`cancelled`). Every participant gets a separate account and trades it through the usual routes; an order before the
+start or after the end is answered 409 `tournament_not_started` or `tournament_over`. At the end open orders are
+canceled and all positions are closed at the same prices, those of the end. Participants are notified (`kind` is
+`tournament`) once of each `payload.event`: `joined`, `started`, `cancelled`, `ended` with rank and return,
 `prize_won`, `prize_paid` and `prize_failed`.
 
-**Rankings** are a second old while a tournament runs, and final once it is settled: by return, then by the smaller
-drawdown, then by who was there first. Trades, volume and win rate are of what participants traded themselves: closing
-them at the end counts in their value alone. Drawdowns are of the values seen once a second while the engine is up; one
-that is killed forgets those of ten seconds at most. Prizes sum to the pool; they are records of what the operator pays.
+**Rankings** are at most a second old while a tournament runs, and final once it is settled: by return, then by the
+smaller drawdown, then by who joined first. Trades, volume and win rate count only what participants traded themselves,
+not the closing at the end. Drawdowns are calculated from values taken once a second while the engine runs; one that is
+killed loses those of at most ten seconds. Prizes sum to the pool; they are records of what the operator pays.
 
-**Lists** are pages: `pagination.next_cursor` goes into `cursor` to get the next one, until `has_more` is false.
+**Lists** are paged: send `pagination.next_cursor` as `cursor` to get the next page, until `has_more` is false.
 
 **Numbers** are decimal strings, in and out; JSON numbers are accepted too. **Times** are RFC 3339 in UTC.
 Markets are written `BTC/USDT`, in any case, or `BTC-USDT` where a slash is in the way.
 
-**Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute: prices that are stale
-are not traded at. Instruments, and candles that will not change any more, come with an `ETag` and a `Cache-Control`:
-ask again with `If-None-Match`, and 304 says that nothing is new. Answers over 1 KB come packed to whoever sends
-`Accept-Encoding: gzip`; streams never do.
+**Market data** says how old it is (`as_of`), and is `stale` when the exchange is away or mute; stale prices are not
+traded at. Instruments, and candles that will not change any more, have an `ETag` and a `Cache-Control`:
+ask again with `If-None-Match`, and 304 says that nothing is new. Answers over 1 KB are compressed for clients that send
+`Accept-Encoding: gzip`; streams never are.
 
-**The bot** of the operator is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
-whole when any part is wrong; secrets are shown as `[redacted]`, which leaves them as they are when it is sent back.
-With the `ETag` that was read as `If-Match` nobody overwrites what somebody else has just changed (412
-`config_changed`). Every change is in the history, and can be rolled back to. OctoBot reads its configuration at its
-start: `restart_required` says so, `?restart=true` does it. Without it a bot that runs may undo the change when it saves
-its own configuration.
+**The operator's bot** is configured under `/api/config`: `PATCH` is a JSON merge patch (RFC 7396) that is refused
+as a whole when any part is wrong. Secrets are shown as `[redacted]`; sent back, it leaves them unchanged.
+Send the `ETag` that you read as `If-Match`, so that you do not overwrite somebody else's change (412
+`config_changed`). Every change is in the history and can be rolled back to. OctoBot reads its configuration at its
+start: `restart_required` says that a restart is needed, `?restart=true` restarts it. Otherwise a running bot may undo
+the change when it saves its own configuration.
 
-**Rate limits** are per user or API key, per address for whoever is not signed in; `X-RateLimit-*` tell what is left.
+**Rate limits** are per user or API key, and per address for anonymous callers; `X-RateLimit-*` tell what is left.
 """
 SERVERS = [
     {"url": "/", "description": "The installation that serves this document"},

@@ -1,4 +1,4 @@
-"""Candles that the caller has uploaded."""
+"""Uploaded candles of the caller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from api.context import origin, principal, services
 from api.schemas.data_files import DataFileSchema, UploadQuery
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
-from services.candle_files.service import MOST_BYTES, DataFile, NewDataFile
+from services.data_files.service import MOST_BYTES, DataFile, NewDataFile
 from utils.pages import Page
 
 blueprint = Blueprint("data files", "Candles of one's own, for backtests")

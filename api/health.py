@@ -1,4 +1,4 @@
-"""Probes for whoever watches over the installation."""
+"""Health probes, for monitoring."""
 
 from __future__ import annotations
 

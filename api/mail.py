@@ -1,4 +1,4 @@
-"""Where the caller is told by e-mail, and what they were."""
+"""The caller's e-mail address, and the mails sent to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the caller was told, and how they want to be."""
+"""The caller's notifications, and how they want to be notified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a browser finds."""
+"""Pages for browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trading on paper: the orders, positions and balances of the other routes, of one paper account."""
+"""Trading on paper: the same orders, positions and balances as the other routes, of one paper account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is kept about a user: to take along, and to be forgotten."""
+"""Export and deletion of everything that is kept about a user."""
 
 from __future__ import annotations
 

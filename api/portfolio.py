@@ -1,4 +1,4 @@
-"""What an account holds, was worth, and how well it did; and what all accounts are worth together."""
+"""What an account holds, its value over time and its performance; and the value of all accounts together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with positions."""
+"""Changes of positions: close them, choose their leverage."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def close_position(query: dict[str, Any], headers: dict[str, str | None], symbol
 @blueprint.arguments(LeverageChangeSchema)
 @blueprint.response(200, LeverageSchema)
 def set_leverage(body: dict[str, Any], symbol: str) -> Leverage:
-    """Choose the leverage of a perpetual; the margin of an open position is reckoned anew."""
+    """Choose the leverage of a perpetual; the margin of an open position is recomputed."""
     return services.positions.set_leverage(principal, actor(), symbol_of(symbol), **body)

@@ -56,7 +56,8 @@ def list_kill_switches() -> list[KillSwitch]:
 def engage_kill_switch(body: tuple[Target, str | None], headers: dict[str, str | None]) -> KillSwitchState:
     """Refuse new orders (422 `kill_switch`) and cancel the open ones, until it is released.
 
-    That of the installation pauses the operator's bot within a second, too, and lets it cancel its own.
+    That of the installation pauses the operator's bot within a second, too, and lets it cancel its own. A bot that
+    does not run cancels nothing: `left_orders` are what it left at real exchanges.
     """
     target, reason = body
     return services.risk.engage(principal, actor(), target, reason, headers["key"])

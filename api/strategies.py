@@ -179,5 +179,8 @@ def get_strategy_performance(query: dict[str, str], strategy_name: str) -> Perfo
 @blueprint.arguments(LogQuery, location="query")
 @blueprint.response(200, LogEntrySchema, paged=True)
 def list_strategy_log(query: dict[str, Any], strategy_name: str) -> Page[LogEntry]:
-    """Return what a strategy had to say, the newest first."""
+    """Return what became of a strategy, and what it had to say, the newest first.
+
+    It tells who brought it into which state, why it ended, and when it went on.
+    """
     return services.strategies.log(principal, strategy_name, **query)

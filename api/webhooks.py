@@ -1,4 +1,4 @@
-"""Addresses of the caller's own that are told."""
+"""The caller's webhooks."""
 
 from __future__ import annotations
 

@@ -48,6 +48,7 @@ from engine.orders.risk import Gates
 from engine.orders.triggers import Triggers
 from engine.rankings.rankings import Rankings
 from engine.server import Server
+from engine.strategies.story import RESTARTED
 from engine.strategies.strategies import Strategies
 from engine.tournaments.closing import Closing
 from engine.tournaments.contests import Contests
@@ -143,7 +144,7 @@ class Engine:
         for market in self._near:
             await market.tick()  # the prices of real exchanges come when they come
         self.gateway.start(ticking=ticking)
-        await self.strategies.load()
+        await self.strategies.load(RESTARTED)
         with_orders = await asyncio.to_thread(self._records.accounts_with_live_orders)
         with_orders += await asyncio.to_thread(self._records.accounts_to_reconcile)
         self._spawn(self.desk.live.follower.run(with_orders), "follower")

@@ -1,4 +1,4 @@
-"""What happens to every request before and after its view."""
+"""Everything that happens to a request before and after its view."""
 
 from __future__ import annotations
 

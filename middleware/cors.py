@@ -1,4 +1,4 @@
-"""Which browsers' pages may call the API."""
+"""Which web pages may call the API from a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hits counted in advance: who is far from a limit is counted many at a time, by the worker that serves them."""
+"""Hits counted in advance: callers far from a limit are counted many at a time, by the worker that serves them."""
 
 from __future__ import annotations
 

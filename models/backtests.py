@@ -1,4 +1,4 @@
-"""Backtests: what was asked for, and what came of it."""
+"""Backtests and sweeps: what was requested, and the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the configuration of the operator's bot came to be."""
+"""The history of the configuration of the operator's bot."""
 
 from __future__ import annotations
 

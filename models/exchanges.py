@@ -1,4 +1,4 @@
-"""Which exchanges an installation is connected to: those of its settings, but for what was changed at run time."""
+"""The exchanges an installation is connected to: those of its settings, plus changes made at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that is still to be done, and who is doing it."""
+"""Jobs that are still to be done, and who is doing them."""
 
 from __future__ import annotations
 

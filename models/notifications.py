@@ -1,4 +1,4 @@
-"""What users are told, in which ways, and how telling it went."""
+"""Notifications, the ways in which users want them, and their delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account must not do: risk limits and kill switches."""
+"""Risk limits and kill switches."""
 
 from __future__ import annotations
 

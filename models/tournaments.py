@@ -17,7 +17,7 @@ class Tournament(Base):
     `type` is `solo | team`, `account_type` is `spot | futures`, `visibility` is `public | private`; `symbols` is a JSON
     list. `marks` (JSON, by symbol) are the prices at which everybody's positions are closed: written once, before the
     first is. `prize_pool` is in `currency`, `prize_rules` is JSON. `created_by` is the administrator, `join_code_hash`
-    the SHA-256 of a code. `ranked_at` is when the stored ranks were reckoned, `settled_at` when the final ones and the
+    the SHA-256 of a code. `ranked_at` is when the stored ranks were computed, `settled_at` when the final ones and the
     awards were written.
     """
 

@@ -23,7 +23,7 @@ from services.bot.bot import Bot
 from services.bot.notices import BotNotices
 from services.bot.readings import BotReadings
 from services.bot.records import BotRecords
-from services.candle_files.service import DataFiles
+from services.data_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases
@@ -195,7 +195,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         order_trades=OrderTrades(database, orders),
         paper_trading=PaperTrading(accounts, orders, positions, portfolios),
         trade_exports=TradeExports(database, accounts),
-        risk=Risk(database, bridge, accounts),
+        risk=Risk(database, bridge, accounts, bot_records.left_orders),
         portfolios=portfolios,
         positions=positions,
         equity=equity,

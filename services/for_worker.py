@@ -15,7 +15,7 @@ from services.bot.accounts import BotAccounts
 from services.bot.notices import BotNotices
 from services.bot.records import BotRecords
 from services.bot_config.schemas import Schemas
-from services.candle_files.service import DataFiles
+from services.data_files.service import DataFiles
 from services.idempotency import Idempotency
 from services.jobs import Jobs
 from services.leases import Leases

@@ -163,7 +163,7 @@ def _bound(cursor: Cursor) -> dict[str, int]:
     """Return the bound of a query that goes on at `cursor`. :raises Malformed: the cursor is of another list."""
     if cursor.id not in {_FORWARD, _BACKWARD}:
         raise unreadable_cursor()
-    return {cursor.id: max(int(cursor.created_at.timestamp() * 1000), 0)}
+    return {cursor.id: max(clock.to_ms(cursor.created_at), 0)}
 
 
 def symbol_of(text: str) -> str:

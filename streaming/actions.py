@@ -1,4 +1,4 @@
-"""What clients say over a WebSocket, and what they are answered."""
+"""Messages of WebSocket clients, and the answers to them."""
 
 from __future__ import annotations
 

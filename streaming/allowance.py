@@ -1,4 +1,4 @@
-"""What one user may ask for: so much at once, and then so much a second."""
+"""A token bucket for each user: a burst of requests, and then so many per second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backtests on their way: their processes write how far they are to SQL, where one question asks for all of them."""
+"""Progress of backtests: their processes write it to SQL, and one query reads it for all clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients can follow."""
+"""All sources of events that clients can follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a wish to the following that fulfils it."""
+"""Make the `Following` that a client asks for."""
 
 from __future__ import annotations
 

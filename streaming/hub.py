@@ -1,4 +1,4 @@
-"""All clients: how many there may be, who is stalled, who has to go; one timer for all of them."""
+"""All clients: how many there may be, which are stalled or over; one timer for all of them."""
 
 from __future__ import annotations
 

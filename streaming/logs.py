@@ -1,4 +1,4 @@
-"""What all processes have to say, as they say it: read from the end of the log files while somebody follows it."""
+"""Log records of all processes as they are written: read from the end of the log files while anybody follows them."""
 
 from __future__ import annotations
 

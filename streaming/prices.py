@@ -1,4 +1,4 @@
-"""The prices of one exchange: everybody who follows a market gets the same bytes, and what was missed for a while."""
+"""The prices of one exchange: all clients of a market get the same bytes; recent ones are kept for resuming clients."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from streaming.hub import Hub
 from streaming.readers import Readers
 from streaming.topic import Topic
 from utils import json
+from utils.clock import to_ms
 from utils.errors import Overloaded, TradingError
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Snapshot(Protocol):
 
     @property
     def as_of(self) -> datetime:
-        """Return when they were reckoned."""
+        """Return when they were computed."""
 
 
 class RankingTopic:
@@ -53,7 +54,7 @@ class RankingTopic:
         payload = json.dumps(snapshot)
         if payload == self._payload or (self._as_of is not None and snapshot.as_of < self._as_of):
             return None
-        id = int(snapshot.as_of.timestamp() * 1000)
+        id = to_ms(snapshot.as_of)
         if self.newest is not None:
             id = max(id, self.newest.id + 1)
         self._payload, self._as_of, self.newest = payload, snapshot.as_of, Event(id, "ranking", payload)

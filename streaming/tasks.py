@@ -1,4 +1,4 @@
-"""Short tasks: kept until they end, and their failures told."""
+"""Short tasks: kept until they end, with their failures logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A topic: everybody who gets the same bytes."""
+"""A topic: all clients that get the same bytes."""
 
 from __future__ import annotations
 

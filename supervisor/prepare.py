@@ -1,4 +1,4 @@
-"""What must be so before anybody is served: the newest schema, and an admin."""
+"""Prepare an installation before anybody is served: the newest schema, and an admin."""
 
 from __future__ import annotations
 

@@ -7,23 +7,21 @@ Override `bridge` for another engine, or `settings` (with `dataclasses.replace`)
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
-from werkzeug.routing import Rule
 
 from app import create_app
 from config import Settings
 from models import Database
 from services.leases import LIVING, Leases
 from services.users import passwords
-from tests import databases
+from tests import databases, shortcuts
 from tests.databases import Factory
 from tests.factories import SignedIn, sign_in
 from tests.openapi_client import ValidatingClient
@@ -38,22 +36,14 @@ hypothesis_settings.load_profile("any machine")
 # every answer in the suite is held against the OpenAPI document
 Flask.test_client_class = ValidatingClient
 
-_compile_builder = Rule._compile_builder
-
-
-def _compile_later(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-    """Compile what builds a rule's URLs when one is built: most of what an app costs, and every test has its own."""
-
-    def build(self: Rule, **values: Any) -> tuple[str, str]:
-        return _compile_builder(rule, append_unknown)(self, **values)
-
-    return build
-
-
-Rule._compile_builder = _compile_later  # type: ignore[method-assign,assignment]
+shortcuts.take()
 
 REAL_COST = passwords.TIME_COST, passwords.MEMORY_KIB
 SECRET = "3f9c1e7ab2d84065" * 4
+
+
+def pytest_collection_finish() -> None:
+    shortcuts.overlook_what_is_imported()
 
 
 @pytest.fixture(scope="session", autouse=True)

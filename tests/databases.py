@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,19 +41,21 @@ def sqlite(workshop: Path) -> Iterator[Factory]:
 
 @contextmanager
 def postgresql(url: str) -> Iterator[Factory]:
-    """Migrate one database on the server of `url` and copy it for each test.
+    """Migrate one database on the server of `url` and copy it for each test, always one test ahead.
 
     They are dropped at the end unless `TEST_POSTGRESQL_DISPOSABLE` says that the server goes away itself: each one
     costs a checkpoint.
     """
     server = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     prefix = f"trading_test_{os.getpid()}"
     numbers = itertools.count()
     made: list[str] = []
 
     def create(template: str | None) -> URL:
         name = f"{prefix}_{next(numbers)}"
-        run_on(server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         made.append(name)
         return server.set(database=name)
 
@@ -62,9 +66,17 @@ def postgresql(url: str) -> Iterator[Factory]:
     first = open_database(template)
     migrations.upgrade(first)
     first.close()
-    yield lambda _directory: open_database(create(template.database))
+    with ThreadPoolExecutor(1) as ahead:
+        copies = deque([ahead.submit(create, template.database)])
+
+        def make(_directory: Path) -> Database:
+            copies.append(ahead.submit(create, template.database))
+            return open_database(copies.popleft().result())
+
+        yield make
     for name in [] if os.environ.get("TEST_POSTGRESQL_DISPOSABLE") else made:
         run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
 
 
 def run_on(server: URL, statement: str) -> None:

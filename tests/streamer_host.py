@@ -21,9 +21,9 @@ from streaming.handoff import Handoff
 from streaming.hub import Hub
 from streaming.streamer import SQL_THREADS, Streamer
 from streaming.tasks import Tasks
+from tests.fake_engine import FakeEngine
 from utils import wire
 from utils.errors import EngineUnavailable
-from utils.fake_engine import FakeEngine
 from utils.follow import StreamerStatus
 from utils.wire import ANSWERS, Request, Subscribe, SubscribeAccountEvents
 

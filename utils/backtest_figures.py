@@ -1,4 +1,4 @@
-"""What came of a backtest, in figures: reckoned from its trades and its curve, the same for the same to the digit."""
+"""The figures of a backtest, computed from its trades and its equity curve; the same input gives the same digits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from utils.wire import Message
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 DAILY_FROM = timedelta(days=14)
-"""From here on ratios are reckoned from days, below from hours, or candles where those are longer."""
+"""From here on ratios are computed from days, below from hours, or candles where those are longer."""
 
 
 class Outcome(Message, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a backtest tells: written by the process that plays it, read by whoever makes a report of it."""
+"""The result of a backtest: written by the process that plays it, read to make its report."""
 
 from __future__ import annotations
 

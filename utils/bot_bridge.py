@@ -1,4 +1,4 @@
-"""The door to the operator's bot: `BotBridge`, over the bot's Unix socket, in the frames that the engine speaks too."""
+"""The door to the operator's bot: `BotBridge`, over the bot's Unix socket, with the same frames as the engine's."""
 
 from __future__ import annotations
 

@@ -28,3 +28,8 @@ def go_by(read: Callable[[], datetime] | None) -> None:
 def from_ms(milliseconds: int) -> datetime:
     """Return the moment that lies `milliseconds` after the Unix epoch."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return the whole milliseconds from the Unix epoch to `moment`."""
+    return int(moment.timestamp() * 1000)

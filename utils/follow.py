@@ -1,4 +1,4 @@
-"""What a client asks of the streamer, and how the web server hands the client's connection over to it."""
+"""What a client asks of the streamer, and how the web server hands over the client's connection."""
 
 from __future__ import annotations
 

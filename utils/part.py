@@ -48,6 +48,7 @@ class Part:
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._started = 0.0
+        self._heard: float | None = None
         self._due = 0.0
 
     @property
@@ -83,7 +84,7 @@ class Part:
             )
         finally:
             os.close(reading)
-        self._started = time.monotonic()
+        self._started, self._heard = time.monotonic(), None
 
     def reap(self) -> str | None:
         """Return how it ended when it has since the last call, and plan its next start."""
@@ -93,7 +94,8 @@ class Part:
         self._process = None
         self._let_go()
         now = time.monotonic()
-        self.deaths = 1 if now - self._started >= self._steady_seconds else self.deaths + 1
+        lived = (now if self._heard is None else self._heard) - self._started
+        self.deaths = 1 if lived >= self._steady_seconds else self.deaths + 1
         self._due = now + RESTART_DELAYS[min(self.deaths, len(RESTART_DELAYS)) - 1]
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
@@ -109,8 +111,13 @@ class Part:
         if self._stop_signal is not None:
             self._send(signal.SIGQUIT)
 
-    def kill(self) -> None:
-        """End the process and all it has started, now."""
+    def kill(self, *, heard: float | None = None) -> None:
+        """End the process and all it has started, now.
+
+        :param heard: when one that has hung last gave a sign of life (on the monotonic clock): longer it has not lived,
+            or one that hangs at each of its starts would seem steady for the patience it was shown.
+        """
+        self._heard = heard
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

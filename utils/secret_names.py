@@ -1,4 +1,4 @@
-"""What in a configuration of OctoBot is a secret: told by the name that it is kept under, or by what it looks like."""
+"""Recognise secrets in OctoBot's configuration, by their names or by their form."""
 
 from __future__ import annotations
 

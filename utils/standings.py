@@ -1,4 +1,4 @@
-"""How somebody stands in a tournament: reckoned by the engine while it runs, and by its settlement at the end."""
+"""The standing of a participant in a tournament: computed by the engine while it runs, by the settlement at its end."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def ranked(standings: Iterable[Standing]) -> list[Standing]:
 
 
 def in_order(placed: list[tuple[Place, Standing]]) -> list[Standing]:
-    """Return standings by their places, as `ranked` does, for those who reckoned the places in parts."""
+    """Return standings by their places, as `ranked` does, for those who computed the places in parts."""
     placed.sort()  # places differ, so that standings are never compared
     for rank, (_, standing) in enumerate(placed, start=1):
         standing.rank = rank

@@ -1,4 +1,4 @@
-"""The way to the Unix socket of the engine, or of the bot."""
+"""Calls over the engine's or the bot's Unix socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job that plays a backtest: in a process of its own, which ends with the job, however that ends."""
+"""The job that plays a backtest, in a separate process that ends with the job, however that ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keeper of the operator's bot: runs its process as it is wanted, watches it, and gives up one that keeps dying."""
+"""The supervision of the operator's bot: run its process if it shall run, watch it, give up after repeated crashes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from utils.bot_bridge import BotBridge
 from utils.demo_facts import DemoFacts
 from utils.errors import BridgeError, TradingError
 from utils.part import Part
-from utils.wire import BotExchange, BotReport, BotState
+from utils.wire import BotExchange, BotReport, BotState, GetBotOrders, Order
 
 POLL_SECONDS = 0.5
 LEASE = "bot"
@@ -34,6 +35,9 @@ STEADY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 MOST_DEATHS = 5
 """So many in a row, and it is given up; a start anew that is asked for soon after the last one counts as one."""
+
+MOST_LEFT = 500
+"""Of an exchange so many orders are kept that the bot leaves there."""
 
 STOPPED_ITSELF, AGAIN, UNUSABLE = 0, 75, 78
 """How it tells by its exit code why it ended (see `engine.bot.endings`)."""
@@ -93,6 +97,8 @@ class Keeper:
         self._told: Told | None = None
         self._is_held = False  # by the kill switch of the installation
         self._exchanges: list[BotExchange] | None = None  # what it last said that it trades at
+        self._open_orders: int | None = None  # how many it had when it was last asked which
+        self._left: list[Order] | None = None  # those of them at real exchanges
         self._started_paused = False
         self._heard: float | None = None  # when it last answered, None before it ever did
         self._started = 0.0
@@ -128,6 +134,7 @@ class Keeper:
         self._is_held = self._records.is_held()
         if self._part is not None and (wish.number != self._number or wish.wanted == "stopped"):
             self._tell("stopping", wish)
+            self._ask_what_is_left()
             self._end()
         if wish.wanted == "stopped":
             if self._told is not None:
@@ -168,6 +175,7 @@ class Keeper:
         self._started_paused = self._is_to_pause(wish)
         part.start(*(["paused"] if self._started_paused else []))
         self._heard, self._started, self._killed_for = None, time.monotonic(), ""
+        self._open_orders = None
         _log.info("the bot is started")
         self._tell("starting", wish)
 
@@ -194,7 +202,7 @@ class Keeper:
         silent, limit = (now - self._started, START_SECONDS) if self._heard is None else (now - self._heard, patience)
         if silent > limit:
             self._killed_for = f"it did not answer for {silent:.0f} s and was killed"
-            part.kill()
+            part.kill(heard=self._heard or self._started)
 
     def _brought(self, report: BotReport, wish: Wish) -> BotReport:
         """Let a bot that answers trade or not, keep which accounts it has, and return how it is then."""
@@ -206,7 +214,22 @@ class Keeper:
         if report.exchanges != self._exchanges:
             self._accounts.keep(report.exchanges)
             self._exchanges = report.exchanges
+        if report.open_orders != self._open_orders:
+            self._leave(report)
         return report
+
+    def _ask_what_is_left(self) -> None:
+        with suppress(BridgeError):  # what was seen last stays
+            self._leave(self._bridge.report())
+
+    def _leave(self, report: BotReport) -> None:
+        """Keep what rests at real exchanges: it stays there when the bot ends, and nobody can ask that one any more."""
+        live = [each.exchange for each in report.exchanges if each.mode == "live"]
+        queries = [GetBotOrders(exchange=name, is_ascending=True, limit=MOST_LEFT) for name in live]
+        left = [order for query in queries for order in self._bridge.orders(query)]
+        if left != self._left:
+            self._records.leave(left)
+        self._left, self._open_orders = left, report.open_orders
 
     def _after_death(self, part: Part, wish: Wish, how: str) -> None:
         """Start it again, or not, by how it ended."""

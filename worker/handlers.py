@@ -1,4 +1,4 @@
-"""Which jobs there are: the one table of kinds and what does them."""
+"""The table of all kinds of jobs and their handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done again and again: by one worker of all, at once after a start, and then every so many seconds."""
+"""Periodic work: done by one of all workers, at once after a start and then every so many seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examples in the document: requests that are accepted, and answers as they are."""
+"""Examples in the document: valid requests and real answers."""
 
 from __future__ import annotations
 

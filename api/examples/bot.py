@@ -18,6 +18,7 @@ BOT: dict[str, dict[str, Any]] = {
             "profile": "grid_trading",
             "kill_switch": False,
             "open_orders": 4,
+            "left_orders": [],
             "exchanges": [
                 {
                     "exchange": "demo",

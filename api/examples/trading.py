@@ -155,7 +155,7 @@ TRADING: dict[str, dict[str, Any]] = {
     },
     "KillSwitchOrder": {"account": {"scope": "account", "account": ACCOUNT, "reason": "A bug in my bot"}},
     "KillSwitch": {"account": SWITCH},
-    "KillSwitchState": {"engaged": {**SWITCH, "engaged": True, "canceled": [ORDER], "open": []}},
+    "KillSwitchState": {"engaged": {**SWITCH, "engaged": True, "canceled": [ORDER], "open": [], "left_orders": []}},
 }
 
 TRADING["Placement"] = {"placed": {"status": 201, "data": TRADING["Order"]["filled"]}}

@@ -6,8 +6,9 @@ from typing import get_args
 
 from marshmallow import Schema, fields, validate
 
+from api.schemas.fields import DecimalString
 from services.bot.records import Wanted
-from utils.wire import BotState, Mode
+from utils.wire import BotState, Mode, OrderType, Side
 
 
 class BotTradingSchema(Schema):
@@ -27,6 +28,20 @@ class BotExchangeSchema(Schema):
     reference_currency = fields.String(required=True)
     symbols = fields.List(fields.String(), required=True)
     trading_modes = fields.List(fields.Nested(BotTradingSchema), required=True)
+
+
+class LeftOrderSchema(Schema):
+    """An order that the bot left at a real exchange when it ended, as it was at `seen_at`; it may have filled since."""
+
+    exchange = fields.String(required=True)
+    exchange_order_id = fields.String(required=True, allow_none=True)
+    symbol = fields.String(required=True)
+    side = fields.String(required=True, validate=validate.OneOf(get_args(Side)))
+    type = fields.String(required=True, validate=validate.OneOf(get_args(OrderType)))
+    remaining = DecimalString(required=True)
+    price = DecimalString(required=True, allow_none=True)
+    stop_price = DecimalString(required=True, allow_none=True)
+    seen_at = fields.DateTime(required=True)
 
 
 class BotStatusSchema(Schema):
@@ -53,6 +68,14 @@ class BotStatusSchema(Schema):
         },
     )
     open_orders = fields.Integer(required=True, allow_none=True)
+    left_orders = fields.List(
+        fields.Nested(LeftOrderSchema),
+        required=True,
+        metadata={
+            "description": "What a bot that is `stopped` or ended in `error` left open at real exchanges, where it may "
+            "fill: no kill switch cancels it. Cancel it there."
+        },
+    )
     exchanges = fields.List(fields.Nested(BotExchangeSchema), required=True)
     evaluators = fields.List(fields.String(), required=True, metadata={"description": "Those that are active."})
     notifiers = fields.List(

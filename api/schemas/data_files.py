@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api.schemas.market import Symbol
-from services.candle_files.reading import MOST_LEFT_OUT
-from services.candle_files.service import NewDataFile
+from services.data_files.reading import MOST_LEFT_OUT
+from services.data_files.service import NewDataFile
 from utils.wire import TIMEFRAMES
 
 FORMATS = ("csv", "octobot")

@@ -1,4 +1,4 @@
-"""The shapes around every answer."""
+"""The envelope of every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of their own kind."""
+"""Fields that marshmallow does not have."""
 
 from __future__ import annotations
 

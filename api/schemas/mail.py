@@ -1,4 +1,4 @@
-"""Bodies of what users are told by e-mail."""
+"""Bodies of e-mail addresses and mails."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from api.schemas.fields import Count, DecimalString, invalid
 from services.market import DEFAULT_EXCHANGE, symbol_of, timeframe_of
 from services.streams import MAX_SYMBOLS, SYMBOL
 from utils import timeframes
+from utils.clock import to_ms
 from utils.errors import Refused
 from utils.pages import Cursor
 from utils.wire import SIDES, GetCandles
@@ -89,7 +90,7 @@ class Milliseconds(fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if _DIGITS.fullmatch(text):
             return min(int(text), _MAX_MILLISECONDS)
-        return max(int(Moment().deserialize(text).timestamp() * 1000), 0)
+        return max(to_ms(Moment().deserialize(text)), 0)
 
 
 class InstrumentQuery(PageQuery):

@@ -60,7 +60,7 @@ class OptionExpirySchema(Schema):
 
     expiry = fields.DateTime(required=True)
     underlying_price = DecimalString(
-        required=True, allow_none=True, metadata={"description": "What the options of this expiry are reckoned with."}
+        required=True, allow_none=True, metadata={"description": "What the options of this expiry are computed with."}
     )
     strikes = fields.List(fields.Nested(OptionStrikeSchema), required=True)
 

@@ -1,4 +1,4 @@
-"""Bodies and queries of what accounts were worth, how well they did, and what they are worth together."""
+"""Bodies and queries of the value over time and the performance of accounts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FeesSchema(Schema):
 
 
 class BasisSchema(Schema):
-    """What the ratios are reckoned from."""
+    """What the ratios are computed from."""
 
     interval_seconds = fields.Integer(required=True, metadata={"description": "The length of each return."})
     count = fields.Integer(required=True, metadata={"description": "How many returns there are."})

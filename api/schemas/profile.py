@@ -1,4 +1,4 @@
-"""What users say of themselves."""
+"""Profiles of users."""
 
 from __future__ import annotations
 

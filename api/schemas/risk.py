@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from api.schemas.bot import LeftOrderSchema
 from api.schemas.fields import DecimalString
 from api.schemas.market import Symbol, Word
 from services.trading.risk import Target
@@ -121,4 +122,12 @@ class KillSwitchStateSchema(Schema):
     canceled = fields.List(fields.String(), required=True, metadata={"description": "The orders that it canceled."})
     open = fields.List(
         fields.String(), required=True, metadata={"description": "The orders that are not canceled yet; it goes on."}
+    )
+    left_orders = fields.List(
+        fields.Nested(LeftOrderSchema),
+        required=True,
+        metadata={
+            "description": "With the scope `installation`: what the operator's bot, which does not run, left open at "
+            "real exchanges. Nobody cancels that; cancel it there."
+        },
     )

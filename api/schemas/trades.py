@@ -34,7 +34,7 @@ class TradeQuery(PageQuery):
 
 
 class ExportQuery(Schema):
-    """Which trades are written, and how their cost is reckoned."""
+    """Which trades are written, and how their cost is computed."""
 
     account = fields.String(load_default=None, validate=ACCOUNT, metadata={"description": "All accounts when absent."})
     symbol = Symbol(load_default=None)

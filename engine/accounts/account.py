@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from engine.accounts.base import AccountBase
 from engine.journal.unit import Unit
-from engine.orders import brackets, orders, rules
-from engine.orders.rules import Draft
+from engine.orders import brackets, drafts, orders, rules
+from engine.orders.drafts import Draft
 from engine.orders.triggers import Touch, trigger
 from utils import clock, wire
 from utils.errors import NotFound
@@ -40,7 +40,7 @@ class Account(AccountBase):
         """
         instrument = self._market.traded(ticket.symbol)
         self._admit(instrument)
-        return rules.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
+        return drafts.draft(ticket, instrument, self._market.fresh_quote(ticket.symbol).price)
 
     async def place(self, ticket: OrderTicket, unit: Unit) -> wire.Order:
         """Place an order.
@@ -137,14 +137,14 @@ class Account(AccountBase):
 
     async def _trigger(self, order: wire.Order, mark: Decimal, unit: Unit) -> None:
         order = replace(order, triggered_at=clock.now(), updated_at=clock.now())
-        draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+        draft = drafts.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
         # asked for before anything is changed: there may be no answer
         objection = await self.gate.objection(draft, self, order)
         self.orders[order.id] = order
         # next, since the pair's funds are locked by the other one
         await self._cancel_siblings(order, unit)
         limit = order.price if order.type in LIMIT_ON_TRIGGER else None
-        at_market = limit is None or rules.is_marketable(order.side, limit, mark)
+        at_market = limit is None or drafts.is_marketable(order.side, limit, mark)
         price = mark if at_market or limit is None else limit
         if objection is not None:
             await self._close(order, "canceled", unit, reject_code=objection.code)
@@ -186,7 +186,7 @@ class Account(AccountBase):
                 unit.order(replace(order, group_id=None, status="rejected", reject_code="insufficient_funds"))
         for order in made:
             await self._rest(order, mark, unit)
-            if order.type == "limit" and rules.is_marketable(order.side, order.price, mark):
+            if order.type == "limit" and drafts.is_marketable(order.side, order.price, mark):
                 taking = order  # the market is beyond it already: take its price, not the limit's
             self._tell(order, unit)
         if taking is not None:

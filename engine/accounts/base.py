@@ -13,8 +13,8 @@ from engine.accounts.octobot import OctoBotAccount
 from engine.journal.records import AccountRecord
 from engine.journal.unit import Line, Unit
 from engine.markets.market import Market
+from engine.orders.drafts import Funds
 from engine.orders.risk import Gate
-from engine.orders.rules import Funds
 from utils import wire
 from utils.errors import Conflict
 from utils.wire import Instrument, Leverage, OrderTicket, Portfolio, Preview

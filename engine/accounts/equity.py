@@ -1,4 +1,4 @@
-"""What accounts are worth, reckoned from SQL and the present prices without opening them; and the samples of it."""
+"""Values of accounts, computed from SQL and the present prices without opening them; and samples of these values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OctoBot's simulated trader as the desk uses it: what it closed is noted, what trading modes want goes to a gate."""
+"""OctoBot's simulated trader: it notes what it closed for the desk, and passes orders of trading modes to a gate."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from engine.accounts.octobot import OctoBotAccount
 from engine.accounts.valuation import Valuation
 from engine.journal.records import AccountRecord
 from engine.orders import rules
-from engine.orders.rules import Draft, Funds
+from engine.orders.drafts import Draft, Funds
 from utils import clock
 from utils.money import HUNDRED, ZERO
 from utils.wire import Fee, Holding, Portfolio, Position, Preview, Profit

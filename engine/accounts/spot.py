@@ -13,8 +13,8 @@ from engine.accounts.valuation import Valuation
 from engine.journal.records import AccountRecord
 from engine.journal.unit import Unit
 from engine.markets.market import Market
-from engine.orders import orders, rules
-from engine.orders.rules import Draft
+from engine.orders import drafts, orders
+from engine.orders.drafts import Draft
 from utils import wire
 from utils.errors import NotFound, Refused
 from utils.ids import new_id
@@ -71,7 +71,7 @@ class SpotAccount(Account):
         market, name = self._market.instrument(symbol), f"{wire.CLOSING}{new_id()}"
         amount = self.octobot.total(market.base)
         ticket = OrderTicket(symbol=symbol, side="sell", type="market", amount=amount, client_order_id=name)
-        order = orders.new_order(rules.draft(ticket, market, mark), self.record.id, self.record.mode)
+        order = orders.new_order(drafts.draft(ticket, market, mark), self.record.id, self.record.mode)
         await self._execute(order, mark, unit)
 
     async def set_leverage(self, symbol: str, leverage: Decimal, unit: Unit) -> Leverage:  # noqa: ARG002
@@ -112,7 +112,7 @@ class SpotAccount(Account):
 
     def _admit(self, instrument: Instrument) -> None:
         if instrument.type != "spot":
-            raise rules.refuse("not_a_spot_market", "symbol", "A spot account trades spot markets alone.")
+            raise drafts.refuse("not_a_spot_market", "symbol", "A spot account trades spot markets alone.")
 
     def _funds(self, *, without: wire.Order | None = None) -> SpotFunds:
         released = None if without is None else self._lock_of(without)
@@ -159,7 +159,7 @@ class SpotFunds:
     def reduce_only(self, order: Draft) -> Refused | None:
         """Refuse a purchase that may only reduce."""
         if order.ticket.reduce_only and order.ticket.side == "buy":
-            return rules.refuse(
+            return drafts.refuse(
                 "reduce_only_spot", "reduce_only", "On a spot market only a sale can reduce a position."
             )
         return None
@@ -172,7 +172,7 @@ class SpotFunds:
         has = self._octobot.total(currency) if conditional else self.free(currency)
         if needed > has:
             field = "quote_amount" if order.ticket.quote_amount is not None else "amount"
-            return rules.refuse(
+            return drafts.refuse(
                 "insufficient_funds", field, f"The order needs {plain(needed)} {currency}; {plain(has)} are free."
             )
         return None

@@ -1,4 +1,4 @@
-"""What holdings are worth and what trades gained: average cost, in the account's reference currency."""
+"""Values of holdings and gains of trades: at average cost, in the account's reference currency."""
 
 from __future__ import annotations
 

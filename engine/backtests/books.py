@@ -1,4 +1,4 @@
-"""What a portfolio is worth candle after candle, from its trades alone: held against the engine's own books."""
+"""The value of a portfolio at each candle, computed from its trades alone and compared with the engine's own books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in SQL, as the process that plays it sees it: taken, told of, and ended once."""
+"""The row of a run in SQL: claimed by the process that plays it, updated by it, and ended once."""
 
 from __future__ import annotations
 

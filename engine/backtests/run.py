@@ -1,4 +1,4 @@
-"""What a backtest is told."""
+"""The description of a backtest to play."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy needs to run at all, in a database of the backtest's own: a user, an account that funds it, a row."""
+"""What a strategy needs to run, in a database of its own: a user, an account that funds it, and its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration that OctoBot runs with, read from the home and mended as OctoBot's own start does it."""
+"""The bot's configuration: read from its home, and repaired in the way OctoBot's own start does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a bot's process ends, told by its exit code to whoever keeps it."""
+"""Exit codes of a bot's process, which say how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OctoBot's notifiers: whatever in the home tells its operator something, by Telegram or otherwise."""
+"""OctoBot's notifiers: everything in the home that sends messages to its operator, by Telegram or otherwise."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from octobot.octobot import OctoBot
 from engine.bot import tentacles
 from engine.bot.configuration import configuration_of
 from engine.bot.endings import AGAIN, STOPPED
+from engine.bot.exchanges import DemoInitializer
 from engine.bot.notifiers import Notifiers
 from engine.bot.reads import exchange_of
 from utils.errors import NotFound
@@ -61,6 +62,7 @@ class Bot:
         # its own code expects it from the one who starts it
         self._octobot = OctoBot(configuration)
         self._octobot.task_manager.async_loop = self._loop
+        self._octobot.initializer = DemoInitializer(self._octobot)
         self._take_over(self._octobot.octobot_api)
         await self._octobot.initialize()
         active = evaluator_api.get_activated_evaluators(self._octobot.tentacles_setup_config)

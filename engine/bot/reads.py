@@ -1,4 +1,4 @@
-"""What OctoBot knows of its exchanges, in the words of the API."""
+"""What OctoBot knows of its exchanges, translated to the API's messages."""
 
 from __future__ import annotations
 

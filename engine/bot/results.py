@@ -1,4 +1,4 @@
-"""How well OctoBot did at an exchange, as far as it remembers."""
+"""The profit of the bot at an exchange, as far back as OctoBot remembers."""
 
 from __future__ import annotations
 

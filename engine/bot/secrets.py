@@ -1,4 +1,4 @@
-"""What of a home must not be seen in a log: the values of all secrets in it."""
+"""The secrets in a home, which must not appear in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The markets the demo exchange makes up: their rules and their temper."""
+"""The markets that the demo exchange makes up: their rules and their volatility."""
 
 from __future__ import annotations
 

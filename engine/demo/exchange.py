@@ -15,9 +15,10 @@ import octobot_trading.enums as octobot_enums
 import octobot_trading.exchanges as octobot_exchanges
 
 from config import DEMO
-from engine.demo.forms import float_form, levels_form, market_form
+from engine.demo.forms import book_form, candles_form, float_form, market_form, market_trade_form, moment_form
 from engine.markets.source import MarketSource
 from utils import timeframes
+from utils.clock import to_ms
 from utils.errors import NotFound, Refused
 from utils.wire import Ticker
 
@@ -113,25 +114,12 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         params: Any = None,  # noqa: ARG002
     ) -> list[list[float]]:
         """Return candles, the running one last."""
-        candles = _ask(
-            lambda source, at: source.candles(symbol, timeframe, limit=limit or _CANDLES, since=since, at=at)
-        )
-        return [
-            [c.timestamp, float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)] for c in candles
-        ]
+        most = limit or _CANDLES
+        return candles_form(_ask(lambda source, at: source.candles(symbol, timeframe, limit=most, since=since, at=at)))
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None, params: Any = None) -> Any:  # noqa: ARG002
         """Return the best offers."""
-        book = _ask(lambda source, at: source.order_book(symbol, limit or _DEPTH, at))
-        timestamp = int(book.as_of.timestamp() * 1000)
-        return {
-            "symbol": symbol,
-            "bids": levels_form(book.bids),
-            "asks": levels_form(book.asks),
-            "timestamp": timestamp,
-            "datetime": self.iso8601(timestamp),
-            "nonce": timestamp,
-        }
+        return book_form(symbol, _ask(lambda source, at: source.order_book(symbol, limit or _DEPTH, at)))
 
     async def fetch_trades(
         self,
@@ -142,36 +130,21 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
     ) -> Any:
         """Return the latest trades, oldest first."""
         trades = _ask(lambda source, at: source.trades(symbol, limit or _TRADES, at))
-        return [
-            self.safe_trade(
-                {
-                    "id": trade.id,
-                    "timestamp": timestamp,
-                    "datetime": self.iso8601(timestamp),
-                    "symbol": symbol,
-                    "side": trade.side,
-                    "price": str(trade.price),
-                    "amount": str(trade.amount),
-                    "info": {},
-                }
-            )
-            for trade in trades
-            if (timestamp := int(trade.created_at.timestamp() * 1000)) >= (since or 0)
-        ]
+        forms = [market_trade_form(symbol, trade) for trade in trades]
+        return [self.safe_trade(form) for form in forms if form["timestamp"] >= (since or 0)]
 
     async def fetch_funding_rate(self, symbol: str, params: Any = None) -> Any:  # noqa: ARG002
         """Return mark and index price, the funding rate as it stands, and when it is due."""
         ticker = _ask(lambda source, at: source.ticker(symbol, at))
         if ticker.funding_rate is None or ticker.next_funding_at is None:
             raise ccxt.BadSymbol(f"{symbol} is no perpetual.")
-        timestamp, due = (int(moment.timestamp() * 1000) for moment in (ticker.as_of, ticker.next_funding_at))
+        due = to_ms(ticker.next_funding_at)
         return {
+            **moment_form(ticker.as_of),
             "symbol": symbol,
             "markPrice": float_form(ticker.mark_price),
             "indexPrice": float_form(ticker.index_price),
             "interestRate": None,
-            "timestamp": timestamp,
-            "datetime": self.iso8601(timestamp),
             "fundingRate": float(ticker.funding_rate),
             "fundingTimestamp": due,
             "fundingDatetime": self.iso8601(due),
@@ -183,12 +156,10 @@ class DemoClient(ccxt_async.Exchange):  # type: ignore[misc]
         return {"free": {}, "used": {}, "total": {}, "info": {}}
 
     def _ticker(self, ticker: Ticker) -> Any:
-        timestamp = int(ticker.as_of.timestamp() * 1000)
         return self.safe_ticker(
             {
+                **moment_form(ticker.as_of),
                 "symbol": ticker.symbol,
-                "timestamp": timestamp,
-                "datetime": self.iso8601(timestamp),
                 "high": str(ticker.high),
                 "low": str(ticker.low),
                 "bid": str(ticker.bid),

@@ -1,16 +1,52 @@
-"""The demo exchange's markets and offers in the forms that ccxt has for them."""
+"""Markets and what is read of them in the forms that ccxt has for them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from utils.wire import Instrument, Level
+import ccxt
+
+from utils.clock import to_ms
+from utils.wire import Candle, Instrument, Level, MarketTrade, OrderBook
 
 
-def levels_form(levels: tuple[Level, ...]) -> list[list[float]]:
-    """Return prices and amounts."""
-    return [[float(level.price), float(level.amount)] for level in levels]
+def moment_form(moment: datetime) -> dict[str, Any]:
+    """Return a moment as epoch milliseconds and as text."""
+    timestamp = to_ms(moment)
+    return {"timestamp": timestamp, "datetime": ccxt.Exchange.iso8601(timestamp)}
+
+
+def candles_form(candles: Iterable[Candle]) -> list[list[float]]:
+    """Return opening times (epoch milliseconds), opens, highs, lows, closes and volumes."""
+    return [[c.timestamp, float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)] for c in candles]
+
+
+def book_form(symbol: str, book: OrderBook) -> dict[str, Any]:
+    """Return ccxt's form of the best offers."""
+    moment = moment_form(book.as_of)
+    return {
+        "symbol": symbol,
+        "bids": _levels(book.bids),
+        "asks": _levels(book.asks),
+        "nonce": moment["timestamp"],
+        **moment,
+    }
+
+
+def market_trade_form(symbol: str, trade: MarketTrade) -> dict[str, Any]:
+    """Return a trade of anybody as ccxt's `safe_trade` takes it."""
+    return {
+        "id": trade.id,
+        "symbol": symbol,
+        "side": trade.side,
+        "price": str(trade.price),
+        "amount": str(trade.amount),
+        "info": {},
+        **moment_form(trade.created_at),
+    }
 
 
 def market_form(instrument: Instrument) -> dict[str, Any]:
@@ -58,3 +94,7 @@ def market_form(instrument: Instrument) -> dict[str, Any]:
 def float_form(number: Decimal | None) -> float | None:
     """Return a number as ccxt has it."""
     return None if number is None else float(number)
+
+
+def _levels(levels: tuple[Level, ...]) -> list[list[float]]:
+    return [[float(level.price), float(level.amount)] for level in levels]

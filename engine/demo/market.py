@@ -1,4 +1,4 @@
-"""The market of a source on this machine: what is asked of it is worked out in threads, beside the event loop."""
+"""A market on this machine: its source's answers are computed in threads, beside the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chance that can be asked again: numbers that depend on a key and a position alone."""
+"""Reproducible random numbers: they depend on a key and a position alone."""
 
 from __future__ import annotations
 

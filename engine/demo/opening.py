@@ -1,4 +1,4 @@
-"""Which market the demo exchange of an installation has."""
+"""Choose the market of the demo exchange: made-up or recorded."""
 
 from __future__ import annotations
 

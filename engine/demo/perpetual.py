@@ -1,4 +1,4 @@
-"""What goes with a perpetual: its index price and the funding rate that keeps it near the index."""
+"""Index prices of perpetuals, and the funding rates that keep perpetuals near them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of an account: deposits, a fresh start, and its end."""
+"""Changes of accounts: deposits, resets, archiving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Funding: when it is due, and the clock that sees to it that no account with a position misses it."""
+"""Funding of positions: when it is due, and the clock that makes sure no account misses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders that commands place: what the audit log calls it, and the ticket, which is made when the account is held."""
+"""How commands place an order: its name in the audit log, and its ticket, which is made while the account is locked."""
 
 from __future__ import annotations
 

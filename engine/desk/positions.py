@@ -1,4 +1,4 @@
-"""What owners do with positions: close them, and choose the leverage."""
+"""Commands on positions: close them, and choose the leverage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of accounts in memory and of markets, for whoever asks over the bridge."""
+"""Requests over the bridge that only read accounts in memory and markets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prices and time make of open orders: they go through accounts into the journal, as commands do."""
+"""What prices and time do to open orders: the changes go through accounts into the journal, as commands do."""
 
 from __future__ import annotations
 

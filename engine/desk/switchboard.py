@@ -1,4 +1,4 @@
-"""Kill switches at work: engaging one refuses new orders at once, cancels what is open, and goes on until it is."""
+"""Kill switches: engaging one refuses new orders at once, and cancels the open ones until none is left."""
 
 from __future__ import annotations
 

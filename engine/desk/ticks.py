@@ -1,4 +1,4 @@
-"""What a tick of a market sets off: trailing levels move, and the accounts whose orders it touches act."""
+"""What a tick of a market sets off: trailing levels move, and accounts whose orders it touches act."""
 
 from __future__ import annotations
 

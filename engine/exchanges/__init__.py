@@ -1,1 +1,1 @@
-"""The way to real exchanges: their ccxt classes, as this installation reaches them and as OctoBot finds them."""
+"""Real exchanges: their ccxt classes with this installation's addresses, and as OctoBot finds them."""

@@ -1,4 +1,4 @@
-"""What went wrong when an exchange was asked something, in the domain's words; never with what it was sent."""
+"""Translate failures of exchanges into the domain's errors, without ever quoting what was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The marks of moments ago, in as little memory as they have changed since."""
+"""The recent mark prices, in memory that grows only with their changes."""
 
 from __future__ import annotations
 

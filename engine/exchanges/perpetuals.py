@@ -21,7 +21,7 @@ from engine.exchanges.instruments import perpetuals
 from engine.exchanges.pulse import Sign, sign_of
 from engine.exchanges.tickers import exact, ticker_of, turnover
 from engine.markets.source import Funding
-from utils.clock import from_ms
+from utils.clock import from_ms, to_ms
 from utils.wire import Instrument, Ticker
 
 _log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Perpetuals:
 
         :raises ccxt.BaseError: when it does not answer.
         """
-        since, end = (int(moment.timestamp() * 1000) for moment in (after, until))
+        since, end = to_ms(after), to_ms(until)
         rows = await self.client.fetch_funding_rate_history(symbol, since + 1, MOST_FUNDINGS, {"until": end})
         check_readable()
         return [

@@ -1,4 +1,4 @@
-"""Signs of life of a polled exchange: one that answers without any is mute, however well the connection is."""
+"""Signs of life of a polled exchange: one that answers without any change is mute, however good the connection is."""
 
 from __future__ import annotations
 

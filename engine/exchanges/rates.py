@@ -1,4 +1,4 @@
-"""How often an exchange may be asked, as its answers tell."""
+"""How often an exchange may be asked, according to its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a real exchange beyond its prices: candles, offers, trades and options."""
+"""Reads of a real exchange beyond its prices: candles, order books, trades and options."""
 
 from __future__ import annotations
 

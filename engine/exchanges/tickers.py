@@ -1,4 +1,4 @@
-"""ccxt's tickers as ours, exact."""
+"""ccxt's tickers, exact."""
 
 from __future__ import annotations
 

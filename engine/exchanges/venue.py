@@ -1,4 +1,4 @@
-"""A real exchange as all of this installation's accounts share it: its markets, and how far its clock is off."""
+"""A real exchange, shared by all accounts of this installation: its markets, and its clock's offset."""
 
 from __future__ import annotations
 

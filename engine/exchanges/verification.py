@@ -1,4 +1,4 @@
-"""Ask an exchange what a user's keys are good for."""
+"""Ask an exchange what a user's keys permit."""
 
 from __future__ import annotations
 

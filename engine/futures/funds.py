@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.futures.position import Position, initial_margin, tier_of
-from engine.orders import orders, rules
-from engine.orders.rules import Draft
+from engine.orders import drafts, orders
+from engine.orders.drafts import Draft
 from utils import wire
 from utils.clock import now
 from utils.errors import Refused
@@ -80,10 +80,10 @@ class FuturesFunds:
         position = self._positions[order.ticket.symbol]
         if not position.reduces(order.ticket.side):
             detail = "There is no position that this order could reduce."
-            return rules.refuse("reduce_only_without_position", "reduce_only", detail)
+            return drafts.refuse("reduce_only_without_position", "reduce_only", detail)
         if order.amount > abs(position.amount):
             detail = f"The position is {plain(abs(position.amount))} {order.instrument.base}; the order is larger."
-            return rules.refuse("reduce_only_too_large", "amount", detail)
+            return drafts.refuse("reduce_only_too_large", "amount", detail)
         return None
 
     def covers(self, order: Draft) -> Refused | None:
@@ -105,7 +105,7 @@ class FuturesFunds:
         if missing > 0:
             field = "quote_amount" if ticket.quote_amount is not None else "amount"
             detail = f"The order needs {plain(missing)} {order.instrument.settle} more than is free."
-            return rules.refuse("insufficient_funds", field, detail)
+            return drafts.refuse("insufficient_funds", field, detail)
         return None
 
     def position(self, symbol: str, price: Decimal) -> Refused | None:
@@ -114,7 +114,7 @@ class FuturesFunds:
         refusals = [self.leverage(symbol, side, ZERO, price) for side in sides]
         if self.free() < 0:
             detail = "The margin that this leverage needs is not free."
-            refusals.append(rules.refuse("insufficient_funds", "leverage", detail))
+            refusals.append(drafts.refuse("insufficient_funds", "leverage", detail))
         return next((refusal for refusal in refusals if refusal is not None), None)
 
     def leverage(self, symbol: str, side: Side, amount: Decimal, price: Decimal) -> Refused | None:
@@ -130,11 +130,11 @@ class FuturesFunds:
         cost = (after + waiting) * price
         if cost > market.leverage_tiers[-1].max_cost:
             detail = f"A position in {symbol} is worth at most {plain(market.leverage_tiers[-1].max_cost)}."
-            return rules.refuse("position_too_large", "amount", detail)
+            return drafts.refuse("position_too_large", "amount", detail)
         most = tier_of(market, cost).max_leverage
         if position.leverage > most:
             detail = (
                 f"For a position of this size the leverage is at most {plain(most)}; it is {plain(position.leverage)}."
             )
-            return rules.refuse("leverage_too_high", "amount", detail)
+            return drafts.refuse("leverage_too_high", "amount", detail)
         return None

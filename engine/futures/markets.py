@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.futures.position import DEFAULT_LEVERAGE, Position
 from engine.journal.records import AccountRecord
 from engine.markets.market import Market, inverse_not_supported
-from engine.orders import rules
+from engine.orders import drafts
 from utils.wire import Instrument
 
 
@@ -24,7 +24,7 @@ def check_tradable(instrument: Instrument, markets: dict[str, Instrument], curre
         raise inverse_not_supported()
     if instrument.symbol not in markets:
         detail = f"A futures account trades perpetuals settled in {currency}."
-        raise rules.refuse("not_a_futures_market", "symbol", detail)
+        raise drafts.refuse("not_a_futures_market", "symbol", detail)
 
 
 def stored(record: AccountRecord, markets: dict[str, Instrument]) -> dict[str, Position]:

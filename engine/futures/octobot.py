@@ -1,11 +1,11 @@
-"""A futures account inside OctoBot: its positions and wallet, exact, with margins that we reckon.
+"""A futures account inside OctoBot: its positions and wallet, exact, with margins that we compute.
 
 OctoBot executes the orders, moves size, entry price and wallet. Three things of it are replaced:
 
 - averages and realised gains are divided with a remainder: `PaperPosition` rounds them to what SQL keeps;
 - the margin of an order is locked by what the position is when it comes and released by what it is when it goes:
   `PaperPortfolio` locks nothing by itself, the account tells it the sums;
-- the unrealised gain of one position stands for all: the mark is not fed, the account reckons it.
+- the unrealised gain of one position stands for all: the mark is not fed, the account computes it.
 
 An order's `reduce_only` is not told to OctoBot, which would cancel orders behind our back: the account sees to it.
 """

@@ -1,4 +1,4 @@
-"""What the owner of a futures account is told: overview, preview, leverage."""
+"""What the owner of a futures account sees: overview, preview, leverage."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 from engine.futures.funds import FuturesFunds
 from engine.futures.position import Position
 from engine.journal.records import AccountRecord
-from engine.orders import rules
-from engine.orders.rules import Draft
+from engine.orders import drafts, rules
+from engine.orders.drafts import Draft
 from utils import clock
 from utils.errors import NotFound
 from utils.money import HUNDRED, ONE, ZERO, plain
@@ -96,7 +96,7 @@ def check_entry(record: AccountRecord, leverage: Decimal) -> None:
     most = None if record.entry is None else record.entry.max_leverage
     if most is not None and leverage > most:
         detail = f"The tournament allows a leverage of {plain(most)} at most."
-        raise rules.refuse("tournament_max_leverage", "leverage", detail)
+        raise drafts.refuse("tournament_max_leverage", "leverage", detail)
 
 
 def check_leverage(position: Position, market: Instrument, mark: Decimal) -> None:
@@ -104,6 +104,6 @@ def check_leverage(position: Position, market: Instrument, mark: Decimal) -> Non
     most = market.max_leverage or ONE
     if position.leverage % 1 or not ONE <= position.leverage <= most:
         detail = f"The leverage is a whole number from 1 to {plain(most)}."
-        raise rules.refuse("invalid_leverage", "leverage", detail)
+        raise drafts.refuse("invalid_leverage", "leverage", detail)
     if position.is_lost(market, mark):
-        raise rules.refuse("liquidation_too_close", "leverage", "At this leverage the position would be liquidated.")
+        raise drafts.refuse("liquidation_too_close", "leverage", "At this leverage the position would be liquidated.")

@@ -113,7 +113,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def leveraged(self, leverage: Decimal, at: datetime) -> Position:
-        """Return the position with another leverage, its margin reckoned anew from the entry price."""
+        """Return the position with another leverage, its margin recomputed from the entry price."""
         margin = initial_margin(abs(self.amount), self.entry_price or ZERO, leverage)
         return replace(self, leverage=leverage, margin=margin, updated_at=at)
 

@@ -1,1 +1,1 @@
-"""The gateway: the lines to the exchanges that are followed."""
+"""The gateway: the connections to the exchanges that are followed."""

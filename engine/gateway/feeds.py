@@ -1,4 +1,4 @@
-"""What hangs on one market: its price stream, and the accounts that its ticks touch."""
+"""What depends on one market: its price stream, and the accounts that its ticks touch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines to the exchanges: those of the start, and those that are connected and disconnected at run time."""
+"""The connections to exchanges: those of the start, and those added and removed at run time."""
 
 from __future__ import annotations
 

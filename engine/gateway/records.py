@@ -1,4 +1,4 @@
-"""What SQL has of the exchanges: which are connected, and what holds on to one."""
+"""What SQL knows of exchanges: which are connected, and what is still using one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forget account events that are too old; a client that resumes from before them reads everything anew."""
+"""Delete account events that are too old; a client that resumes from before them reloads everything."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A thread of its own commits whatever is waiting in one transaction (group commit). Memory may run ahead of the
 database; answers wait for the commit. When a unit of work cannot be committed, every later unit of the same account
-fails too, since it was reckoned on top of it, and the account must be read anew.
+fails too, since it was computed on top of it, and the account must be read anew.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from engine.live.outcomes import ExchangeFill, ExchangeOrder, Refusal, Unknown
 from engine.live.pages import Page
 from engine.live.trader import LiveTrader
 from engine.markets.market import Market
-from engine.orders import kinds, orders, rules
+from engine.orders import drafts, kinds, orders, rules
 from utils import clock, wire
 from utils.errors import Refused
 from utils.money import ZERO
@@ -202,17 +202,17 @@ class LiveAccount(HoldingAccount):
 
     def _successor(self, old: wire.Order, changed: wire.Order) -> wire.Order | None:
         ticket = replace(orders.ticket_of(changed), amount=changed.amount - old.filled)
-        # reckoned at its own price: what must not fail here does not ask for the market's
-        draft = rules.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
+        # computed at its own price: what must not fail here does not ask for the market's
+        draft = drafts.draft(ticket, self._market.instrument(old.symbol), changed.price or ZERO)
         self.orders.pop(old.id)
-        self._reckon()
+        self._update_portfolio()
         try:
             rules.check(draft, self._funds())
         except Refused:
             return None
         finally:
             self.orders[old.id] = old
-            self._reckon()
+            self._update_portfolio()
         made = orders.new_order(draft, self.record.id, self.record.mode)
         return replace(made, group_id=old.group_id, parent_id=old.parent_id)
 
@@ -255,7 +255,7 @@ class LiveAccount(HoldingAccount):
         """Book one fill and return the order with it."""
 
     @abstractmethod
-    def _reckon(self) -> None:
+    def _update_portfolio(self) -> None:
         """Give OctoBot's portfolio what the account has and what is locked of it."""
 
     # ------------------------------------------------------------------------------------------- internal
@@ -287,6 +287,6 @@ class LiveAccount(HoldingAccount):
         self._follow_pair(order, unit)
         if order.status in FINAL_STATUSES:
             self._place_exits_of(order, unit)
-        self._reckon()
+        self._update_portfolio()
         self._tell(order, unit)
         return order

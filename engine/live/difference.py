@@ -1,4 +1,4 @@
-"""Tell apart what others did to a balance from what is only not shown yet, and what our orders lock of it."""
+"""Separate what others did to a balance from changes that are only not shown yet, and from what our orders lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All fills of an order: exchanges show them by the page, the latest ones first."""
+"""All fills of an order: exchanges return them in pages, the latest first."""
 
 from __future__ import annotations
 

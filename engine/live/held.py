@@ -24,8 +24,8 @@ from engine.live.keys import Keys
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import Refusal
 from engine.markets.market import Market
-from engine.orders import brackets, kinds, orders, rules
-from engine.orders.rules import Draft
+from engine.orders import brackets, drafts, kinds, orders
+from engine.orders.drafts import Draft
 from engine.orders.triggers import Touch, trigger
 from utils import clock, wire
 from utils.errors import EngineUnavailable, Refused, TradingError
@@ -182,7 +182,7 @@ class HoldingAccount(Account):
         mark = self._market.mark(order)
         objection = None
         if order.triggered_at is not None:
-            draft = rules.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
+            draft = drafts.draft(orders.ticket_of(order), self._market.instrument(order.symbol), mark)
             objection = await self.gate.objection(draft, self, order)
         code = None if objection is None else objection.code
         if code is None and not self._affords(order, order.price or mark):

@@ -1,4 +1,4 @@
-"""What came of a request to an exchange: certain, or unknown. Whatever is not proven counts as unknown."""
+"""The outcome of a request to an exchange: certain, or unknown. What is not proven counts as unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of an exchange's orders at a time when all of them are wanted."""
+"""How pages of orders are read from an exchange when all of a time are wanted."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def adopted(order_id: str, raw: Any, account: LiveAccount) -> wire.Order:
 
 def _pages(account: LiveAccount, since: datetime, until: datetime) -> list[Page]:
     """Return what has to be read: of each market the open orders, and all that were made in between."""
-    begin, end = (int(moment.timestamp() * 1000) for moment in (since, until))
+    begin, end = clock.to_ms(since), clock.to_ms(until)
     pages = []
     for symbol in account.symbols():
         pages.append(Page(symbol, None, 0))

@@ -35,7 +35,7 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
         self._foreign: dict[str, Decimal] = {}
         self._seen_after = 0
         self._booking = LiveBooking(octobot, market, self.valuation, dict(record.totals))
-        self._reckon()
+        self._update_portfolio()
 
     def symbols(self) -> list[str]:
         """Return the markets that are traded here."""
@@ -57,7 +57,7 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
         deposited = sum((value for value in worth if value is not None), ZERO)
         unit.settle(deposited=deposited)
         unit.sample(deposited, deposited)
-        self._reckon()
+        self._update_portfolio()
         self._booking.tell(list(held), unit)
 
     async def observe(self) -> Held:
@@ -75,13 +75,13 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
             }
         if self.is_moving():
             self._differences.forget()
-            self._reckon()
+            self._update_portfolio()
             return not self.is_settling()
         moved = self._differences.settled(seen, self._booking.totals)
         came = ZERO
         for currency, amount in moved.items():
             came += self._booking.receive(currency, amount, "external", unit) or ZERO
-        self._reckon()
+        self._update_portfolio()
         if moved:
             self._booking.tell(list(moved), unit)
             self._count_in(came, unit)
@@ -102,7 +102,7 @@ class LiveSpotAccount(LiveAccount, SpotAccount):
         own = locks(self.orders.values(), self._marks, self._market)
         return needed <= self.octobot.total(currency) - own.get(currency, ZERO)
 
-    def _reckon(self) -> None:
+    def _update_portfolio(self) -> None:
         """Give OctoBot's portfolio the totals and what is locked of them."""
         locked = locks(self.orders.values(), self._marks, self._market)
         for currency in {*self._booking.totals, *locked}:

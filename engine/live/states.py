@@ -1,4 +1,4 @@
-"""Which state an order has, given what the exchange says of it: pure, and never back."""
+"""The state of an order, given what the exchange says of it: a pure function that never goes back."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from engine.live.outcomes import (
 from engine.live.timing import Timing
 from engine.orders import kinds
 from utils import wire
+from utils.clock import to_ms
 from utils.errors import EngineUnavailable
 from utils.money import plain
 
@@ -175,7 +176,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             found = await self._one("fetch_order", "", order.symbol, named)
         if found is not None:
             return found
-        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
+        since = to_ms(order.sent_at or order.created_at) - LOOK_BACK_MS
         for method in ("fetch_open_orders", "fetch_closed_orders"):
             for candidate in await self._list(method, order.symbol, since):
                 if order.exchange_order_id == candidate.id or candidate.client_id == client_id(order):
@@ -219,7 +220,7 @@ class LiveTrader(exchanges.Trader):  # type: ignore[misc]
             return await fills.at_kucoin(self._listed, order.symbol, exchange_order_id, high_frequency=known)
         if self.client.has.get("fetchOrderTrades"):
             return await self._listed("fetch_order_trades", exchange_order_id, order.symbol)
-        since = int((order.sent_at or order.created_at).timestamp() * 1000) - LOOK_BACK_MS
+        since = to_ms(order.sent_at or order.created_at) - LOOK_BACK_MS
         return await self._listed("fetch_my_trades", order.symbol, since)
 
     async def identity(self) -> str | None:

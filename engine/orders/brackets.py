@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from engine.orders.drafts import PRICE_BAND, Draft, Funds, refuse
 from utils import clock, wire
-from utils.errors import FieldError, Refused
+from utils.errors import Refused
 from utils.ids import new_id
 from utils.money import ONE, ZERO, is_multiple, plain, round_down
 from utils.wire import ExitLeg, Instrument, OrderTicket, OrderType
-
-if TYPE_CHECKING:
-    from engine.orders.rules import Draft, Funds
-
-PRICE_BAND = Decimal(10)
-"""As of any other order."""
 
 
 def exit_type(name: str, leg: ExitLeg) -> OrderType:
@@ -94,11 +88,11 @@ def verdicts(order: Draft, funds: Funds) -> Iterator[tuple[str, Refused | None]]
 
 def _fields(order: Draft, name: str, leg: ExitLeg) -> Refused | None:
     if order.ticket.oco is not None or order.ticket.reduce_only:
-        return _refuse("bracket_not_allowed", name, f"{name} goes with an entry: no oco, not reduce_only.")
+        return refuse("bracket_not_allowed", name, f"{name} goes with an entry: no oco, not reduce_only.")
     if name == "stop_loss" and leg.stop_price is None:
-        return _refuse("stop_price_required", f"{name}.stop_price", "A stop_loss needs a stop_price.")
+        return refuse("stop_price_required", f"{name}.stop_price", "A stop_loss needs a stop_price.")
     if leg.price is None and leg.stop_price is None:
-        return _refuse("price_required", f"{name}.price", f"A {name} needs a price or a stop_price.")
+        return refuse("price_required", f"{name}.price", f"A {name} needs a price or a stop_price.")
     return None
 
 
@@ -107,7 +101,7 @@ def _precision(order: Draft, name: str, leg: ExitLeg) -> Refused | None:
     for field, price in _prices(leg):
         if not is_multiple(price, market.price_tick):
             detail = f"{name}.{field} must be a multiple of {plain(market.price_tick)} {market.quote}."
-            return _refuse("invalid_precision", f"{name}.{field}", detail)
+            return refuse("invalid_precision", f"{name}.{field}", detail)
     return None
 
 
@@ -115,7 +109,7 @@ def _price_range(order: Draft, name: str, leg: ExitLeg) -> Refused | None:
     for field, price in _prices(leg):
         if not order.mark / PRICE_BAND <= price <= order.mark * PRICE_BAND:
             detail = f"{name}.{field} is too far from the mark price {plain(order.mark)}."
-            return _refuse("price_out_of_range", f"{name}.{field}", detail)
+            return refuse("price_out_of_range", f"{name}.{field}", detail)
     return None
 
 
@@ -128,16 +122,14 @@ def _side(order: Draft, name: str, leg: ExitLeg) -> Refused | None:
     if price > entry if above else price < entry:
         return None
     side = "above" if above else "below"
-    return _refuse(
-        f"{name}_wrong_side", f"{name}.{field}", f"{name}.{field} must be {side} the entry's {plain(entry)}."
-    )
+    return refuse(f"{name}_wrong_side", f"{name}.{field}", f"{name}.{field} must be {side} the entry's {plain(entry)}.")
 
 
 def _min_cost(order: Draft, name: str, leg: ExitLeg) -> Refused | None:
     market, price = order.instrument, leg.price or leg.stop_price
     if price is None or order.amount * price >= market.min_cost:
         return None
-    return _refuse("below_min_cost", name, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
+    return refuse("below_min_cost", name, f"The smallest order is worth {plain(market.min_cost)} {market.quote}.")
 
 
 def _funds(order: Draft, name: str, leg: ExitLeg, funds: Funds) -> Refused | None:
@@ -151,7 +143,7 @@ def _funds(order: Draft, name: str, leg: ExitLeg, funds: Funds) -> Refused | Non
     if needed <= has:
         return None
     detail = f"After the entry {name} needs {plain(needed)} {market.quote}; there would be {plain(has)}."
-    return _refuse("insufficient_funds", name, detail)
+    return refuse("insufficient_funds", name, detail)
 
 
 def _entry_price(order: Draft) -> Decimal:
@@ -161,7 +153,3 @@ def _entry_price(order: Draft) -> Decimal:
 def _prices(leg: ExitLeg) -> list[tuple[str, Decimal]]:
     found = (("price", leg.price), ("stop_price", leg.stop_price))
     return [(field, price) for field, price in found if price is not None]
-
-
-def _refuse(code: str, field: str, detail: str) -> Refused:
-    return Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))

@@ -1,4 +1,4 @@
-"""The kill switches that are engaged, in memory: asked by every order."""
+"""The kill switches that are engaged, in memory: checked for every order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an order of a live account is: held here, or the exchange's; and what the exchange is asked for."""
+"""Whether an order of a live account is held here or by the exchange, and what the exchange is asked for."""
 
 from __future__ import annotations
 

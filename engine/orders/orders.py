@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.orders import kinds
-from engine.orders.rules import Draft
+from engine.orders.drafts import Draft
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
 from utils.ids import new_id

@@ -22,8 +22,8 @@ from engine.journal.records import AccountRecord, Records
 from engine.journal.unit import Unit
 from engine.markets.market import Market
 from engine.orders import rules
+from engine.orders.drafts import Draft
 from engine.orders.kill_switches import KillSwitches
-from engine.orders.rules import Draft
 from engine.tournaments.contests import Contests, Seat
 from models.records import limits_row
 from utils import clock, wire
@@ -245,7 +245,7 @@ class Gate:
                     symbol=symbol,
                     timeframe="1m",
                     limit=1,
-                    since=int(moment.timestamp() * 1000),
+                    since=clock.to_ms(moment),
                 )
                 candles = (await self._market.candles(query)).candles
                 if candles:

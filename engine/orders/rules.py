@@ -1,106 +1,17 @@
-"""The rules an order is held against before OctoBot sees it, which checks next to nothing itself."""
+"""The rules for valid orders, checked before OctoBot sees an order: it checks next to nothing itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from engine.orders import brackets
-from utils.errors import FieldError, Refused
-from utils.money import HUNDRED, ONE, ZERO, is_multiple, plain, round_down
-from utils.wire import (
-    GROUPABLE,
-    MAX_TRAILING_PERCENT,
-    PRICED,
-    STOPPED,
-    TRAILING,
-    Check,
-    Instrument,
-    OcoLeg,
-    OrderTicket,
-)
-
-PRICE_BAND = Decimal(10)
-"""A price further than this factor from the mark is taken for a typing error."""
-
-
-class Funds(Protocol):
-    """What an account can pay; each kind of account has its own rules about that."""
-
-    def free(self, currency: str) -> Decimal:
-        """Return what is not locked."""
-
-    def reduce_only(self, order: Draft) -> Refused | None:
-        """Hold an order that may only reduce against what there is to reduce."""
-
-    def covers(self, order: Draft) -> Refused | None:
-        """Hold what the order needs against what there is."""
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that could be: the ticket, its market, the mark price and the amount it comes to."""
-
-    ticket: OrderTicket
-    instrument: Instrument
-    mark: Decimal
-    amount: Decimal
-
-    @property
-    def is_marketable(self) -> bool:
-        """Tell whether a limit would trade at once at the mark price."""
-        return is_marketable(self.ticket.side, self.ticket.price, self.mark)
-
-    @property
-    def takes(self) -> bool:
-        """Tell whether the order trades at once."""
-        return self.ticket.type == "market" or (self.ticket.type == "limit" and self.is_marketable)
-
-    @property
-    def price(self) -> Decimal:
-        """Return the price the order is reckoned at: its limit, else its stop, else the mark."""
-        ticket = self.ticket
-        if ticket.type in PRICED and ticket.price is not None:
-            return ticket.price
-        if ticket.type in STOPPED and ticket.stop_price is not None:
-            return ticket.stop_price
-        return self.mark
-
-    @property
-    def cost(self) -> Decimal:
-        """Return the quote amount at `price`, without fee."""
-        return self.amount * self.price
-
-    @property
-    def fee(self) -> Decimal:
-        """Return the taker fee at `price`, in the quote currency."""
-        return self.cost * self.instrument.taker_fee
-
-    def needs(self) -> tuple[str, Decimal]:
-        """Return the currency and the amount that the order takes from the account."""
-        if self.ticket.side == "buy":
-            return self.instrument.quote, self.cost + self.fee
-        return self.instrument.base, self.amount
-
-
-def is_marketable(side: str, price: Decimal | None, mark: Decimal) -> bool:
-    """Tell whether a limit order at `price` trades at once when the market is at `mark`."""
-    if price is None:
-        return False
-    return price >= mark if side == "buy" else price <= mark
-
-
-def draft(ticket: OrderTicket, instrument: Instrument, mark: Decimal) -> Draft:
-    """Work out the amount of `ticket`: given, or the most that `quote_amount` buys at the mark, fee included."""
-    if ticket.amount is not None:
-        amount = ticket.amount
-    else:
-        budget = ticket.quote_amount or ZERO
-        amount = round_down(max(budget, ZERO) / (mark * (ONE + instrument.taker_fee)), instrument.amount_step)
-    return Draft(ticket=ticket, instrument=instrument, mark=mark, amount=amount)
+from engine.orders.drafts import PRICE_BAND, Draft, Funds, refuse
+from utils.errors import Refused
+from utils.money import HUNDRED, ONE, ZERO, is_multiple, plain
+from utils.wire import GROUPABLE, MAX_TRAILING_PERCENT, PRICED, STOPPED, TRAILING, Check, OcoLeg
 
 
 def check(order: Draft, funds: Funds) -> None:
@@ -139,11 +50,6 @@ def verdicts(order: Draft, funds: Funds) -> Iterator[tuple[str, Refused | None]]
         yield "oco.min_cost", _oco_min_cost(order, order.ticket.oco)
         yield "oco.funds", _oco_funds(order, order.ticket.oco, funds)
     yield from brackets.verdicts(order, funds)
-
-
-def refuse(code: str, field: str, detail: str) -> Refused:
-    """Return the refusal of one field."""
-    return Refused(detail, code=code, errors=(FieldError(field=field, code=code, message=detail),))
 
 
 def _fields(order: Draft) -> Refused | None:

@@ -1,4 +1,4 @@
-"""The index of trigger prices: which orders and positions does a price touch? A tick visits those accounts alone."""
+"""The index of trigger prices: which orders and positions does a price touch? A tick visits only their accounts."""
 
 from __future__ import annotations
 

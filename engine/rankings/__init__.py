@@ -1,1 +1,1 @@
-"""Rankings of running tournaments, kept up in memory."""
+"""Rankings of running tournaments, kept up to date in memory."""

@@ -1,4 +1,4 @@
-"""The ranking of one tournament in memory: everybody is valued at the same prices."""
+"""The ranking of one tournament in memory: all participants are valued at the same prices."""
 
 from __future__ import annotations
 

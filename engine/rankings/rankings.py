@@ -1,4 +1,4 @@
-"""Rankings of running tournaments: kept up once a second from commits and prices, stored every few seconds."""
+"""Rankings of running tournaments: updated once a second from commits and prices, stored every few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rankings read from SQL and leave there."""
+"""What rankings read from SQL and write to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The orders of a strategy as they are stored: all that are open, and the newest of each level."""
+"""The stored orders of a strategy: all that are open, and the newest of each level."""
 
 from __future__ import annotations
 

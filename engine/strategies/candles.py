@@ -1,4 +1,4 @@
-"""When candles close, on the market's own clock, and which ones have: strategies never go by the wall's."""
+"""When candles close, by the market's own clock, and which ones have closed: strategies never use the wall clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All classes that strategies can be of: those that come with this program, and the installed tentacles."""
+"""All strategy classes: those that come with this program, and installed tentacles."""
 
 from __future__ import annotations
 

@@ -12,8 +12,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
 from engine.accounts.account import Account
 from engine.accounts.accounts import Accounts
 from engine.accounts.octobot import OctoBotAccount
@@ -22,20 +20,19 @@ from engine.journal.journal import Journal
 from engine.markets.market import Market
 from engine.strategies import registry
 from engine.strategies.book import OrderBook
-from engine.strategies.looking import check_certain, look
-from engine.strategies.mode import StrategyMode, Turn, ticket_of
+from engine.strategies.hand import DeskHand
+from engine.strategies.looking import look
+from engine.strategies.mode import StrategyMode, Turn
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.settings import Settings
 from engine.strategies.store import Store
 from engine.strategies.thinking import PASSING, StrategyFault
-from engine.strategies.view import ALERTS, Cancel, Place, Remember, Say, alert_generation
+from engine.strategies.view import ALERTS, alert_generation
 from utils import wire
 from utils.errors import Conflict, EngineTimeout, NotFound, Refused, TradingError
 from utils.wire import Alert, Order
 
 _log = logging.getLogger(__name__)
-ENDING = frozenset({"kill_switch", "account_archived", "credential_other_account"})
-"""Refusals of an order after which every other one would be refused, too."""
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TURN_SECONDS = 60.0
 """How long a turn may take; when OctoBot has lost it, the strategy begins anew."""
@@ -43,7 +40,7 @@ Failed = Callable[[StrategyRecord, TradingError], None]
 
 
 class Runner:
-    """Run one strategy until it is stopped or fails. It is the gate and the hand of its trading mode."""
+    """Run one strategy until it is stopped or fails."""
 
     def __init__(
         self,
@@ -59,17 +56,14 @@ class Runner:
         store: Store,
         failed: Failed,
     ) -> None:
-        self.record = record
         self._kind = kind
         self._settings = settings
         self._accounts = accounts
-        self._desk = desk
         self._journal = journal
         self._market = market
         self._records = records
-        self._store = store
         self._failed = failed
-        self._actor = wire.Actor(user_id=record.user_id)
+        self._hand = DeskHand(record, desk=desk, store=store)
         self._woken = asyncio.Event()
         self._calm = asyncio.Event()
         self.turning = asyncio.Lock()
@@ -77,13 +71,15 @@ class Runner:
         self._turn: Turn | None = None
         self._mode: Any = None
         self._octobot: OctoBotAccount | None = None
-        self._book = OrderBook(())
         self._heard: list[Order] | None = None
         self._failures = self._refusals = 0
-        self._said: str | None = None
-        self._placed: list[Order] = []
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def record(self) -> StrategyRecord:
+        """Return the strategy as it runs."""
+        return self._hand.record
 
     @property
     def timeframe(self) -> str | None:
@@ -127,7 +123,7 @@ class Runner:
         async with self.turning:
             if self._is_over:
                 raise Conflict("The strategy is not running.", code="strategy_not_running")
-            self._placed = []
+            self._hand.placed = []
             try:
                 await self._look(alert)
             except (*PASSING, Refused, Conflict, NotFound):
@@ -135,11 +131,12 @@ class Runner:
             except Exception as error:
                 self._fail(error)
                 raise Conflict("The strategy has failed.", code="strategy_not_running") from error
-            return self._placed
+            return self._hand.placed
 
     async def change(self, record: StrategyRecord) -> None:
         """Go on with other settings, which are stored already; `turning` is held."""
-        self.record, self._settings = record, registry.read(self._kind, record.settings, record.symbols)
+        self._hand.record = record
+        self._settings = registry.read(self._kind, record.settings, record.symbols)
         if self._mode is not None:
             await self._mode.reload_config(self._mode.bot_id, trading_config=dict(record.settings))
         self.wake()
@@ -159,76 +156,12 @@ class Runner:
                 await self._octobot.stop_mode()
                 self._octobot = self._mode = None
 
-    # ------------------------------------------------------------------------------------------ its trading mode's gate
-
-    async def create(self, order: Any) -> None:
-        """Place an order that the trading mode has created.
-
-        :raises EngineUnavailable: `order_pending`: what comes next is decided when its outcome is known.
-        """
-        command = wire.PlaceOrder(actor=self._actor, account=self.record.account_id, ticket=ticket_of(order))
-        # OctoBot may cancel its consumers at any time; a change of an account must not be left half done
-        placed = await asyncio.shield(asyncio.ensure_future(self._desk.place(command)))
-        self._placed.append(placed)
-        if self._turn is None or not self._turn.is_alerted:
-            check_certain([placed])
-
-    async def cancel(self, order: Any) -> None:
-        """Cancel an order of the account; one that has ended meanwhile is fine."""
-        await self.withdraw(Cancel(order.order_id))
-
-    # ------------------------------------------------------------------------------------------ its trading mode's hand
-
-    def name(self, step: Place) -> str:
-        """Return the client order id of a step: the one it has been placed under, or else its own in this life."""
-        placed = self._book.find(step.level, step.generation)
-        return placed.order.client_order_id if placed else self.record.order_name(step.level, step.generation)
-
-    async def refused(self, step: Place, error: TradingError) -> None:
-        """Take note that an order was refused. :raises TradingError: the strategy cannot go on so."""
-        if error.code == "duplicate_client_order_id":
-            return  # done before, perhaps in another life
-        if not isinstance(error, Refused | Conflict | NotFound) or error.code in ENDING:
-            raise error
-        detail = f"{step.side} {step.symbol} ({step.level}) was refused: {error.detail}"
-        if step.vital:
-            raise StrategyFault(detail, code=error.code)
-        if self._turn is not None and self._turn.is_alerted:
-            raise error  # whoever sent the alert hears it
-        await self.say(Say(detail, "warning"))
-
-    async def withdraw(self, step: Cancel) -> None:
-        """Cancel an open order; what comes next waits until it has ended: it needs what that one locks.
-
-        :raises EngineUnavailable: `order_pending` when its exchange has not told yet; to be asked again.
-        """
-        command = wire.CancelOrder(actor=self._actor, account=self.record.account_id, order_id=step.order_id)
-        try:
-            order = await asyncio.shield(asyncio.ensure_future(self._desk.cancel(command)))
-        except (Conflict, NotFound) as error:
-            if error.code in ENDING:
-                raise
-        else:
-            check_certain([order])
-
-    async def remember(self, step: Remember) -> None:
-        """Store what the strategy asks to be kept."""
-        await self._store.remember(replace(self.record, memory=step.memory))
-        # not earlier: it must ask again for what could not be stored
-        self.record = replace(self.record, memory=step.memory)
-
-    async def say(self, step: Say) -> None:
-        """Add to the strategy's log, but for what it has just said."""
-        if step.message != self._said:
-            self._said = step.message
-            await self._store.log(self.record, step.level, step.message)
-
     # ------------------------------------------------------------------------------------------------ at work
 
     def _follow(self, orders: list[Order]) -> None:
         if self._heard is not None:
             self._heard += orders
-        self._book.update(orders)
+        self._hand.book.update(orders)
         ended = {order.status for order in orders if order.status in wire.FINAL_STATUSES}
         if "filled" in ended or (ended and self.record.mode == "paper"):
             self._refusals = 0
@@ -275,8 +208,10 @@ class Runner:
         account = await self._accounts.get(self.record.account_id)
         mode = await self._attach(account)
         window = self._kind.window(self._settings)
-        view = await look(self.record, window, self._book, accounts=self._accounts, market=self._market, alert=alert)
-        turn = self._turn = Turn(self._settings, view, self)
+        book = self._hand.book
+        view = await look(self.record, window, book, accounts=self._accounts, market=self._market, alert=alert)
+        turn = self._turn = Turn(self._settings, view, self._hand)
+        self._hand.is_alerted = turn.is_alerted
         turn.is_over = self._is_over
         mode.turn = turn
         try:
@@ -287,7 +222,7 @@ class Runner:
             raise EngineTimeout("OctoBot has lost a turn of the strategy.") from None
         finally:
             turn.is_over = True  # also of one that is lost, and may yet come back
-            self._turn = None
+            self._turn, self._hand.is_alerted = None, False
 
     async def _attach(self, account: Account) -> Any:
         """Return the trading mode on the account, which may have been opened anew since the last turn."""
@@ -298,7 +233,7 @@ class Runner:
             # what was on its way there before this runner listened: an order that filled as the engine started
             await self._journal.flush()
             orders = await asyncio.to_thread(self._records.orders, self.record)
-            self._book, self._heard = OrderBook([*orders, *heard]), None
-            self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self)
+            self._hand.book, self._heard = OrderBook([*orders, *heard]), None
+            self._mode = await octobot.start_mode(self._kind, dict(self.record.settings), self._hand)
             self._octobot = octobot
         return self._mode

@@ -1,4 +1,4 @@
-"""What runs a strategy: the engine itself, or, for installed tentacles, a process of its own."""
+"""What runs a strategy: the engine itself or, for installed tentacles, a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy's owner may choose: read strictly, stored as JSON, described by a JSON Schema."""
+"""Settings of strategies: read strictly, stored as JSON, described by a JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What is stored of strategies while they run: their states, what they remember, and their logs."""
+"""What is stored of running strategies: states, memories and logs."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from utils import clock
 from utils.errors import TradingError
 from utils.wire import StrategyState
 
+_log = logging.getLogger(__name__)
 Seal = Callable[[StrategyRecord, Unit], None]
 """Adds to a unit what is to be stored with a strategy."""
 
@@ -37,6 +40,19 @@ class Store:
         unit = _unit(record)
         unit.log(record.id, record.name, level, message)
         await self._journal.submit(unit)
+
+    async def tell(self, record: StrategyRecord, level: str, message: str) -> None:
+        """Add to a strategy's log, warnings also to the engine's; what cannot be stored is left out."""
+        if level == "warning":
+            _log.warning("strategy %s: %s", record.name, message)
+        try:
+            await self.log(record, level, message)
+        except TradingError as error:
+            _log.warning("the log of strategy %s lacks %r: %s", record.name, message, error.detail)
+
+    async def tell_all(self, notes: list[tuple[StrategyRecord, str, str]]) -> None:
+        """Add to the logs of many, likewise, all at once."""
+        await asyncio.gather(*(self.tell(*note) for note in notes))
 
 
 def moved(
@@ -70,14 +86,14 @@ def put(record: StrategyRecord, unit: Unit) -> None:
 
 
 def _unit(record: StrategyRecord) -> Unit:
-    # not the account's own line: what is written here is not reckoned on top of its changes
+    # not the account's own line: what is written here is not computed on top of its changes
     return Unit(Line(record.account_id, record.user_id))
 
 
 def put_sealed(record: StrategyRecord, seal: Seal, unit: Unit) -> None:
-    """Let `unit` store the strategy with what `seal` adds."""
-    put(record, unit)
+    """Let `unit` store the strategy with what `seal` adds, and tell its owner why before what."""
     seal(record, unit)
+    put(record, unit)
 
 
 def forget(record: StrategyRecord, seal: Seal, account: Account, unit: Unit) -> None:

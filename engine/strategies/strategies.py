@@ -1,4 +1,4 @@
-"""The strategies of the installation: brought from state to state, and kept running, over restarts too."""
+"""The strategies of the installation: moved from state to state, and kept running across restarts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
 from engine.strategies.runners import Parts, Runners
 from engine.strategies.store import Seal, Store, forget, moved, put_sealed
+from engine.strategies.story import CONNECTED, STOPPING, tell_end, tell_move, waiting
 from models import Database
 from utils import clock, wire
 from utils.errors import Conflict, Fault, TradingError
@@ -147,19 +148,22 @@ class Strategies:
         """Let strategies know when candles of a market close."""
         CandleClock(market, self._candle_closed)
 
-    async def load(self) -> None:
+    async def load(self, said: str = CONNECTED) -> None:
         """Run those that are to run and do not: as the engine starts, and when an exchange has been connected."""
+        notes = []
         for known in await asyncio.to_thread(self._records.running):
             if known.exchange not in self._markets:
-                _log.warning("strategy %s waits: %s is not connected", known.name, known.exchange)
+                notes.append((known, "warning", waiting(known)))
                 continue
             async with self._locks[known.account_id]:
                 record = await asyncio.to_thread(self._records.of_account, known.account_id)
                 try:
                     if record.state == "running" and not self.runs(known.account_id):
                         self._run(record)
+                        notes.append((record, "info", said))
                 except TradingError as error:
                     self._failed(record, error)
+        await self._store.tell_all(notes)
 
     def runs(self, account_id: str) -> bool:
         """Tell whether the strategy of an account is running."""
@@ -178,6 +182,7 @@ class Strategies:
     async def close(self) -> None:
         """Let the running strategies end what they are at; they run again with the next engine."""
         self._is_closing = True
+        await self._store.tell_all([(runner.record, "info", STOPPING) for runner in self._runners.values()])
         await asyncio.gather(*(runner.stop() for runner in list(self._runners.values())), return_exceptions=True)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
@@ -215,8 +220,7 @@ class Strategies:
                     record = await asyncio.to_thread(self._records.of_account, record.account_id)
                     if record.state == "running":
                         await self._cancel_open(record)
-                        await self._store.log(record, "error", f"{error.code}: {error.detail}")
-                        await self._write(moved(record, "error", error), lambda _record, _unit: None)
+                        await self._write(moved(record, "error", error), tell_end)
                     return
                 except TradingError as obstacle:
                     _log.warning("the failed strategy %s is not wound down yet: %s", record.name, obstacle.detail)
@@ -238,6 +242,8 @@ class Strategies:
 
                 def seal(changed: StrategyRecord, unit: Unit) -> None:
                     unit.record(action, command.actor, record.name)
+                    if action != "strategy.delete":  # with which its log goes
+                        tell_move(record, changed, command.actor, unit)
                     if claim is not None:
                         unit.key(claim, answer=changed.message())
 

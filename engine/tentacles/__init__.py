@@ -1,1 +1,1 @@
-"""What the code of tentacles tells of their settings; a process of its own, since they are foreign code."""
+"""The settings of tentacles, asked of their code in a separate process, since it is foreign code."""

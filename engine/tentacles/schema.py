@@ -1,4 +1,4 @@
-"""The JSON Schema of a tentacle's settings, made of the inputs that it declares to OctoBot's interfaces."""
+"""The JSON Schema of a tentacle's settings, made of the inputs that it declares to OctoBot."""
 
 from __future__ import annotations
 

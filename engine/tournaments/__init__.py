@@ -1,1 +1,1 @@
-"""Tournaments in the engine: when their accounts may trade what, and how all of them are closed at the same prices."""
+"""Tournaments in the engine: what their accounts may trade and when, and how all are closed at the same prices."""

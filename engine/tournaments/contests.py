@@ -14,8 +14,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.journal.records import AccountRecord
-from engine.orders import rules
-from engine.orders.rules import Draft
+from engine.orders import drafts
+from engine.orders.drafts import Draft
 from engine.tournaments.records import Contest, Entry, TournamentRecords
 from utils import clock
 from utils.errors import Conflict, NotFound, Refused, StorageUnavailable
@@ -106,7 +106,7 @@ class Seat:
         """Refuse a market that the tournament is not about, also when the order reduces: what is held is from there."""
         if self._entry is None or draft.ticket.symbol in self._entry.symbols:
             return None
-        return rules.refuse("tournament_symbol_not_allowed", "symbol", "The tournament is not about this market.")
+        return drafts.refuse("tournament_symbol_not_allowed", "symbol", "The tournament is not about this market.")
 
     @property
     def is_over(self) -> bool:

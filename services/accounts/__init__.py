@@ -1,1 +1,1 @@
-"""Accounts: whose they are, what they hold, and how they did."""
+"""Accounts: owners, holdings and performance."""

@@ -1,4 +1,4 @@
-"""Accounts: whose they are."""
+"""Accounts, and who owns them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening accounts, renaming, filling and archiving them."""
+"""Open, rename, fund and archive accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchange credentials: users' keys, which come in and never go out again."""
+"""Exchange credentials: keys of users, stored sealed and never shown again."""
 
 from __future__ import annotations
 

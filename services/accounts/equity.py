@@ -1,4 +1,4 @@
-"""What an account was worth over time, from the engine's samples."""
+"""The value of an account over time, from the engine's samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Account events as clients resume from them: what somebody missed, and whether it is still there."""
+"""Account events for clients that resume: what they missed, and whether it is still stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well an account did: gains, fees, trades and what the equity curve says of risk."""
+"""Performance of an account: gains, fees, trades, and risk figures of its equity curve."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from utils.wire import Message, Mode
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {"1d": HOUR, "1w": HOUR}
-"""The length of the returns that the ratios are reckoned from; a day where none is named."""
+"""The length of the returns that the ratios are computed from; a day where none is named."""
 
 
 class Gain(Message, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Fees(Message, frozen=True, kw_only=True):
 
 
 class Basis(Message, frozen=True, kw_only=True):
-    """What the ratios are reckoned from: `count` returns of `interval_seconds` each."""
+    """What the ratios are computed from: `count` returns of `interval_seconds` each."""
 
     interval_seconds: int
     count: int
@@ -91,7 +91,7 @@ class Trading:
 
 
 class Performances:
-    """Reckon how accounts did."""
+    """Compute how accounts did."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What all accounts of a user are worth together: paper and live side by side, never in one figure."""
+"""The value of all accounts of a user: paper and live side by side, never summed together."""
 
 from __future__ import annotations
 

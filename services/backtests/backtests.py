@@ -1,9 +1,8 @@
-"""Backtests: asked for here, played by a process of their own that a job starts, and read when they are over."""
+"""Backtests: requested here, played in a separate process that a job starts, and read when they are done."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,39 +12,17 @@ from sqlalchemy.orm import Session
 import models
 from services.audit import Origin
 from services.backtests.plans import NewRun
-from services.backtests.plays import Plays, State
+from services.backtests.plays import Plays
 from services.backtests.reports import Report, report_of
+from services.backtests.runs import BacktestRun, run_of
 from services.idempotency import Claim
 from services.principals import Principal
 from utils.backtests import Played
 from utils.errors import Conflict
-from utils.wire import TIMEFRAMES, Message
+from utils.wire import TIMEFRAMES
 
 START = "POST /api/backtesting/runs"
 _ROW = models.BacktestRun
-
-
-class BacktestRun(Message, frozen=True, kw_only=True, rename={"begins_at": "from", "ends_at": "to"}):
-    """A backtest, and how far it has come, in percent; `status` is `state`, as clients were promised it."""
-
-    id: str
-    state: State
-    status: State
-    progress: int
-    exchange: str
-    strategy_class: str
-    symbols: list[str]
-    timeframe: str
-    begins_at: datetime
-    ends_at: datetime
-    settings: dict[str, Any]
-    starting_portfolio: dict[str, Decimal]
-    fee: Decimal | None
-    data_file: str | None
-    error_code: str | None
-    error: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 class Backtests(Plays[BacktestRun]):
@@ -80,27 +57,8 @@ class Backtests(Plays[BacktestRun]):
         if row.result is None:
             raise Conflict(f"The backtest is {row.state}; there is no report.", code=f"backtest_{row.state}")
         played = msgspec.json.decode(row.result, type=Played)
-        return report_of(played, timedelta(seconds=TIMEFRAMES[row.timeframe]), self._read(row))
+        return report_of(played, timedelta(seconds=TIMEFRAMES[row.timeframe]), run_of(row))
 
     @staticmethod
     def _read(row: Any) -> BacktestRun:
-        return BacktestRun(
-            id=row.id,
-            state=row.state,
-            status=row.state,
-            progress=row.progress,
-            exchange=row.exchange,
-            strategy_class=row.strategy_class,
-            symbols=row.symbols.split(","),
-            timeframe=row.timeframe,
-            begins_at=row.begins_at,
-            ends_at=row.ends_at,
-            settings=msgspec.json.decode(row.settings),
-            starting_portfolio=msgspec.json.decode(row.portfolio, type=dict[str, Decimal]),
-            fee=row.fee,
-            data_file=row.data_file,
-            error_code=row.error_code,
-            error=row.error,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
+        return run_of(row)

@@ -1,4 +1,4 @@
-"""What is to be played: held against the class of the strategy, its markets and the candles there are."""
+"""Check a requested backtest against its strategy class, its markets and the available candles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from services.candle_files.service import DataFiles, Series
+from services.data_files.service import DataFiles, Series
 from services.principals import Principal
 from utils import clock
 from utils.errors import FieldError, Refused

@@ -1,4 +1,4 @@
-"""What users let be played, backtests and sweeps alike: it is queued, is played by a job, and ends."""
+"""What backtests and sweeps have in common: they are queued, played by a job, and end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models import Database
 from services import audit, jobs
 from services.audit import Origin
 from services.backtests.plans import NewRun, Plans
-from services.candle_files.service import hold
+from services.data_files.service import hold
 from services.idempotency import Idempotency
 from services.paging import newest_first
 from services.principals import Principal

@@ -1,4 +1,4 @@
-"""How far backtests have come, for everybody who follows them."""
+"""The progress of backtests, for all clients that follow it."""
 
 from __future__ import annotations
 

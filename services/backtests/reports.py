@@ -1,21 +1,16 @@
-"""The report of a backtest: reckoned from its trades and its curve, the same for the same to the digit."""
+"""The report of a backtest, computed from its trades and its equity curve; the same input gives the same digits."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
+from services.backtests.runs import BacktestRun
+from services.csv_lines import line
 from utils.backtest_figures import Outcome, cents, figures_of
 from utils.backtests import Played, PlayedTrade, Worth
-from utils.money import plain
 from utils.wire import Message
-
-if TYPE_CHECKING:
-    from services.backtests.backtests import BacktestRun
 
 COLUMNS = ("time", "order", "symbol", "side", "price", "amount", "cost", "fee", "realized_pnl")
 
@@ -26,7 +21,7 @@ class Report(Message, frozen=True, kw_only=True):
     `buy_and_hold` is what the portfolio had become, had its money bought the same value of each market at the start.
     """
 
-    run: Any
+    run: BacktestRun
     currency: str
     candles: int
     starting_value: Decimal
@@ -67,14 +62,7 @@ def report_of(played: Played, frame: timedelta, run: BacktestRun) -> Report:
 
 def csv_of(report: Report) -> Iterator[str]:
     """Yield the trades as CSV (RFC 4180)."""
-    yield _line(COLUMNS)
+    yield line(COLUMNS)
     for trade in report.trades:
         numbers = (trade.price, trade.amount, trade.cost, trade.fee, trade.realized_pnl)
-        cells = ["" if each is None else plain(each) for each in numbers]
-        yield _line([trade.at.isoformat().replace("+00:00", "Z"), trade.order, trade.symbol, trade.side, *cells])
-
-
-def _line(cells: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
-    return buffer.getvalue()
+        yield line([trade.at, trade.order, trade.symbol, trade.side, *numbers])

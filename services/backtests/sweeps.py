@@ -1,4 +1,4 @@
-"""Sweeps: a strategy played with every combination of some settings, and a table of what came of each."""
+"""Sweeps: a strategy played with every combination of some settings, and a table of the results."""
 
 from __future__ import annotations
 

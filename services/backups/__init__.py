@@ -1,4 +1,4 @@
-"""Back an installation up, and restore it: a copy is made whole, checked and brought up to date before it counts."""
+"""Back up and restore an installation: a copy is completed, verified and migrated before it is used."""
 
 from __future__ import annotations
 

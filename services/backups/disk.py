@@ -1,4 +1,4 @@
-"""Files that must be on the disk."""
+"""Files that must have reached the disk."""
 
 from __future__ import annotations
 

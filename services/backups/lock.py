@@ -1,4 +1,4 @@
-"""Whether the product runs, and keeping it from starting."""
+"""Tell whether the product runs, and keep it from starting."""
 
 from __future__ import annotations
 

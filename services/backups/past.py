@@ -1,4 +1,4 @@
-"""What a restored database has to be told: the time since its backup is lost, to it alone."""
+"""Mark a restored database: it knows nothing of the time since its backup, while exchanges and clients do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's bot: what is wanted of it, and how it is. The worker keeps its process."""
+"""The operator's bot: whether it shall run, and its state. The worker supervises its process."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from utils.wire import (
     BotMove,
     BotReport,
     BotState,
+    LeftOrder,
     Message,
 )
 
@@ -36,7 +37,8 @@ _VERBS: Mapping[BotMove, str] = {
 class BotStatus(Message, frozen=True, kw_only=True):
     """How the bot is; what only a bot that runs can tell is None or empty. `error` is what failed last.
 
-    With `kill_switch`, that of the installation, a bot that is wanted is paused and has its open orders canceled.
+    With `kill_switch`, that of the installation, a bot that is wanted is paused and has its open orders canceled. One
+    that does not run cannot: `left_orders` are what it left at real exchanges.
     """
 
     state: BotState
@@ -48,6 +50,7 @@ class BotStatus(Message, frozen=True, kw_only=True):
     profile: str | None
     kill_switch: bool
     open_orders: int | None
+    left_orders: list[LeftOrder]
     exchanges: list[BotExchange]
     evaluators: list[str]
     notifiers: list[str]
@@ -74,7 +77,7 @@ class Bot:
             report = self._bridge.report() if told is not None and told.pid is not None else None
         except BridgeError:
             report = None
-        return _status(wish, told, report, is_held=self._records.is_held())
+        return _status(wish, told, report, self._records.left_orders(), is_held=self._records.is_held())
 
     def move(self, principal: Principal, origin: Origin, move: BotMove) -> BotStatus:
         """Want the bot to start, stop, pause …; it is done within moments, and again after every restart.
@@ -140,7 +143,9 @@ def has_failed(wish: Wish, told: Told | None) -> bool:
     return wish.wanted != "stopped" and told is not None and told.state == "error" and told.number == wish.number
 
 
-def _status(wish: Wish, told: Told | None, report: BotReport | None, *, is_held: bool) -> BotStatus:
+def _status(
+    wish: Wish, told: Told | None, report: BotReport | None, left: list[LeftOrder], *, is_held: bool
+) -> BotStatus:
     return BotStatus(
         state=_state(wish, told, report),
         wanted=wish.wanted,
@@ -151,6 +156,7 @@ def _status(wish: Wish, told: Told | None, report: BotReport | None, *, is_held:
         profile=None if report is None else report.profile,
         kill_switch=is_held,
         open_orders=None if report is None else report.open_orders,
+        left_orders=left,
         exchanges=[] if report is None else redact_settings(report.exchanges),
         evaluators=[] if report is None else report.evaluators,
         notifiers=[] if report is None else report.notifiers,

@@ -1,4 +1,4 @@
-"""Notices: what the operator's bot tells administrators, by Telegram or whatever notifiers it has."""
+"""Messages to administrators through the operator's bot: Telegram, or the other notifiers it has."""
 
 from __future__ import annotations
 

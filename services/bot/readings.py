@@ -1,4 +1,4 @@
-"""What the operator's bot holds, wants and did at its exchanges, in the shapes of everybody's accounts."""
+"""Holdings, orders and trades of the operator's bot, in the form that users' accounts have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wanted of the operator's bot, and what became of it: two rows of the installation, one for each writer."""
+"""What the operator's bot shall do, and its state: two rows in `installation`, one for each writer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from models.facts import fact
 from services import audit
 from utils import clock
 from utils.demo_facts import DemoFacts, demo_facts
-from utils.wire import BotState, Message
+from utils.wire import BotState, LeftOrder, Message, Order
 
 Wanted = Literal["stopped", "running", "paused"]
-_WISH, _TOLD = "bot.wish", "bot.told"
+ENDED: frozenset[BotState] = frozenset({"stopped", "error"})
+_WISH, _TOLD, _LEFT = "bot.wish", "bot.told", "bot.left_orders"
 
 
 class Wish(Message, frozen=True, kw_only=True):
@@ -60,6 +61,11 @@ class BotRecords:
         """Return what is wanted and what is known."""
         return self.wish(), self.told()
 
+    def left_orders(self) -> list[LeftOrder]:
+        """Return what a bot that has ended left open at real exchanges, where nobody cancels it; nothing of another."""
+        told = self.told()
+        return (self._read(_LEFT, list[LeftOrder]) or []) if told is not None and told.state in ENDED else []
+
     def is_held(self) -> bool:
         """Tell whether the kill switch of the installation is engaged: whatever is wanted, the bot may not trade."""
         query = select(KillSwitch.scope).where(KillSwitch.scope == "installation")
@@ -93,7 +99,15 @@ class BotRecords:
 
     def tell(self, told: Told) -> None:
         """Keep what is known now."""
-        row = {"key": _TOLD, "value": msgspec.json.encode(told).decode()}
+        self._keep(_TOLD, told)
+
+    def leave(self, orders: list[Order]) -> None:
+        """Keep what the bot has open at real exchanges."""
+        now = clock.now()
+        self._keep(_LEFT, [_left(order, now) for order in orders])
+
+    def _keep(self, key: str, value: Told | list[LeftOrder]) -> None:
+        row = {"key": key, "value": msgspec.json.encode(value).decode()}
         made = self._database.insert(Installation)
         with self._database.writing() as connection:
             connection.execute(
@@ -104,6 +118,20 @@ class BotRecords:
         with self._database.read() as connection:
             value = connection.execute(select(Installation.value).where(Installation.key == key)).scalar()
         return None if value is None else msgspec.json.decode(value, type=kind)
+
+
+def _left(order: Order, seen_at: datetime) -> LeftOrder:
+    return LeftOrder(
+        exchange=order.exchange,
+        exchange_order_id=order.exchange_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        remaining=order.remaining,
+        price=order.price,
+        stop_price=order.stop_price,
+        seen_at=seen_at,
+    )
 
 
 def after(told: Told | None, state: BotState, wish: Wish, *, pid: int | None, error: str | None) -> Told:

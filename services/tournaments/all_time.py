@@ -1,4 +1,4 @@
-"""What users have reached in all settled tournaments, as rows that are reckoned anew from the final ranks."""
+"""What users have reached in all settled tournaments, as rows that are recomputed from the final ranks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PODIUM = 3
 
 
 def put_entries(connection: Connection, database: Database, users: Sequence[str]) -> None:
-    """Reckon the entries of users from every settled tournament in which they traded. Idempotent.
+    """Compute the entries of users from every settled tournament in which they traded. Idempotent.
 
     Whoever does the same for one of them waits: what was read first must not be written last.
     """

@@ -1,4 +1,4 @@
-"""What was paid for what is given away: average cost as the engine reckons it, and first in, first out per lot.
+"""What was paid for what is given away: average cost as the engine computes it, and first in, first out per lot.
 
 An account's books are replayed from its first entry. A fee in either currency of a trade belongs to that side: it makes
 a purchase dearer and a sale's proceeds smaller. A fee in a third currency counts at its value, once: it makes what is

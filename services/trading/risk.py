@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from sqlalchemy import and_, or_, select
 
 import models
@@ -18,6 +20,7 @@ from utils.wire import (
     EngageKillSwitch,
     KillSwitch,
     KillSwitchState,
+    LeftOrder,
     ReleaseKillSwitch,
     RiskLimits,
     SetRiskLimits,
@@ -40,10 +43,13 @@ class Target:
 class Risk:
     """Bound what accounts may do."""
 
-    def __init__(self, database: Database, bridge: OctoBotBridge, accounts: Accounts) -> None:
+    def __init__(
+        self, database: Database, bridge: OctoBotBridge, accounts: Accounts, left_orders: Callable[[], list[LeftOrder]]
+    ) -> None:
         self._database = database
         self._bridge = bridge
         self._accounts = accounts
+        self._left_orders = left_orders
 
     def limits(self, principal: Principal, account: str | None) -> RiskLimits:
         """Return the limits of the caller's account. :raises NotFound: when it is not theirs."""
@@ -88,7 +94,8 @@ class Risk:
             reason=reason,
             idempotency_key=key,
         )
-        return self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+        state = self._bridge.within(SWITCH_SECONDS).engage_kill_switch(command)
+        return replace(state, left_orders=self._left_orders()) if target.scope == "installation" else state
 
     def release(self, principal: Principal, actor: Actor, target: Target) -> KillSwitchState:
         """Take orders again; releasing what is not engaged does nothing.

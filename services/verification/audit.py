@@ -13,7 +13,7 @@ from services.verification.difference import Difference
 
 
 def chain(connection: Connection) -> Iterator[Difference]:
-    """Every sealed entry is what it was when it was sealed, in its place, and none is missing."""
+    """Check that every sealed entry is what it was when it was sealed, in its place, and none is missing."""
     sealed = select(AuditEntry.__table__).where(AuditEntry.number.is_not(None)).order_by(AuditEntry.number)
     walk = Walk(fact(connection, ANCHOR))
     yield from walk.steps(connection.execute(sealed))

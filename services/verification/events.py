@@ -18,7 +18,7 @@ _FORGOTTEN = func.coalesce(EventCounter.forgotten_id, 0)
 
 
 def gaps(connection: Connection) -> Iterator[Difference]:
-    """Event ids begin after what was forgotten and grow by one; only a reset, after a restore, may leave some out."""
+    """Check that event ids grow by one from what was forgotten; only the reset after a restore may skip some."""
     before = func.coalesce(func.lag(Event.id).over(partition_by=Event.user_id, order_by=Event.id), _FORGOTTEN)
     numbered = (
         select(Event.user_id, Event.account_id, Event.id, Event.type, before.label("before"))
@@ -32,7 +32,7 @@ def gaps(connection: Connection) -> Iterator[Difference]:
 
 
 def counters(connection: Connection) -> Iterator[Difference]:
-    """The counter of each user is at the last event, so that no id is given twice."""
+    """Check that the counter of each user is at the last event, so that no id is given twice."""
     last = select(Event.user_id, func.max(Event.id).label("last_id")).group_by(Event.user_id).subquery()
     query = select(last.c.user_id, last.c.last_id, EventCounter.last_id.label("counted")).join_from(
         last, EventCounter, EventCounter.user_id == last.c.user_id, isouter=True
@@ -51,7 +51,7 @@ def counters(connection: Connection) -> Iterator[Difference]:
 
 
 def moves(connection: Connection) -> Iterator[Difference]:
-    """The statuses that events tell of an order are possible moves, and the last one is the order's."""
+    """Check that the statuses that events tell of an order are possible moves, and the last one is the order's."""
     told = select(
         Event.account_id,
         _field(connection, "id").label("order_id"),
@@ -77,7 +77,7 @@ def moves(connection: Connection) -> Iterator[Difference]:
 
 
 def keys(connection: Connection) -> Iterator[Difference]:
-    """Every idempotency key leads to an order of its user, to an answer or to a refusal."""
+    """Check that every idempotency key leads to an order of its user, to an answer or to a refusal."""
     key = IdempotencyKey
     query = (
         select(key.user_id, key.key, key.order_id, Order.account_id)

@@ -112,12 +112,12 @@ def _stored(database: Database, account: Row[Any]) -> _Stored:
 def _of_holdings(
     account: Row[Any], held: dict[str, wire.Holding], stored: _Stored, markets: dict[str, wire.Instrument]
 ) -> Iterator[Difference]:
-    # what is locked at a live exchange is its own reckoning, with its fees and what others do there
-    reckoned = account.mode == "paper"
-    locks = _locks(account, stored, markets) if reckoned else {}
+    # what is locked at a live exchange is its own computation, with its fees and what others do there
+    computed = account.mode == "paper"
+    locks = _locks(account, stored, markets) if computed else {}
     for currency in held.keys() | stored.totals.keys():
         holding, total = held.get(currency, NOTHING), stored.totals.get(currency, ZERO)
-        locked = locks.get(currency, ZERO) if reckoned else holding.locked
+        locked = locks.get(currency, ZERO) if computed else holding.locked
         if (holding.total, holding.locked, holding.free) != (total, locked, total - locked) or holding.free < 0:
             told = f"OctoBot {msgspec.to_builtins(holding)}, SQL {total} with {locked} locked"
             yield Difference(check="memory", account=account.id, subject=currency, detail=told)
@@ -143,7 +143,7 @@ def _locks(account: Row[Any], stored: _Stored, markets: dict[str, wire.Instrumen
 
 
 def _spot_locks(resting: list[wire.Order], _stored: _Stored, markets: dict[str, wire.Instrument]) -> dict[str, Decimal]:
-    """Reckon what resting limits need, the taker fee included."""
+    """Compute what resting limits need, the taker fee included."""
     locks: dict[str, Decimal] = defaultdict(Decimal)
     for order in resting:
         market = markets[order.symbol]
@@ -157,7 +157,7 @@ def _spot_locks(resting: list[wire.Order], _stored: _Stored, markets: dict[str, 
 def _futures_locks(
     resting: list[wire.Order], stored: _Stored, markets: dict[str, wire.Instrument]
 ) -> dict[str, Decimal]:
-    """Reckon the margins of positions, and of resting limits that could open one with the taker fee."""
+    """Compute the margins of positions, and of resting limits that could open one with the taker fee."""
     locks: dict[str, Decimal] = defaultdict(Decimal)
     for position in stored.positions.values():
         locks[markets[position.symbol].settle or ""] += position.margin

@@ -20,7 +20,7 @@ HOLDING = ("accepted", "partially_filled", "pending_cancel")
 
 
 def balances(connection: Connection) -> Iterator[Difference]:
-    """Every balance is the sum of its ledger entries, and none is negative."""
+    """Check that every balance is the sum of its ledger entries, and none is negative."""
     entries = select(LedgerEntry.account_id, LedgerEntry.currency, LedgerEntry.amount, literal("entry").label("kind"))
     totals = select(Balance.account_id, Balance.currency, Balance.total, literal("total").label("kind"))
     both = union_all(entries, totals).order_by("account_id", "currency")
@@ -39,7 +39,7 @@ def balances(connection: Connection) -> Iterator[Difference]:
 
 
 def bookings(connection: Connection) -> Iterator[Difference]:
-    """Every fill is in the ledger with its amount, its cost and its fee; of a perpetual, with what it led to."""
+    """Check that the ledger has every fill with its amount, cost and fee; of a perpetual, with what it led to."""
     query = (
         select(Trade.__table__, LedgerEntry.currency.label("booked"), LedgerEntry.amount.label("booked_amount"))
         .join_from(Trade, LedgerEntry, LedgerEntry.trade_id == Trade.id, isouter=True)
@@ -63,7 +63,7 @@ def bookings(connection: Connection) -> Iterator[Difference]:
 
 
 def strays(connection: Connection) -> Iterator[Difference]:
-    """No ledger entry and no trade names something that does not exist."""
+    """Check that no ledger entry and no trade names something that does not exist."""
     entry = select(LedgerEntry.account_id, LedgerEntry.id, LedgerEntry.trade_id, LedgerEntry.order_id)
     for named, table in ((LedgerEntry.trade_id, Trade), (LedgerEntry.order_id, Order)):
         lost = entry.join(table, table.id == named, isouter=True).where(named.is_not(None), table.id.is_(None))
@@ -102,7 +102,7 @@ def locks(connection: Connection) -> Iterator[Difference]:
 
 
 def positions(connection: Connection) -> Iterator[Difference]:
-    """A paper position is the sum of its fills since the last reset."""
+    """Check that a paper position is the sum of its fills since the last reset."""
     fills = (
         select(Trade.account_id, Trade.symbol, Trade.amount, Trade.side)
         .join(Account, Account.id == Trade.account_id)

@@ -25,7 +25,7 @@ ROUNDING = Decimal("1e-9")
 
 
 def fills(connection: Connection) -> Iterator[Difference]:
-    """What an order says of its fills is what its trades say, and its status fits."""
+    """Check that what an order says of its fills is what its trades say, and its status fits."""
     query = (
         select(Order.__table__, Trade.amount.label("traded"), Trade.cost.label("paid"))
         .join_from(Order, Trade, Trade.order_id == Order.id, isouter=True)
@@ -51,7 +51,7 @@ def fills(connection: Connection) -> Iterator[Difference]:
 
 
 def repetitions(connection: Connection) -> Iterator[Difference]:
-    """No client order id, and no order, fill or income of an exchange is there twice."""
+    """Check that no client order id, and no order, fill or income of an exchange is there twice."""
     for check, table, columns, condition in (
         ("client_order_id", Order, (Order.account_id, Order.client_order_id), true()),
         (
@@ -80,7 +80,7 @@ def repetitions(connection: Connection) -> Iterator[Difference]:
 
 
 def groups(connection: Connection) -> Iterator[Difference]:
-    """A one-cancels-the-other pair is whole: while one waits untouched, the other does too."""
+    """Check that a one-cancels-the-other pair is whole: while one waits untouched, the other does too."""
     query = (
         select(Order.account_id, Order.group_id, Order.id, Order.status, Order.triggered_at)
         .where(Order.group_id.is_not(None))
@@ -97,7 +97,7 @@ def groups(connection: Connection) -> Iterator[Difference]:
 
 
 def exits(connection: Connection) -> Iterator[Difference]:
-    """An exit of a bracket has an entry, of the same account, that has filled."""
+    """Check that an exit of a bracket has an entry, of the same account, that has filled."""
     entry = aliased(Order)
     query = (
         select(
@@ -117,7 +117,7 @@ def exits(connection: Connection) -> Iterator[Difference]:
 
 
 def entries(connection: Connection) -> Iterator[Difference]:
-    """A bracket's entry that has filled has placed its exits; a live one within a minute."""
+    """Check that a bracket's entry that has filled has placed its exits; a live one within a minute."""
     exit_order = aliased(Order)
     query = (
         select(Order.__table__)
@@ -134,7 +134,7 @@ def entries(connection: Connection) -> Iterator[Difference]:
 
 
 def stuck(connection: Connection) -> Iterator[Difference]:
-    """No live order is on its way to an outcome for more than a minute."""
+    """Check that no live order is on its way to an outcome for more than a minute."""
     query = select(Order.__table__).where(
         Order.mode == "live",
         Order.closed_at.is_(None),

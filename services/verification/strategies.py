@@ -15,7 +15,7 @@ from utils.wire import FUNDED_STATES
 
 
 def transfers(connection: Connection) -> Iterator[Difference]:
-    """What a user moved from account to account arrived: of each currency as much came as went."""
+    """Check that what a user moved from account to account arrived: of each currency as much came as went."""
     query = select(Account.user_id, LedgerEntry.currency, LedgerEntry.amount)
     query = query.join(Account, Account.id == LedgerEntry.account_id).where(LedgerEntry.kind == "transfer")
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -28,7 +28,7 @@ def transfers(connection: Connection) -> Iterator[Difference]:
 
 
 def leftovers(connection: Connection) -> Iterator[Difference]:
-    """A strategy on paper that is not funded holds nothing and waits for nothing."""
+    """Check that a strategy on paper that is not funded holds nothing and waits for nothing."""
     idle = and_(Strategy.state.not_in(FUNDED_STATES), Account.mode == "paper")
     held = select(Strategy.account_id, Strategy.name, Strategy.state, Balance.currency, Balance.total)
     held = held.join(Account, Account.id == Strategy.account_id)

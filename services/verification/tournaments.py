@@ -19,22 +19,22 @@ from utils.wire import CLOSING
 
 
 def ranks(connection: Connection) -> Iterator[Difference]:
-    """Everybody in a settled tournament has the rank that the final values give, the best first, no rank twice."""
+    """Check that ranks of settled tournaments follow from the final values, the best first, no rank twice."""
     query = (
         select(Participant.id, Participant.account_id, Participant.final_value, Rank.__table__)
-        .add_columns(Tournament.id.label("cup"), Tournament.starting_balance)
+        .add_columns(Tournament.id.label("tournament"), Tournament.starting_balance)
         .join(Tournament, Tournament.id == Participant.tournament_id)
         .join(Rank, Rank.participant_id == Participant.id, isouter=True)
         .where(Tournament.settled_at.is_not(None))
         .order_by(Tournament.id)
     )
-    for cup, group in groupby(connection.execute(query), lambda row: row.cup):
+    for tournament, group in groupby(connection.execute(query), lambda row: row.tournament):
         rows: list[Any] = list(group)
         standings: dict[str, Standing] = {}
         for row in rows:
             if row.participant_id is None or row.value != row.final_value:
                 told = f"ended with {_plain(row.final_value)}, but is ranked with {_plain(row.value)}"
-                yield _difference("rank_value", row, cup, told)
+                yield _difference("rank_value", row, tournament, told)
             else:
                 standings[row.id] = standing_of(row, row.id, row.starting_balance)
         if len(standings) == len(rows):
@@ -43,11 +43,11 @@ def ranks(connection: Connection) -> Iterator[Difference]:
             wrong = {each.id: each.rank for each in ordered if each.rank != before[each.id]}
             for row in rows:
                 if row.id in wrong:
-                    yield _difference("rank", row, cup, f"has rank {row.rank}, but would have {wrong[row.id]}")
+                    yield _difference("rank", row, tournament, f"has rank {row.rank}, but would have {wrong[row.id]}")
 
 
 def trades(connection: Connection) -> Iterator[Difference]:
-    """Everybody in a settled tournament has so many trades as they made themselves."""
+    """Check that everybody in a settled tournament has so many trades as they made themselves."""
     own = (
         select(func.count())
         .select_from(Trade)
@@ -56,18 +56,18 @@ def trades(connection: Connection) -> Iterator[Difference]:
         .scalar_subquery()
     )
     query = (
-        select(Participant.id, Participant.account_id, Rank.trades, own.label("own"), Tournament.id.label("cup"))
+        select(Participant.id, Participant.account_id, Rank.trades, own.label("own"), Tournament.id.label("tournament"))
         .join(Rank, Rank.participant_id == Participant.id)
         .join(Tournament, Tournament.id == Participant.tournament_id)
         .where(Tournament.settled_at.is_not(None), Rank.trades != own)
         .order_by(Tournament.id, Participant.id)
     )
     for row in connection.execute(query):
-        yield _difference("rank_trades", row, row.cup, f"is ranked with {row.trades} trades, but made {row.own}")
+        yield _difference("rank_trades", row, row.tournament, f"is ranked with {row.trades} trades, but made {row.own}")
 
 
 def prizes(connection: Connection) -> Iterator[Difference]:
-    """The prizes of a settled tournament sum to its pool, unless nobody may win; there are none before."""
+    """Check that the prizes of a settled tournament sum to its pool, unless nobody may win; there are none before."""
     columns = (Tournament.id, Tournament.type, Tournament.prize_pool, Tournament.prize_rules, Tournament.settled_at)
     won = select(Award.amount).order_by(Award.id)
     for row in connection.execute(select(*columns).order_by(Tournament.id)).all():
@@ -86,8 +86,8 @@ def _may_be_won(connection: Connection, tournament: Any) -> bool:
     return connection.execute(enough.limit(1)).first() is not None
 
 
-def _difference(check: str, row: Any, cup: str, told: str) -> Difference:
-    return Difference(check=check, account=row.account_id, subject=f"participant {row.id} of {cup}", detail=told)
+def _difference(check: str, row: Any, tournament: str, told: str) -> Difference:
+    return Difference(check=check, account=row.account_id, subject=f"participant {row.id} of {tournament}", detail=told)
 
 
 def _plain(value: Decimal | None) -> str:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.fake_engine import FakeEngine
 from utils.errors import TradingError
-from utils.fake_engine import FakeEngine
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import (

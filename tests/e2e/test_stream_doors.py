@@ -43,7 +43,7 @@ class Door(NamedTuple):
             except InvalidStatus as refused:
                 return refused.response.status_code, json.loads(refused.response.body or b"{}").get("error_code", "")
             return 101, ""
-        with httpx.stream("GET", self.address + path, headers=headers, timeout=10) as answer:
+        with httpx.stream("GET", self.address + path, headers=headers, timeout=60) as answer:
             if answer.status_code == 200:
                 return 200, ""
             return answer.status_code, json.loads(answer.read())["error_code"]

@@ -121,5 +121,5 @@ class Remote:
     def __call__(self, command: str, **fields: Any) -> Any:
         """Run a command and return its answer."""
         request = urllib.request.Request(f"{self.url}/__control/{command}", json.dumps(fields).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)

@@ -12,8 +12,8 @@ permissions, fees), `market` (public) or `any`. The kinds:
 - `truncated`: carried out (`accept`), then the right answer, cut in its middle;
 - `stall`: carried out (`accept`), then the right answer after `seconds`; when not accepted, cut after them;
 - `hang`: carried out (`accept`), no answer ever;
-- `late`: the connection is cut at once, the request is carried out `seconds` later. As at the real exchange it is
-  checked then, so one that is older than its receive window by then is refused;
+- `late`: the connection is cut at once, the request is carried out `seconds` later, or when it is let go. As at the
+  real exchange it is checked then, so one that is older than its receive window by then is refused;
 - `limit`: not carried out, 429 with `Retry-After: seconds`;
 - `ban`: not carried out, 418 (Binance) or 403 (KuCoin) with `Retry-After: seconds`.
 

@@ -153,7 +153,7 @@ class Loopback(ABC):
         return int((time.time() + self.skew) * 1000)
 
     def let_go(self) -> None:
-        """Answer now what a fault stalls or hangs."""
+        """Answer now what a fault stalls or hangs, and let what is late arrive."""
 
         def release() -> None:
             self._let_go.set()
@@ -186,9 +186,9 @@ class Loopback(ABC):
         self._port = self._runner.addresses[0][1]
 
     async def _stop(self) -> None:
-        self._let_go.set()
         for task in self._late:
             task.cancel()
+        self._let_go.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -256,7 +256,8 @@ class Loopback(ABC):
 
     def _carry_out_later(self, route: Route[Any], call: Call, seconds: float) -> None:
         async def later() -> None:
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._let_go.wait(), seconds)
             self._note(route, call, "late", self._carry_out(route, call), None)
 
         task = self._loop.create_task(later())

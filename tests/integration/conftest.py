@@ -9,8 +9,8 @@ import pytest
 
 from config import Settings
 from tests.engine_host import EngineHost
+from tests.fake_engine import FakeEngine
 from tests.manual_market import ManualMarket
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
 

@@ -184,7 +184,7 @@ MEGABYTE = 1024 * 1024
 @pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/me", "/nope"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_413_reaches_a_client_that_is_still_sending(port: int, path: str, framing: str) -> None:
-    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
         size = f"Content-Length: {10 * MEGABYTE}" if framing == "length" else "Transfer-Encoding: chunked"
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{size}\r\n\r\n"
         connection.sendall(head.encode())
@@ -215,6 +215,6 @@ def test_deep_nesting_does_not_kill_a_servers_thread(port: int) -> None:
             f"http://127.0.0.1:{port}/api/auth/signup", MALFORMED[name], {"Content-Type": "application/json"}
         )
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=60)
         assert caught.value.code == 400
         caught.value.close()

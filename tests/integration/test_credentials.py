@@ -17,12 +17,12 @@ from config import Settings
 from models import Database
 from services.accounts.credentials import Credentials
 from tests.factories import SignedIn, audit_rows, services_of
+from tests.fake_engine import FakeEngine
 from tests.problems import assert_problem, fields
 from tests.settings import ENCRYPTION_KEYS
 from utils import clock, credentials, ids
 from utils.credentials import ApiKeys
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotReady
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 from utils.vault import Sealed, Vault
 from utils.wire import CredentialCheck

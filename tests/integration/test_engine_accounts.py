@@ -143,7 +143,7 @@ def test_what_is_being_committed_while_another_change_fails_is_kept(
 
     def slow_write(*units: Any) -> None:
         writing.set()
-        go_on.wait(10)
+        go_on.wait(60)
         write(*units)
 
     async def fail(*_: Any) -> None:
@@ -152,7 +152,7 @@ def test_what_is_being_committed_while_another_change_fails_is_kept(
     journal._write = slow_write  # type: ignore[assignment]
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(engine_bridge.place_order, place)
-        assert writing.wait(10)
+        assert writing.wait(60)
         account.octobot.rest = fail  # type: ignore[assignment,method-assign]
         with pytest.raises(EngineFault):
             engine_bridge.place_order(place)

@@ -214,11 +214,11 @@ def test_a_locked_database_refuses_orders_and_changes_nothing(
             if not database.is_sqlite:
                 connection.exec_driver_sql("LOCK TABLE orders IN EXCLUSIVE MODE")
             locked.set()
-            released.wait(20)
+            released.wait(60)
 
     holder = threading.Thread(target=hold_the_database)
     holder.start()
-    locked.wait(5)
+    assert locked.wait(60)
     try:
         with pytest.raises(StorageUnavailable):
             place(engine_bridge, user, amount=Decimal("0.01"), key="kept")

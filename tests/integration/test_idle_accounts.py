@@ -33,6 +33,7 @@ from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, sign_in
 from tests.manual_market import ManualMarket
+from tests.streamer_host import until
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, CancelOrder, OrderTicket, PlaceOrder
 
@@ -103,15 +104,15 @@ def test_an_order_that_is_being_stored_keeps_its_account(
 
     def slow_write(*units: Any) -> None:
         writing.set()
-        go_on.wait(10)
+        go_on.wait(60)
         write(*units)
 
     journal._write = slow_write  # type: ignore[assignment]
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(engine_bridge.place_order, place(user))
-        assert writing.wait(10)
+        assert writing.wait(60)
         closing = pool.submit(close_idle, host)
-        host.run(asyncio.sleep(0.1))
+        until(host.engine._accounts._open[user.account_id].lock.locked)  # it waits for what is being stored
         assert engine_bridge.status().accounts_in_memory == 1, "what is not in SQL yet is in memory alone"
         second = pool.submit(engine_bridge.place_order, place(user, price=Decimal(44_000)))
         host.run(asyncio.sleep(0.1))
@@ -134,13 +135,13 @@ def test_a_client_order_id_that_is_being_checked_keeps_its_account(
 
     def slow(account_id: str, client_order_id: str) -> bool:
         asked.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return has(account_id, client_order_id)
 
     records.has_client_order_id = slow  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
         placing = pool.submit(engine_bridge.place_order, place(user, client_order_id="mine"))
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert close_idle(host) == 0
         go_on.set()
         assert placing.result().client_order_id == "mine"

@@ -13,13 +13,16 @@ from flask.testing import FlaskClient
 
 import models
 from models import Database
+from services.bot.records import BotRecords, Told
 from tests.books import differences, rows
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from tests.factories import SignedIn, audit_rows
 from tests.failures import Failures
+from tests.integration.bot.stage import resting
 from tests.manual_market import ManualMarket
 from tests.problems import assert_problem
+from utils import clock
 from utils.errors import Refused
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, OrderTicket, PlaceOrder
@@ -226,3 +229,17 @@ def test_a_key_makes_engaging_repeatable(client: FlaskClient, user: SignedIn) ->
     assert place(client, user).status_code == 201  # answered, not carried out again
     other_body = client.post(SWITCH, json={"scope": "user"}, headers=headers)
     assert_problem(other_body, 422, "idempotency_key_reused")
+
+
+def test_that_of_the_installation_names_what_a_stopped_bot_left(
+    client: FlaskClient, admin: SignedIn, database: Database
+) -> None:
+    bot = BotRecords(database, autostart=False)
+    bot.leave([resting("one"), resting("two")])
+    bot.tell(Told(state="running", since=clock.now(), number=1))
+    assert engage(client, admin, scope="installation")["left_orders"] == []  # it runs: it cancels them
+    bot.tell(Told(state="stopped", since=clock.now(), number=1))
+    left = engage(client, admin, scope="installation")["left_orders"]
+    assert [each["exchange_order_id"] for each in left] == ["at-binance-one", "at-binance-two"]
+    assert release(client, admin, "scope=installation").status_code == 200
+    assert engage(client, admin)["left_orders"] == []

@@ -12,8 +12,8 @@ from octobot_trading.errors import PortfolioNegativeValueError
 
 from engine.accounts.octobot import _MARKET, OctoBotAccount
 from engine.orders import orders
+from engine.orders.drafts import draft
 from engine.orders.orders import Fill
-from engine.orders.rules import draft
 from tests.contract.exchange import SYMBOL
 from tests.engine_host import EngineHost
 from utils import wire

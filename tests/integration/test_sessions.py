@@ -83,10 +83,10 @@ class TestLogIn:
         sessions = services_of(app).sessions
 
         def seconds(name: str) -> float:
-            started = time.perf_counter()
+            started = time.process_time()
             with pytest.raises(Exception, match="wrong"):
                 sessions.log_in(LogIn(name=name, password="wrong-wrong-wrong"), SYSTEM)
-            return time.perf_counter() - started
+            return time.process_time() - started
 
         pairs = [(seconds(user.username), seconds("nobody")) for _ in range(9)]
         known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))

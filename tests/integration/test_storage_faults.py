@@ -37,7 +37,7 @@ from utils.errors import EngineTimeout, StorageUnavailable
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
 from utils.wire import Actor, Order, OrderTicket, PlaceOrder
 
-BACK_SECONDS = 15
+BACK_SECONDS = 60
 Place = Callable[..., Order]
 
 
@@ -162,7 +162,7 @@ def test_a_full_disk_is_503_and_nothing_else(
     market.set_price(SYMBOL, Decimal(50_000))
     host = EngineHost(settings, market)
     host.start()
-    bridge = OctoBotBridge(UnixTransport(settings.engine_socket))
+    bridge = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30)
     app: Flask = create_app(settings, bridge=bridge, database=database)
     user = sign_in(app, database)
     client = app.test_client()
@@ -356,7 +356,10 @@ def test_a_server_that_comes_and_goes_loses_and_doubles_nothing(
     thread.start()
     url = database.engine.url
     for _ in range(10):
-        time.sleep(0.3)
+        enough = time.monotonic() + BACK_SECONDS
+        before = len(placed)
+        while len(placed) < before + 2 and time.monotonic() < enough:  # it trades again
+            time.sleep(0.05)
         ours = f"datname = '{url.database}' AND pid <> pg_backend_pid()"
         run_on(url.set(database="postgres"), f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
     over.set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.orders import rules
-from engine.orders.rules import Draft
+from engine.orders import drafts
+from engine.orders.drafts import Draft
 from utils.errors import Refused
 from utils.wire import ExitLeg, Instrument, LeverageTier, OcoLeg, OrderTicket
 
@@ -66,7 +66,7 @@ class Purse:
     def covers(self, order: Draft) -> Refused | None:
         """Refuse what costs more than there is."""
         if order.needs()[1] > self._free:
-            return rules.refuse("insufficient_funds", "amount", "There is not enough.")
+            return drafts.refuse("insufficient_funds", "amount", "There is not enough.")
         return None
 
 
@@ -78,7 +78,7 @@ def draft(side: str = "buy", type: str = "limit", *, market: Instrument = SPOT, 
     if type == "limit":
         given.setdefault("price", Decimal(90))
     ticket = OrderTicket(symbol=market.symbol, side=side, type=type, **given)  # type: ignore[arg-type]
-    return rules.draft(ticket, market, MARK)
+    return drafts.draft(ticket, market, MARK)
 
 
 def leg(price: str | None = None, stop: str | None = None) -> ExitLeg:

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from tests.fake_engine import FakeEngine
+from tests.fake_engine.market import BUFFER
 from utils.errors import EngineTimeout, EngineUnavailable
-from utils.fake_engine import FakeEngine
-from utils.fake_engine.market import BUFFER
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Actor, OrderTicket, PlaceOrder, Subscribe
 

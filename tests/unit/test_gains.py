@@ -16,7 +16,7 @@ from engine.journal.unit import Line, Unit
 from engine.live.booking import LiveBooking
 from engine.live.outcomes import ExchangeFill
 from engine.markets.market import Market
-from engine.orders import orders, rules
+from engine.orders import drafts, orders
 from services.trading.cost_basis import CostBasis, Exchanged
 from utils import clock, wire
 from utils.money import ZERO
@@ -86,7 +86,7 @@ class Books:
         """Book a fill, and return the trade and what the export makes of it."""
         market, unit = self.prices.instrument(symbol), Unit(Line("account", "user"))
         ticket = OrderTicket(symbol=symbol, side=side, type="limit", amount=amount, price=price)
-        order = orders.new_order(rules.draft(ticket, market, price), "account", "live")
+        order = orders.new_order(drafts.draft(ticket, market, price), "account", "live")
         unit.order(order)
         cost, before = amount * price, dict(self.booking.totals)
         fill = ExchangeFill(

@@ -12,7 +12,7 @@ from engine.demo.catalogue import MARKETS
 from engine.journal.unit import Line, Unit
 from engine.live.booking import LiveBooking, with_fill
 from engine.live.outcomes import ExchangeFill
-from engine.orders import brackets, orders, rules
+from engine.orders import brackets, drafts, orders
 from utils import clock, wire
 from utils.wire import ExitLeg, Fee, OrderTicket
 
@@ -39,7 +39,7 @@ def _bought(*fees: Fee | None) -> wire.Order:
     ticket = OrderTicket(
         symbol="SOL/USDT", side="buy", type="limit", amount=Decimal(3), price=Decimal(100), stop_loss=stop
     )
-    order = orders.new_order(rules.draft(ticket, market, Decimal(101)), "account", "live")
+    order = orders.new_order(drafts.draft(ticket, market, Decimal(101)), "account", "live")
     for number, fee in enumerate(fees):
         fill = ExchangeFill(
             id=str(number), price=Decimal(100), amount=Decimal(1), cost=Decimal(100), fee=fee, at=clock.now()

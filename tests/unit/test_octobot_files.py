@@ -12,8 +12,8 @@ from typing import Any
 import octobot
 import pytest
 
-from services.candle_files import octobot as reader
-from services.candle_files.reading import MOST_LEFT_OUT, MOST_ROWS, read
+from services.data_files import octobot as reader
+from services.data_files.reading import MOST_LEFT_OUT, MOST_ROWS, read
 from utils.errors import Refused
 from utils.recorded_candles import RecordingError
 

@@ -122,7 +122,7 @@ def test_orders_that_could_open_something_lock_margin_and_taker_fee() -> None:
 
 @pytest.mark.parametrize("held", ["0", "1", "-1", "3", "-3"])
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_a_fill_leaves_free_what_was_reckoned_before_it(held: str, side: Side) -> None:
+def test_a_fill_leaves_free_what_was_computed_before_it(held: str, side: Side) -> None:
     position, price, amount = _position(held), D(110), D(2)
     after = position.filled(side, amount, price, D("0.66"), clock.now())
     wallet = 1000 + position.gain(side, amount, price) - D("0.66")

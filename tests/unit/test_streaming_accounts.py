@@ -35,7 +35,7 @@ class Log:
         self.forgotten = 0
         self.reads = 0
         self.fails = False
-        self.gate = threading.Event()
+        self.gate, self.has_rows = threading.Event(), threading.Event()
         self.gate.set()
 
     def add(self, count: int = 1, user: str = "ada", account: str = "a1") -> list[AccountEvent]:
@@ -47,6 +47,11 @@ class Log:
         self.events += fresh
         return fresh
 
+    def hold(self) -> None:
+        """Let the next read have its rows, and hang."""
+        self.has_rows.clear()
+        self.gate.clear()
+
     def span(self, user_id: str) -> Span:
         return Span(max((event.id for event in self.events if event.user_id == user_id), default=self.forgotten))
 
@@ -55,7 +60,8 @@ class Log:
         if self.fails:
             raise StorageUnavailable("away")
         found = [event for event in self.events if event.user_id == user_id and event.id > since_id][:limit]
-        assert self.gate.wait(5)
+        self.has_rows.set()
+        assert self.gate.wait(60)
         return found if self.forgotten <= since_id <= self.span(user_id).newest else None
 
 
@@ -64,7 +70,7 @@ class Stage:
         self.hub = Hub(most=100, most_per_user=100)
         self.log = Log()
         self.tasks = self.hub.tasks
-        self.feed = AccountFeed(self.hub, self.log, Readers(2, "sql", deadline=2))
+        self.feed = AccountFeed(self.hub, self.log, Readers(2, "sql", deadline=60))
 
     def follow(
         self, user: str = "ada", *, account: str | None = None, since_id: int | None = None, limit: int = 10**9
@@ -75,6 +81,9 @@ class Stage:
 
     def tell(self, events: list[AccountEvent]) -> None:
         self.feed.receive([wire.encode_account_events(events)[wire.HEADER.size :]])
+
+    async def until_a_read_hangs(self) -> None:
+        assert await asyncio.to_thread(self.log.has_rows.wait, 60)
 
     async def settle(self) -> None:
         while self.tasks._running:
@@ -140,9 +149,9 @@ async def test_one_account_of_several(stage: Stage) -> None:
 @staged
 async def test_what_is_committed_while_sql_is_read_is_neither_lost_nor_doubled(stage: Stage) -> None:
     stage.log.add(3)
-    stage.log.gate.clear()
+    stage.log.hold()
     client = stage.follow(since_id=1)
-    await asyncio.sleep(0.05)  # the read has its rows and hangs
+    await stage.until_a_read_hangs()
     stage.tell(stage.log.add(2))
     assert ids(client) == []
     stage.log.gate.set()
@@ -158,9 +167,9 @@ async def test_what_is_told_while_sql_is_about_to_tell_it_comes_once(stage: Stag
     client = stage.follow(since_id=0)
     await stage.settle()
     fresh = stage.log.add()
-    stage.log.gate.clear()
+    stage.log.hold()
     stage.tell([])
-    await asyncio.sleep(0.05)  # the read has its row and hangs
+    await stage.until_a_read_hangs()
     stage.tell(fresh)
     stage.log.gate.set()
     await stage.settle()
@@ -227,9 +236,9 @@ async def test_when_sql_is_away_the_client_is_asked_to_come_back(stage: Stage) -
 
 @staged
 async def test_who_leaves_is_forgotten(stage: Stage) -> None:
-    stage.log.gate.clear()
+    stage.log.hold()
     client = stage.follow(since_id=0)
-    await asyncio.sleep(0.02)
+    await stage.until_a_read_hangs()
     client.connection_lost(None)
     stage.log.gate.set()
     await stage.settle()

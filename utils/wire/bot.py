@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from utils.wire.base import Message, Request
-from utils.wire.trading import Mode, Order, Portfolio, Side, Trade
+from utils.wire.trading import Mode, Order, OrderType, Portfolio, Side, Trade
 
 BotState = Literal["stopped", "starting", "running", "paused", "stopping", "error"]
 BotMove = Literal["start", "stop", "restart", "pause", "resume"]
@@ -34,6 +34,20 @@ class BotExchange(Message, frozen=True, kw_only=True):
     reference_currency: str
     symbols: list[str]
     trading_modes: list[BotTrading]
+
+
+class LeftOrder(Message, frozen=True, kw_only=True):
+    """An order that the bot left at a real exchange when it ended, as it was at `seen_at`; it may have filled since."""
+
+    exchange: str
+    exchange_order_id: str | None
+    symbol: str
+    side: Side
+    type: OrderType
+    remaining: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+    seen_at: datetime
 
 
 class BotReport(Message, frozen=True, kw_only=True):

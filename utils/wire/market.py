@@ -191,7 +191,7 @@ class OptionStrike(Message, frozen=True, kw_only=True):
 
 
 class OptionExpiry(Message, frozen=True, kw_only=True):
-    """The strikes of one expiry, ascending; `underlying_price` is what the options of this expiry are reckoned with."""
+    """The strikes of one expiry, ascending; `underlying_price` is what the options of this expiry are computed with."""
 
     expiry: datetime
     underlying_price: Decimal | None = None

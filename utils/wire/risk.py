@@ -1,4 +1,4 @@
-"""What an account must not do: limits, kill switches, and what engaging one led to."""
+"""Risk limits and kill switches, and the result of engaging one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from utils.wire.base import Command, Message
+from utils.wire.bot import LeftOrder
 
 SwitchScope = Literal["account", "user", "installation"]
 
@@ -39,7 +40,8 @@ class KillSwitch(Message, frozen=True, kw_only=True):
 class KillSwitchState(Message, frozen=True, kw_only=True):
     """A kill switch after a command: the orders that it canceled, and those that are still open.
 
-    What is still open is tried again, every second, until it is canceled or the switch released.
+    What is still open is tried again, every second, until it is canceled or the switch released. `left_orders` are
+    those of the operator's bot, at real exchanges, that nobody cancels because it does not run.
     """
 
     scope: SwitchScope
@@ -50,6 +52,7 @@ class KillSwitchState(Message, frozen=True, kw_only=True):
     engaged_at: datetime | None
     canceled: list[str]
     open: list[str]
+    left_orders: list[LeftOrder] = []
 
 
 class SetRiskLimits(Command, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ class LiveFuturesAccount(PositionsAccount):
         self._differed = True
         """Whether they were not at the last look, while nothing of ours moved."""
         self._moved_at = float("-inf")
-        self._reckon()
+        self._update_portfolio()
 
     async def book_opening(self, unit: Unit) -> None:
         """Book the wallet when the account is first opened.
@@ -76,7 +76,7 @@ class LiveFuturesAccount(PositionsAccount):
             self._adopt_position(told.symbol, told, unit)
         unit.settle(deposited=deposited)
         unit.sample(deposited, deposited)
-        self._reckon()
+        self._update_portfolio()
         self._booking.tell(unit)
 
     # -------------------------------------------------------------------------------- what the exchange says
@@ -105,7 +105,7 @@ class LiveFuturesAccount(PositionsAccount):
         if moving:
             self._incomes.forget()
             self._differences.forget()
-            self._reckon()
+            self._update_portfolio()
             return not self.is_settling()
         due, waiting = self._incomes.due(seen, self._booked)
         came = ZERO
@@ -138,7 +138,7 @@ class LiveFuturesAccount(PositionsAccount):
             since = min(since, self._incomes.oldest)
         # in the exchange's time, as far as it is known
         ahead = int(self.trader.client.options.get("timeDifference") or 0)
-        incomes = await self.trader.incomes(int(since.timestamp() * 1000) - ahead)
+        incomes = await self.trader.incomes(clock.to_ms(since) - ahead)
         ids = [income.id for income in incomes]
         trades = [income.trade_id for income in incomes if income.trade_id is not None]
         entries, fills = await asyncio.to_thread(self.records.booked, self.record.id, ids, trades)

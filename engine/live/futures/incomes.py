@@ -1,4 +1,4 @@
-"""Which of an exchange's incomes are to be booked: each once, and none that a fill of ours brings into the books."""
+"""Which incomes of an exchange are to be booked: each once, without those that belong to one of our fills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a live futures account stands, and what it may do: rules, margins, leverage, and what its owner is told."""
+"""Rules, margins and leverage of a live futures account, and what its owner sees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.live.futures.octobot import LiveFuturesOctoBot
 from engine.live.futures.position import HeldPosition
 from engine.live.futures.told import Settings
 from engine.live.futures.trader import FuturesTrader
-from engine.orders import kinds, rules
+from engine.orders import drafts, kinds
 from utils import clock, wire
 from utils.errors import EngineUnavailable
 from utils.money import ONE, ZERO
@@ -131,7 +131,7 @@ class PositionsAccount(LiveAccount):
         self._admit(self._market.traded(symbol))
         most = self._markets[symbol].max_leverage or ONE
         if leverage % 1 or not ONE <= leverage <= most:
-            raise rules.refuse("invalid_leverage", "leverage", f"The leverage is a whole number from 1 to {most}.")
+            raise drafts.refuse("invalid_leverage", "leverage", f"The leverage is a whole number from 1 to {most}.")
 
     def settings(self, symbol: str, within: float) -> Settings | None:
         """Return how the exchange trades a market for this account, as it told in the last `within` seconds."""
@@ -163,7 +163,7 @@ class PositionsAccount(LiveAccount):
         market = self._markets[position.symbol]
         unit.position(position.row(self.record.id, market, clock.now()), self._message(position))
         self._shrink(position, unit)
-        self._reckon()
+        self._update_portfolio()
 
     # -------------------------------------------------------------------------------------------- the hooks
 
@@ -183,7 +183,7 @@ class PositionsAccount(LiveAccount):
     def _tell(self, order: wire.Order, unit: Unit) -> None:  # noqa: ARG002
         self._booking.tell(unit)
 
-    def _reckon(self) -> None:
+    def _update_portfolio(self) -> None:
         """Give OctoBot's portfolio the wallets, and what margins and orders take of them."""
         for currency, total in self.totals.items():
             settles = currency == self.record.reference_currency
@@ -195,7 +195,7 @@ class PositionsAccount(LiveAccount):
         currency = self.record.reference_currency
         if currency in free:
             self._foreign = max(self._funds().free() - free[currency], ZERO)
-        self._reckon()
+        self._update_portfolio()
 
     def _shrink(self, position: HeldPosition, unit: Unit) -> None:
         """Cut the held orders that may only reduce to what is left of the position, or cancel them."""

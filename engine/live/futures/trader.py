@@ -10,6 +10,7 @@ from typing import Any
 from engine.live.futures import told
 from engine.live.outcomes import FAILURES, Refusal, Unknown
 from engine.live.trader import LiveTrader, Unreachable
+from utils.clock import to_ms
 
 INCOME_PAGE = 1000
 MOST_PAGES = 20
@@ -40,7 +41,7 @@ class FuturesTrader(LiveTrader):
             found.update((income.id, income) for income in page)
             if len(page) < INCOME_PAGE:
                 break
-            since = int(page[-1].at.timestamp() * 1000)
+            since = to_ms(page[-1].at)
         return sorted(found.values(), key=lambda income: income.at)
 
     async def settings(self, symbol: str) -> told.Settings:

@@ -1,4 +1,4 @@
-"""Dollar cost averaging: the same purchase again and again."""
+"""Dollar cost averaging: the same purchase at regular intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index: a basket of coins whose shares are brought back to their weights."""
+"""An index: a basket of coins that is rebalanced to its weights."""
 
 from __future__ import annotations
 

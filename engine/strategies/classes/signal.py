@@ -1,4 +1,4 @@
-"""A strategy that does what alerts say."""
+"""A strategy that places the orders that alerts ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy's process may ask: all of it on one account, and on the markets that the strategy trades."""
+"""Answers to a strategy's process: only about its account and the markets it trades."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.accounts.accounts import Accounts
 from engine.desk.desk import Desk
 from engine.desk.queries import Queries
 from engine.markets.markets import Markets
+from engine.strategies.hand import ENDING
 from engine.strategies.records import StrategyRecord, StrategyRecords
-from engine.strategies.runner import ENDING
 from engine.strategies.store import Store
 from engine.strategies.thinking import StrategyFault
 from utils import wire

@@ -1,4 +1,4 @@
-"""What OctoBot and a tentacle complain of, told to the strategy's owner; OctoBot's callbacks swallow what is raised."""
+"""Errors of OctoBot and a tentacle, written to the strategy's log: OctoBot's callbacks swallow exceptions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The engine as an exchange: what OctoBot in a strategy's process trades at, as a ccxt class over the line.
 
-All that is asked here is answered by the engine from the strategy's account and its market; nothing is reckoned here.
+All that is asked here is answered by the engine from the strategy's account and its market; nothing is computed here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import ccxt
 import ccxt.async_support as ccxt_async
 
 from engine.demo.exchange import DemoExchange
-from engine.demo.forms import float_form, levels_form, market_form
+from engine.demo.forms import book_form, candles_form, float_form, market_form, market_trade_form, moment_form
 from engine.strategies.foreign.forms import balance_form, decimal_of, order_form, side_of, trade_form
 from engine.strategies.foreign.line import Line
 from utils import timeframes, wire
@@ -101,23 +101,12 @@ class EngineClient(ccxt_async.Exchange):  # type: ignore[misc]
         """Return candles, the running one last."""
         most = min(limit or MOST_CANDLES, MOST_CANDLES)
         query = wire.GetCandles(exchange="", symbol=symbol, timeframe=timeframe, limit=most, since=since)
-        candles = (await _ask(query)).candles
-        return [
-            [c.timestamp, float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)] for c in candles
-        ]
+        return candles_form((await _ask(query)).candles)
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None, params: Any = None) -> Any:  # noqa: ARG002
         """Return the best offers."""
         book = await _ask(wire.GetOrderBook(exchange="", symbol=symbol, depth=limit or 20))
-        timestamp = int(book.as_of.timestamp() * 1000)
-        return {
-            "symbol": symbol,
-            "bids": levels_form(book.bids),
-            "asks": levels_form(book.asks),
-            "timestamp": timestamp,
-            "datetime": self.iso8601(timestamp),
-            "nonce": timestamp,
-        }
+        return book_form(symbol, book)
 
     async def fetch_trades(
         self,
@@ -128,23 +117,8 @@ class EngineClient(ccxt_async.Exchange):  # type: ignore[misc]
     ) -> Any:
         """Return the latest trades of everybody, oldest first."""
         found = await _ask(wire.GetMarketTrades(exchange="", symbol=symbol, limit=limit or 50))
-        trades = [(int(trade.created_at.timestamp() * 1000), trade) for trade in reversed(found.trades)]
-        return [
-            self.safe_trade(
-                {
-                    "id": trade.id,
-                    "timestamp": timestamp,
-                    "datetime": self.iso8601(timestamp),
-                    "symbol": symbol,
-                    "side": trade.side,
-                    "price": str(trade.price),
-                    "amount": str(trade.amount),
-                    "info": {},
-                }
-            )
-            for timestamp, trade in trades
-            if timestamp >= (since or 0)
-        ]
+        forms = [market_trade_form(symbol, trade) for trade in reversed(found.trades)]
+        return [self.safe_trade(form) for form in forms if form["timestamp"] >= (since or 0)]
 
     async def fetch_balance(self, params: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Return what the strategy's account holds."""
@@ -214,12 +188,10 @@ class EngineClient(ccxt_async.Exchange):  # type: ignore[misc]
         return order_form(await _ask(wire.CancelOrder(actor=_NOBODY, account="", order_id=id)))
 
     def _ticker(self, ticker: Ticker) -> Any:
-        timestamp = int(ticker.as_of.timestamp() * 1000)
         return self.safe_ticker(
             {
+                **moment_form(ticker.as_of),
                 "symbol": ticker.symbol,
-                "timestamp": timestamp,
-                "datetime": self.iso8601(timestamp),
                 "high": float_form(ticker.high),
                 "low": float_form(ticker.low),
                 "bid": float_form(ticker.bid),

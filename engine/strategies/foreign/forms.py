@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.demo.forms import float_form
+from utils.clock import to_ms
 from utils.wire import CONDITIONAL, Fee, Order, OrderStatus, OrderType, Portfolio, Side, Trade
 
 STATUSES: dict[OrderStatus, str] = {
@@ -21,14 +22,14 @@ _TYPES: dict[OrderType, str] = {"market": "market", "limit": "limit"}
 
 def order_form(order: Order) -> dict[str, Any]:
     """Return ccxt's form of an order."""
-    timestamp = int(order.created_at.timestamp() * 1000)
+    timestamp = to_ms(order.created_at)
     is_limit = order.price is not None
     return {
         "id": order.id,
         "clientOrderId": order.client_order_id,
         "timestamp": timestamp,
         "datetime": order.created_at.isoformat(),
-        "lastTradeTimestamp": int(order.updated_at.timestamp() * 1000) if order.filled else None,
+        "lastTradeTimestamp": to_ms(order.updated_at) if order.filled else None,
         "symbol": order.symbol,
         "type": _TYPES.get(order.type, "limit" if is_limit else "market"),
         "timeInForce": order.time_in_force.upper(),
@@ -54,7 +55,7 @@ def trade_form(trade: Trade) -> dict[str, Any]:
     return {
         "id": trade.id,
         "order": trade.order_id,
-        "timestamp": int(trade.created_at.timestamp() * 1000),
+        "timestamp": to_ms(trade.created_at),
         "datetime": trade.created_at.isoformat(),
         "symbol": trade.symbol,
         "type": None,

@@ -1,4 +1,4 @@
-"""The line from a strategy's process to the engine: calls over the one socket that it was born with."""
+"""The line from a strategy's process to the engine: calls over the one socket that it was started with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One strategy whose class is an installed tentacle: its process is kept running until it is stopped or given up."""
+"""One strategy of an installed tentacle: its process is supervised until it is stopped or given up."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from utils.part import Part
 from utils.wire import Alert, Order
 
 ROOT = Path(__file__).resolve().parents[3]
+COMMAND = [sys.executable, "-m", "engine.strategies.foreign"]
 SILENT_SECONDS = 120.0
 """How long a process may ask nothing, as while it imports all tentacles, or when one blocks it."""
 LOOK_SECONDS = 1.0
@@ -138,7 +139,7 @@ class ForeignRunner:
                     detail = f"Its process ended {self._part.deaths} times in a row; at last: {reason}."
                     self._fail(StrategyFault(detail, code="strategy_process_ended"))
                     return
-                await self._say(f"Its process ended ({reason}) and is started again.")
+                await self._store.tell(self.record, "warning", f"Its process ended ({reason}) and is started again.")
                 await self._rest()
         except Exception as error:
             _log.exception("the process of strategy %s cannot be kept", self.record.name)
@@ -146,7 +147,7 @@ class ForeignRunner:
 
     async def _live(self) -> str:
         """Let one process live, and return how it ended."""
-        counter = Counter(self._clerk)
+        counter, silence = Counter(self._clerk), None
         ours, theirs = socket.socketpair()
         try:
             await counter.adopt(ours)
@@ -155,7 +156,7 @@ class ForeignRunner:
                 await asyncio.to_thread(self._part.start, *arguments, descriptors=(theirs.fileno(),))
             silence = await self._watch(counter)
         finally:
-            await asyncio.to_thread(self._part.kill)
+            await asyncio.to_thread(self._part.kill, heard=counter.heard if silence else None)
             ended = self._part.reap() or "it could not be started"
             await counter.stop()
         return silence or ended
@@ -178,17 +179,12 @@ class ForeignRunner:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), max((due or 0.0) - time.monotonic(), 0.0))
 
-    async def _say(self, message: str) -> None:
-        with suppress(TradingError):  # the log of the engine has it too
-            await self._store.log(self.record, "warning", message)
-        _log.warning("strategy %s: %s", self.record.name, message)
-
 
 def _part(record: StrategyRecord) -> Part:
     """Return what starts a strategy's process: tentacles are foreign code, and get nothing of the environment."""
     return Part(
         f"strategy {record.name}",
-        [sys.executable, "-m", "engine.strategies.foreign"],
+        COMMAND,
         environment={**bare_environment(), "PYTHONPATH": str(ROOT)},
         steady_seconds=STEADY_SECONDS,
     )

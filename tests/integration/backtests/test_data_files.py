@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 import models
 from config import Settings
 from models import Database
-from services.candle_files import service
+from services.data_files import service
 from tests.books import rows
 from tests.factories import SignedIn, services_of, with_key
 from tests.problems import assert_problem

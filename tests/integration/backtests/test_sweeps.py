@@ -121,7 +121,7 @@ class Killed(BaseException):
 
 def candles_of(settings: Settings) -> Callable[[Wanted], tuple[Backtest, list[Recording]]]:
     """Return what reads the candles, and is killed at the third combination."""
-    bridge, count = OctoBotBridge(UnixTransport(settings.engine_socket)), itertools.count(1)
+    bridge, count = OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), itertools.count(1)
 
     def read_twice(wanted: Wanted) -> tuple[Backtest, list[Recording]]:
         if next(count) > 2:

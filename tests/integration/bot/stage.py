@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from models import Database
@@ -16,7 +17,7 @@ from utils import clock
 from utils.bot_bridge import BotBridge
 from utils.errors import EngineUnavailable
 from utils.part import Part
-from utils.wire import BotExchange, BotReport
+from utils.wire import BotExchange, BotReport, GetBotOrders, Mode, Order
 from worker.bot import Keeper
 
 PATIENCE = 60.0
@@ -40,6 +41,7 @@ class Answers(BotBridge):
         self.is_paused = False
         self.is_silent = False
         self.open_orders = 0
+        self.orders_of: dict[str, list[Order]] = {}
         self.exchanges: list[BotExchange] = []
         self.pid: Callable[[], int | None] = lambda: None
 
@@ -58,6 +60,11 @@ class Answers(BotBridge):
             evaluators=[],
             notifiers=[],
         )
+
+    def orders(self, query: GetBotOrders) -> list[Order]:
+        if self.is_silent:
+            raise EngineUnavailable("The bot cannot be reached.")
+        return self.orders_of[query.exchange][: query.limit]
 
     def pause(self, *, is_paused: bool) -> BotReport:
         self.is_paused = is_paused
@@ -127,3 +134,42 @@ class Stage:
     def end(self) -> None:
         self.keeper.stop()
         self.keeper.run()
+
+
+def exchange(name: str, mode: Mode) -> BotExchange:
+    """Return an exchange as the bot tells of it."""
+    return BotExchange(
+        exchange=name, type="spot", mode=mode, reference_currency="USDT", symbols=["BTC/USDT"], trading_modes=[]
+    )
+
+
+def resting(order_id: str) -> Order:
+    """Return a limit order as the bot tells it, of which a quarter has filled."""
+    return Order(
+        id=order_id,
+        client_order_id=order_id,
+        account="bot-binance",
+        mode="live",
+        exchange="binance",
+        symbol="BTC/USDT",
+        side="buy",
+        type="limit",
+        status="partially_filled",
+        amount=Decimal("0.04"),
+        filled=Decimal("0.01"),
+        remaining=Decimal("0.03"),
+        price=Decimal(40_000),
+        stop_price=None,
+        trailing_percent=None,
+        average=Decimal(40_000),
+        cost=Decimal(400),
+        fee=None,
+        time_in_force="gtc",
+        reduce_only=False,
+        group_id=None,
+        triggered_at=None,
+        reject_code=None,
+        created_at=clock.now(),
+        updated_at=clock.now(),
+        exchange_order_id=f"at-binance-{order_id}",
+    )

@@ -71,6 +71,7 @@ class SteadyProducer(modes.AbstractTradingModeProducer):
         manager = self.exchange_manager
         keys = manager.config["exchanges"][manager.exchange_name]
         self.logger.warning("trading with %s", keys["api-secret"])
+        self.logger.warning("trading at a %s", type(manager.exchange).__name__)
         while True:
             await asyncio.sleep(0.1)
             if os.path.exists("stop-asked"):  # as an interface of OctoBot's own would

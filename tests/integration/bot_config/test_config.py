@@ -324,7 +324,9 @@ def test_it_is_read_without_the_engine(settings: Settings, database: Database, h
     from tests.factories import sign_in
     from utils.octobot_bridge import OctoBotBridge, UnixTransport
 
-    app: Flask = create_app(settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket)), database=database)
+    app: Flask = create_app(
+        settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), database=database
+    )
     who: SignedIn = sign_in(app, database, role="admin")
     client: FlaskClient = app.test_client()
     answer = client.get("/api/config", headers=who.headers).get_json()

@@ -11,6 +11,13 @@ from config import Settings
 from tests.exchanges.binance import LoopbackBinance
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for answers: an exchange on a busy machine is slow, and has not failed."""
+    monkeypatch.setattr("engine.exchanges.answers.ANSWER_SECONDS", 60)
+    monkeypatch.setattr("engine.exchanges.perpetuals.POLL_SECONDS", 60)
+
+
 @pytest.fixture
 def exchange() -> Iterator[LoopbackBinance]:
     with LoopbackBinance() as exchange:

@@ -86,7 +86,9 @@ def host(settings: Settings, log: StringIO) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def app(settings: Settings, host: EngineHost, database: Database) -> Flask:
-    return create_app(settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket)), database=database)
+    return create_app(
+        settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), database=database
+    )
 
 
 def test_the_search_finds_what_is_there() -> None:

@@ -44,7 +44,9 @@ def host(settings: Settings) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def app(settings: Settings, host: EngineHost, database: Database) -> Flask:
-    return create_app(settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket)), database=database)
+    return create_app(
+        settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), database=database
+    )
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_a_mute_exchange_is_connected_to_anew(exchange: Loopback, market: Exchan
     clients: list[object] = []
 
     async def until(reached: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not reached():
                 clients.extend(each for each in [market._polled._client] if each not in clients)
                 await asyncio.sleep(0.01)

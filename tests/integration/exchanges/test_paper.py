@@ -39,7 +39,9 @@ def host(settings: Settings, exchange: LoopbackBinance) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def app(settings: Settings, host: EngineHost, database: Database) -> Flask:
-    return create_app(settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket)), database=database)
+    return create_app(
+        settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), database=database
+    )
 
 
 @pytest.fixture
@@ -197,7 +199,7 @@ def test_an_exchange_that_is_away_does_not_keep_the_engine_from_starting(
     away = replace(settings, exchange_urls={"binance": "http://127.0.0.1:9"})
     host = EngineHost(away, ManualMarket())
     host.start()
-    app = create_app(away, bridge=OctoBotBridge(UnixTransport(away.engine_socket)), database=database)
+    app = create_app(away, bridge=OctoBotBridge(UnixTransport(away.engine_socket), timeout=30), database=database)
     assert app.test_client().get("/health/ready").status_code == 200
     host.close()
 

@@ -53,7 +53,9 @@ def host(settings: Settings, exchange: LoopbackBinance) -> Iterator[EngineHost]:
 
 @pytest.fixture
 def app(settings: Settings, host: EngineHost, database: Database) -> Flask:
-    return create_app(settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket)), database=database)
+    return create_app(
+        settings, bridge=OctoBotBridge(UnixTransport(settings.engine_socket), timeout=30), database=database
+    )
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_a_position_lives_by_the_exchanges_prices(
     assert (closed["status"], closed["average"]) == ("filled", "50600")  # traded at the last price, not at the mark
     held = holds("GET", "/api/portfolio/balance").get_json()["data"]["currencies"]["USDT"]
     assert held["total"] == "10054.97"  # 10000 - 2.5 + 60 - 2.53
-    bridge = OctoBotBridge(UnixTransport(host.settings.engine_socket))
+    bridge = OctoBotBridge(UnixTransport(host.settings.engine_socket), timeout=30)
     assert differences(database, bridge) == []
 
 

@@ -16,7 +16,8 @@ from models import Database
 from tests.books import differences
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.futures_book import FuturesBook
-from tests.integration.live.house import KEYS, OWNER, QUICK, ExchangeMarket, House
+from tests.integration.live.house import KEYS, OWNER, QUICK, House
+from tests.integration.live.prices import ExchangeMarket
 from tests.manual_market import ManualMarket
 from utils import wire
 

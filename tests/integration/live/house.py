@@ -9,7 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from sqlalchemy import select
 
 import models
@@ -21,13 +20,13 @@ from models.records import order_of
 from tests.books import differences, untold
 from tests.engine_host import EngineHost
 from tests.exchanges.server import Loopback
+from tests.integration.live.owners import open_account
+from tests.integration.live.prices import SYMBOL, ExchangeMarket
 from tests.manual_market import ManualMarket
-from utils import clock, wire
-from utils.credentials import ApiKeys, seal
-from utils.errors import EngineUnavailable
-from utils.ids import new_id
+from utils import wire
+from utils.credentials import ApiKeys
+from utils.errors import EngineUnavailable, Refused
 from utils.octobot_bridge import OctoBotBridge, UnixTransport
-from utils.vault import Vault
 
 OWNER = "main"
 PASSPHRASE = "the-passphrase"
@@ -35,24 +34,8 @@ KEYS = ApiKeys("the-api-key-of-the-owner", "the-secret-of-the-owner", PASSPHRASE
 QUICK = Timing(
     send=1.5, window=1.0, query=3.0, lag=0.6, poll=0.15, idle=0.3, again=0.1, breaker_failures=5, breaker_open=0.5
 )
-SYMBOL = "BTC/USDT"
-
-
-class ExchangeMarket(ManualMarket):
-    """The prices of another exchange than the demo's."""
-
-    def __init__(self, exchange: str) -> None:
-        self.exchange = exchange
-        super().__init__()
-        self.set_price(SYMBOL, Decimal(50_000))
-
-    def instruments(self) -> list[wire.Instrument]:
-        """Return the demo's markets with the rules of the loopback exchanges."""
-        rules: dict[str, Any] = {
-            **{"exchange": self.exchange, "price_tick": Decimal("0.01"), "amount_step": Decimal("0.00001")},
-            **{"min_amount": Decimal("0.00001"), "min_cost": Decimal(5)},
-        }
-        return [msgspec.structs.replace(each, **rules) for each in super().instruments() if each.symbol == SYMBOL]
+LATE = {"exchange_unavailable", "exchange_clock_skew"}
+"""Codes of orders that a busy machine sent later than the engine sends them, or than the exchange takes them."""
 
 
 class House:
@@ -75,7 +58,7 @@ class House:
         exchange.add_key(key=KEYS.api_key, secret=KEYS.api_secret, passphrase=PASSPHRASE, account=OWNER)
         exchange.book.deposit(OWNER, "USDT", "100000")
         exchange.book.deposit(OWNER, "BTC", "1")
-        self.user, self.account = self._open_account()
+        self.user, self.account = self._open_account(KEYS, exchange)
         self._prices = self.MARKET(exchange.name)
         self.timing = timing
         self.start()
@@ -101,6 +84,12 @@ class House:
         self, side: wire.Side = "buy", *, key: str | None = None, account: str | None = None, **ticket: Any
     ) -> wire.Order:
         """Place an order; a limit of 0.01 at 40,000 when nothing else is said."""
+        return self._answered(self.taken(lambda: self.sent(side, key=key, account=account, **ticket)))
+
+    def sent(
+        self, side: wire.Side = "buy", *, key: str | None = None, account: str | None = None, **ticket: Any
+    ) -> wire.Order:
+        """Place an order as `place` does, and return it as it was answered, certain or not."""
         fields: dict[str, Any] = {"type": "limit", "amount": "0.01", "price": "40000", **ticket}
         if fields["type"] == "market":
             fields["price"] = None
@@ -109,10 +98,8 @@ class House:
                 fields[name] = Decimal(fields[name])
         ticket_ = wire.OrderTicket(symbol=self.SYMBOL, side=side, **fields)
         actor = wire.Actor(user_id=self.user)
-        return self._answered(
-            self.bridge.place_order(
-                wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
-            )
+        return self.bridge.place_order(
+            wire.PlaceOrder(actor=actor, account=account or self.account, ticket=ticket_, idempotency_key=key)
         )
 
     def quote(self, price: str, *, settle: bool = True) -> None:
@@ -129,14 +116,14 @@ class House:
         """Let `count` orders rest on this account and on each of the `others`, and return their ids."""
 
         def fill(account: str) -> set[str]:
-            bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket))
+            bridge = OctoBotBridge(UnixTransport(self.settings.engine_socket), timeout=60)
             ids: set[str] = set()
             while len(ids) < count:
                 ticket = wire.OrderTicket(
                     symbol=SYMBOL, side="buy", type="limit", amount=Decimal("0.0005"), price=Decimal(40_000)
                 )
                 command = wire.PlaceOrder(actor=wire.Actor(user_id=self.user), account=account, ticket=ticket)
-                ids.add(bridge.place_order(command).id)
+                ids.add(self.taken(lambda: bridge.place_order(command)).id)  # noqa: B023 - called at once
             return ids
 
         with ThreadPoolExecutor() as pool:
@@ -152,7 +139,30 @@ class House:
         """Edit an order."""
         values: dict[str, Any] = {name: Decimal(value) for name, value in changes.items()}
         actor = wire.Actor(user_id=self.user)
-        return self.bridge.edit_order(wire.EditOrder(actor=actor, account=self.account, order_id=order.id, **values))
+        command = wire.EditOrder(actor=actor, account=self.account, order_id=order.id, **values)
+        return self._answered(self.bridge.edit_order(command))
+
+    def taken(self, send: Callable[[], wire.Order], seconds: float = 45) -> wire.Order:
+        """Return what `send` does; it is done again when the machine was too busy, and not because the exchange fails.
+
+        :raises TradingError: the order was not taken.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return send()
+            except EngineUnavailable as error:
+                is_busy = error.code in LATE and not self.exchange.faults.are_armed and not self.exchange.skew
+                if not is_busy or time.monotonic() > end:
+                    raise
+            time.sleep(0.05)
+
+    def repeated(self, order: wire.Order, send: Callable[[], wire.Order]) -> bool:
+        """Tell whether sending an order again under its key leads to it, or to how it was refused meanwhile."""
+        try:
+            return send().id == order.id
+        except Refused:
+            return self.order(order).status == "rejected"
 
     def _answered(self, order: wire.Order) -> wire.Order:
         """Wait until an order is known whose answer a busy machine kept waiting, and not a fault of the exchange."""
@@ -218,6 +228,11 @@ class House:
         self.until(lambda: self.order(order).status not in {"pending_new", "unknown", "pending_cancel"}, seconds)
         return self.order(order)
 
+    def ended(self, order: wire.Order) -> wire.Order:
+        """Wait until nothing more can come of an order, and return it."""
+        self.until(lambda: self.order(order).status in wire.FINAL_STATUSES)
+        return self.order(order)
+
     def disagreements(self) -> list[str]:
         """Return every way in which SQL and the exchange differ: lost, doubled, ghosts, phantoms, fills, balances."""
         found = differences(self.database) + untold(self.database)
@@ -268,36 +283,8 @@ class House:
             keys = ApiKeys(f"the-api-key-of-{name}", f"the-secret-of-{name}", PASSPHRASE)
             exchange.add_key(key=keys.api_key, secret=keys.api_secret, passphrase=PASSPHRASE, account=name)
             exchange.book.deposit(name, "USDT", "1000000")
-            accounts.append(self._open_account(keys, exchange.name)[1])
+            accounts.append(self._open_account(keys, exchange)[1])
         return accounts
 
-    def _open_account(self, keys: ApiKeys = KEYS, exchange: str | None = None) -> tuple[str, str]:
-        user, account, credential, moment = new_id(), new_id(), new_id(), clock.now()
-        exchange = exchange or self.exchange.name
-        sealed = seal(Vault.of(self.settings.encryption_keys), keys, user, exchange, credential)
-        with self.database.write() as session:
-            session.add(
-                models.User(
-                    **dict.fromkeys(("id", "username", "username_key", "email", "email_key"), user),
-                    **{"password_hash": "", "role": "user", "is_active": True},
-                    **{"created_at": moment, "updated_at": moment},
-                )
-            )
-            session.flush()
-            session.add(
-                models.Credential(
-                    **{"id": credential, "user_id": user, "name": "keys", "exchange": exchange, "key_hint": ""},
-                    **{"sealed": sealed.blob, "key_id": sealed.key_id, "permissions": None, "status": "verified"},
-                    **{"created_at": moment, "updated_at": moment},
-                )
-            )
-            session.flush()
-            session.add(
-                models.Account(
-                    **{"id": account, "user_id": user, "name": "Live", "mode": "live", "exchange": exchange},
-                    **{"type": self.ACCOUNT_TYPE, "kind": "main", "reference_currency": "USDT", "status": "active"},
-                    **{"starting_balance": Decimal(0), "credential_id": credential},
-                    **{"created_at": moment, "updated_at": moment},
-                )
-            )
-        return user, account
+    def _open_account(self, keys: ApiKeys, exchange: Loopback) -> tuple[str, str]:
+        return open_account(self.settings, self.database, keys, exchange.name, self.ACCOUNT_TYPE)

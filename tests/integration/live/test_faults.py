@@ -11,7 +11,7 @@ import pytest
 from engine.live.trader import client_id
 from tests.exchanges.faults import Fault
 from tests.exchanges.server import Loopback
-from tests.integration.live.house import OWNER, QUICK, House
+from tests.integration.live.house import OWNER, House
 from utils.errors import EngineUnavailable, TradingError
 from utils.ids import new_id
 
@@ -47,9 +47,9 @@ def test_an_order_whose_placing_is_not_answered_is_found_or_proven_absent(opened
     began = time.monotonic()
     key = new_id()
     order = opened.place(key=key)
-    assert time.monotonic() - began < QUICK.send + 2  # a busy machine
+    assert time.monotonic() - began < 15  # not as long as the exchange is silent
     assert order.status == "unknown"
-    assert opened.place(key=key).id == order.id
+    assert opened.repeated(order, lambda: opened.place(key=key))
     opened.exchange.settle()
     final = opened.final(order)
     assert final.status == ("accepted" if opened.there(order) else "rejected")
@@ -118,8 +118,8 @@ def test_queries_that_lag_conclude_nothing(opened: House) -> None:
 
 
 @pytest.mark.parametrize("kind", ["limit", "ban"])
-def test_an_exchange_that_wants_to_be_left_alone_is(house: House, kind: str) -> None:
-    house.exchange.faults.add(Fault(kind, on="place", count=1, seconds=3))  # type: ignore[arg-type]
+def test_an_exchange_that_wants_to_be_left_alone_is(house: House, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.exchange.faults.add(Fault(kind, on="place", count=1, seconds=60))  # type: ignore[arg-type]
     with pytest.raises(EngineUnavailable) as error:
         house.place(key="k", client_order_id="mine")
     assert error.value.code == "exchange_rate_limited"
@@ -128,7 +128,9 @@ def test_an_exchange_that_wants_to_be_left_alone_is(house: House, kind: str) -> 
     with pytest.raises(EngineUnavailable):
         house.place()
     assert len(house.exchange.seen) - seen <= 1  # what was under way
-    time.sleep(3.2)
+    (account,) = house.host.engine._accounts.live()
+    assert account.trader.breaker.wait > 0
+    monkeypatch.setattr(account.trader.breaker, "_now", lambda: time.monotonic() + 61)
     order = house.place(key="k", client_order_id="mine")
     assert (order.status, order.client_order_id) == ("accepted", "mine")
     assert house.disagreements() == []
@@ -140,7 +142,7 @@ def test_an_exchange_that_is_away_is_told_at_once_and_takes_nothing(house: House
         codes = set()
         for _ in range(8):
             with pytest.raises(EngineUnavailable) as error:
-                house.place()
+                house.sent()
             codes.add(error.value.code)
         assert codes == {"exchange_unavailable"}
         assert {order.status for order in house.orders()} <= {"rejected"}

@@ -32,11 +32,6 @@ def _requests(house: House) -> int:
     return sum(seen.method == "POST" and "order" in seen.path for seen in house.exchange.seen)
 
 
-def _ended(house: House, order: wire.Order) -> wire.Order:
-    house.until(lambda: house.order(order).status in wire.FINAL_STATUSES)
-    return house.order(order)
-
-
 @pytest.mark.parametrize(
     ("ticket", "prices", "kind"),
     [
@@ -121,7 +116,7 @@ def test_a_stale_price_triggers_nothing(opened: House, monkeypatch: pytest.Monke
     assert opened.order(order).triggered_at is None
     monkeypatch.undo()
     opened.quote("44000")
-    assert _ended(opened, order).status == "filled"
+    assert opened.ended(order).status == "filled"
 
 
 def test_what_cannot_be_paid_when_it_triggers_is_cancelled_with_its_code(opened: House) -> None:
@@ -130,7 +125,7 @@ def test_what_cannot_be_paid_when_it_triggers_is_cancelled_with_its_code(opened:
     order = opened.place(**STOP, amount=str(has))
     other = opened.place(side="sell", price="60000", amount="0.01")
     opened.quote("45000")
-    ended = _ended(opened, order)
+    ended = opened.ended(order)
     assert (ended.status, ended.reject_code, opened.there(order)) == ("canceled", "insufficient_funds", [])
     assert opened.order(other).status == "accepted"
     assert opened.disagreements() == []
@@ -145,7 +140,7 @@ def test_a_trigger_that_is_not_answered_is_found_out_and_never_repeated(opened: 
     opened.until(lambda: opened.order(order).status != "accepted")
     opened.quote("44000")
     opened.exchange.settle()
-    ended = _ended(opened, order)
+    ended = opened.ended(order)
     assert ended.status == ("filled" if opened.there(order) else "rejected")
     assert len(opened.there(order)) <= 1
     opened.until(lambda: opened.disagreements() == [])
@@ -158,7 +153,7 @@ def test_one_that_was_certainly_not_taken_is_held_again_and_sent_when_the_exchan
     opened.exchange.faults.add(Fault("limit", on="place", count=2, seconds=0.3))
     opened.quote("45000")
     opened.quote("50000")
-    assert _ended(opened, order).status == "filled"
+    assert opened.ended(order).status == "filled"
     assert len(opened.there(order)) == 1
     opened.until(lambda: opened.disagreements() == [])
 
@@ -179,7 +174,7 @@ def test_an_engine_that_dies_between_the_trigger_and_the_request_finds_out(
     with suppress(Exception):
         house.close()
     house.start()
-    ended = _ended(house, order)
+    ended = house.ended(order)
     assert (ended.status, ended.reject_code, house.there(order)) == ("rejected", "not_received", [])
     assert house.disagreements() == []
 
@@ -193,10 +188,10 @@ def test_held_orders_and_their_levels_outlive_a_restart(house: House) -> None:
     assert house.order(trailing).trailing_level == 60_000
     assert house.account not in house.host.engine._accounts.in_memory()
     house.quote("54000")
-    assert _ended(house, trailing).status == "filled"
+    assert house.ended(trailing).status == "filled"
     assert house.order(stop).triggered_at is None
     house.quote("45000")
-    assert _ended(house, stop).status == "filled"
+    assert house.ended(stop).status == "filled"
     house.until(lambda: house.disagreements() == [])
 
 
@@ -209,7 +204,7 @@ def test_day_orders_expire_here_and_at_the_exchange(opened: House, monkeypatch: 
     monkeypatch.setattr("utils.clock.now", lambda: tomorrow)
     opened.host.run(opened.host.engine._do_chores_once(tomorrow))
     assert opened.order(stop).status == "expired"
-    ended = _ended(opened, limit)
+    ended = opened.ended(limit)
     assert (ended.status, ended.filled) == ("expired", Decimal("0.004"))
     assert [each.status for each in opened.there(limit)] == ["cancelled"]
     assert opened.disagreements() == []

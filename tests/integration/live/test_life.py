@@ -93,9 +93,9 @@ def test_an_edit_replaces_the_order_and_names_its_successor(house: House) -> Non
 
 def test_immediate_orders_end_at_once(house: House) -> None:
     order = house.place(time_in_force="ioc")
-    assert (house.final(order).status, order.filled) == ("expired", 0)
+    assert (house.ended(order).status, order.filled) == ("expired", 0)
     filled = house.place(time_in_force="fok", price="51000")
-    assert house.final(filled).status == "filled"
+    assert house.ended(filled).status == "filled"
     assert house.disagreements() == []
 
 
@@ -109,8 +109,9 @@ def test_funds_of_open_orders_are_locked_here_before_the_exchange_says_no(house:
     assert len(house.exchange.book.orders(OWNER)) == 1
 
 
-def test_what_the_exchange_refuses_is_rejected_with_its_code(house: House) -> None:
-    house.total("USDT")
+def test_what_the_exchange_refuses_is_rejected_with_its_code(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = house.exchange.book.seen_balances(OWNER)
+    monkeypatch.setattr(house.exchange.book, "seen_balances", lambda _account: before)  # nobody here sees it go
     house.exchange.book.withdraw(OWNER, "USDT", "99900")
     with pytest.raises(Refused) as error:
         house.place(key="k")

@@ -18,7 +18,8 @@ from models import Database
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.faults import Fault
 from tests.exchanges.kucoin import LoopbackKucoin
-from tests.integration.live.house import OWNER, SYMBOL, ExchangeMarket, House
+from tests.integration.live.house import OWNER, House
+from tests.integration.live.prices import SYMBOL, ExchangeMarket
 from utils import wire
 from utils.errors import TradingError
 
@@ -65,7 +66,7 @@ def test_an_exchange_that_is_away_slows_no_other_down(neighbours: Neighbours) ->
 
     def elsewhere(account: str) -> None:
         with suppress(TradingError):
-            house.place(account=account)
+            house.sent(account=account)
 
     def measure() -> float:
         times = []

@@ -41,11 +41,6 @@ def _of(house: House, entry: wire.Order) -> list[wire.Order]:
     return [each for each in house.orders() if each.parent_id == entry.id]
 
 
-def _ended(house: House, order: wire.Order) -> wire.Order:
-    house.until(lambda: house.order(order).status in wire.FINAL_STATUSES)
-    return house.order(order)
-
-
 def _sold(house: House, *orders: wire.Order) -> Decimal:
     """Return what the exchange sold for `orders`."""
     return sum((there.filled for order in orders for there in house.there(order)), Decimal(0))
@@ -59,7 +54,7 @@ def test_a_limit_that_fills_reduces_its_stop_and_then_ends_it(opened: House) -> 
     opened.until(lambda: opened.order(stop).amount == Decimal("0.006"))
     assert opened.order(stop).status == "accepted"
     opened.exchange.book.fill(opened.there(limit)[0].id, "0.006")
-    assert _ended(opened, stop).status == "canceled"
+    assert opened.ended(stop).status == "canceled"
     assert opened.order(limit).status == "filled"
     opened.quote("44000")
     assert opened.there(stop) == []
@@ -73,7 +68,7 @@ def test_a_stop_that_triggers_sells_what_the_limit_has_left_when_that_is_cancell
         opened.exchange.book.fill(opened.there(limit)[0].id, filled)
         opened.until(lambda: opened.order(stop).amount == AMOUNT - Decimal(filled))
     opened.quote("45000")
-    assert _ended(opened, stop).status == "filled"
+    assert opened.ended(stop).status == "filled"
     ended = opened.order(limit)
     assert (ended.status, ended.filled) == ("canceled", Decimal(filled))
     assert _sold(opened, limit, stop) == AMOUNT
@@ -93,7 +88,7 @@ def test_a_limit_that_fills_while_its_cancel_is_under_way_leaves_the_stop_the_re
     opened.until(lambda: opened.order(limit).filled == Decimal(filled))
     assert opened.there(stop) == []
     opened.exchange.faults.clear()
-    ended = _ended(opened, stop)
+    ended = opened.ended(stop)
     assert ended.status == ("canceled" if filled == "0.01" else "filled")
     assert _sold(opened, limit, stop) == AMOUNT
     opened.until(lambda: opened.disagreements() == [])
@@ -109,7 +104,7 @@ def test_a_stop_waits_for_a_cancel_that_is_not_answered_also_over_a_restart(hous
     house.close()
     house.exchange.faults.clear()
     house.start()
-    assert _ended(house, stop).status == "filled"
+    assert house.ended(stop).status == "filled"
     assert house.order(limit).status == "canceled"
     assert _sold(house, limit, stop) == AMOUNT
     house.until(lambda: house.disagreements() == [])
@@ -119,14 +114,14 @@ def test_one_cancel_ends_both(opened: House) -> None:
     for chosen in (0, 1):
         pair = _pair(opened)
         opened.cancel(pair[chosen])
-        assert [_ended(opened, order).status for order in pair] == ["canceled", "canceled"]
+        assert [opened.ended(order).status for order in pair] == ["canceled", "canceled"]
     assert opened.disagreements() == []
 
 
 def test_a_limit_that_others_cancel_leaves_its_stop(opened: House) -> None:
     limit, stop = _pair(opened)
     opened.exchange.book.cancel(OWNER, opened.there(limit)[0].id)
-    assert _ended(opened, limit).status == "canceled"
+    assert opened.ended(limit).status == "canceled"
     assert (opened.order(stop).status, opened.order(stop).group_id) == ("accepted", None)
     assert opened.disagreements() == []
 
@@ -161,11 +156,11 @@ def test_a_stop_that_triggers_while_an_edit_of_its_limit_comes_to_nothing(
 
     thread = threading.Thread(target=edit)
     thread.start()
-    assert asked.wait(5)
+    assert asked.wait(30)
     opened.quote("45000")
     assert opened.order(stop).triggered_at is not None
     thread.join()
-    assert _ended(opened, stop).status == "filled"
+    assert opened.ended(stop).status == "filled"
     assert opened.order(limit).status == "canceled"
     assert _sold(opened, limit, stop) == AMOUNT
     opened.until(lambda: opened.disagreements() == [])
@@ -175,7 +170,7 @@ def test_of_two_held_orders_the_first_to_trigger_ends_the_other(opened: House) -
     take, stop = _pair(opened, type="take_profit", price=None, stop_price="60000")
     assert (opened.there(take), opened.there(stop)) == ([], [])
     opened.quote("60000")
-    assert _ended(opened, take).status == "filled"
+    assert opened.ended(take).status == "filled"
     assert opened.order(stop).status == "canceled"
     opened.quote("45000")
     assert _sold(opened, take, stop) == AMOUNT
@@ -192,8 +187,8 @@ def test_a_limit_of_a_pair_moves_with_its_stop_and_keeps_its_amount(opened: Hous
     assert (moved.group_id, moved.status) == (stop.group_id, "accepted")
     assert opened.edit(stop, stop_price="46000").stop_price == 46_000
     opened.quote("46000")
-    assert _ended(opened, stop).status == "filled"
-    assert _ended(opened, moved).status == "canceled"
+    assert opened.ended(stop).status == "filled"
+    assert opened.ended(moved).status == "canceled"
     assert _sold(opened, limit, moved, stop) == AMOUNT
     opened.until(lambda: opened.disagreements() == [])
 
@@ -214,8 +209,8 @@ def test_an_entry_that_fills_gets_its_exits(opened: House, kind: str) -> None:
     assert (opened.order(take).status, [each.status for each in opened.there(take)]) == ("accepted", ["open"])
     assert (opened.order(stop).status, opened.there(stop)) == ("accepted", [])
     opened.quote("45000")
-    assert _ended(opened, stop).status == "filled"
-    assert _ended(opened, take).status == "canceled"
+    assert opened.ended(stop).status == "filled"
+    assert opened.ended(take).status == "canceled"
     assert _sold(opened, take, stop) == take.amount
     opened.until(lambda: opened.disagreements() == [])
 
@@ -231,8 +226,8 @@ def test_an_entry_that_fills_in_parts_gets_its_exits_when_it_ends(opened: House)
     assert Decimal("0.00399") <= take.amount == stop.amount <= Decimal("0.004")
     opened.until(lambda: opened.there(take))
     opened.exchange.book.fill(opened.there(take)[0].id, take.amount)
-    assert _ended(opened, take).status == "filled"
-    assert _ended(opened, stop).status == "canceled"
+    assert opened.ended(take).status == "filled"
+    assert opened.ended(stop).status == "canceled"
     opened.until(lambda: opened.disagreements() == [])
 
 
@@ -277,7 +272,7 @@ def test_an_entry_that_fills_while_the_engine_is_down_gets_its_exits_after_it(ho
     house.until(lambda: house.order(take).exchange_order_id)
     house.restart()
     house.quote("30000")
-    assert _ended(house, stop).status == "filled"
-    assert _ended(house, take).status == "canceled"
+    assert house.ended(stop).status == "filled"
+    assert house.ended(take).status == "canceled"
     assert _sold(house, take, stop) == take.amount
     house.until(lambda: house.disagreements() == [])

@@ -220,8 +220,8 @@ def test_a_restore_catches_up_with_orders_positions_and_incomes(
     house.close()
     restore(made)
     house.start()
-    house.until(lambda: len(house.orders()) == 4, 30)
-    house.until(lambda: not house.disagreements(), 30)
+    house.until(lambda: len(house.orders()) == 4)
+    house.agrees()
     assert [house.order(each).status for each in (resting, filled, closing)] == ["accepted", "filled", "filled"]
     assert house.order(closing).reduce_only
     assert sorted(house.ledger()) == ledger

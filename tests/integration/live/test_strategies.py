@@ -171,7 +171,7 @@ def test_a_grid_is_laid_once_whatever_the_exchange_does(house: House, owner: Str
     for fault in faults:
         house.exchange.faults.add(fault)
     owner.running()
-    house.until(owner.is_laid, 40)
+    house.until(owner.is_laid)
     assert _not_sent_once(house) == []
     assert len([row for row in owner.of("coins") if row.filled]) == 1
     house.until(lambda: house.disagreements() == [])
@@ -255,12 +255,13 @@ def test_a_kill_in_the_midst_of_laying_a_grid(settings: Settings, database: Data
         house = ProcessHouse(settings, database, exchange)
         try:
             exchange.book.withdraw(OWNER, "BTC", "1")
-            house.until(house.is_open, 30)
+            house.until(house.is_open)
             app = create_app(house.settings, bridge=house.engine.bridge, database=database)
             owner = Strategist(app, database, house.user, house.account)
-            exchange.faults.add(Fault("stall", on="place", seconds=0.4))
+            exchange.faults.add(Fault("stall", on="place", seconds=0.4, count=3))
+            exchange.faults.add(Fault("hang", on="place"))  # and there it stays until it is killed
             owner.running()
-            house.until(lambda: len(owner.orders()) >= 4, 30)
+            house.until(lambda: len(owner.orders()) >= 4)
             house.engine.kill()
             assert owner.levels() != Counter(LINES), "it was killed too late"
             exchange.faults.clear()
@@ -268,6 +269,6 @@ def test_a_kill_in_the_midst_of_laying_a_grid(settings: Settings, database: Data
             assert len(owner.of("coins")) == 1
             assert _not_sent_once(house) == []
             assert owner.state() == "running"
-            house.until(lambda: house.disagreements() == [], 30)
+            house.until(lambda: house.disagreements() == [])
         finally:
             house.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 

@@ -82,6 +82,10 @@ class Owner:
         """Return the client order ids of the open orders, sorted."""
         return sorted(order["client_order_id"] for order in self.orders(name, "open"))
 
+    def log(self, name: str = "mine") -> list[str]:
+        """Return what a strategy's log says, the oldest first."""
+        return [entry["message"] for entry in self.ok("GET", f"{name}/log?limit=100")][::-1]
+
     def story(self, name: str = "mine") -> str:
         """Tell what became of a strategy, for whoever wonders why something did not happen."""
         return f"{self.get(name)}\n{self.ok('GET', f'{name}/log')}\n{self.orders(name)}"

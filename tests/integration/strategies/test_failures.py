@@ -14,6 +14,7 @@ import pytest
 import models
 from engine.desk.desk import Desk
 from engine.strategies import registry, runner, thinking
+from engine.strategies.hand import DeskHand
 from engine.strategies.runner import Runner
 from engine.strategies.view import Remember
 from tests.books import rows
@@ -44,11 +45,8 @@ def test_one_that_raises_ends_with_its_orders_canceled_and_its_money_kept(ada: O
         ("bad:near:0", "filled"),
     ]
     assert ada.balance(failed["account"])["BTC"] == Decimal("0.001")
-    [entry] = ada.ok(
-        "GET",
-        "bad/log",
-    )
-    assert entry["level"] == "error"
+    [entry] = ada.ok("GET", "bad/log?level=error")
+    assert ada.log("bad")[-1] == entry["message"]
     assert FAULT in entry["message"]
     assert ada.events(failed["account"])[-1] == "strategy"
     eventually(lambda: len(ada.open_names("good")) == 6)
@@ -134,9 +132,9 @@ def test_what_it_asks_to_keep_is_asked_again_when_it_was_not_stored(ada: Owner) 
 def test_a_turn_that_was_lost_places_nothing_once_it_is_stopped(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     come_back, came_back, placed = threading.Event(), threading.Event(), []
 
-    async def lose(_runner: Runner, _step: Remember) -> None:
+    async def lose(_hand: DeskHand, _step: Remember) -> None:
         with suppress(asyncio.CancelledError):
-            await asyncio.to_thread(come_back.wait, 10)
+            await asyncio.to_thread(come_back.wait, 60)
         came_back.set()
 
     async def place(_desk: Desk, command: PlaceOrder) -> None:
@@ -144,7 +142,7 @@ def test_a_turn_that_was_lost_places_nothing_once_it_is_stopped(ada: Owner, monk
 
     monkeypatch.setattr(runner, "TURN_SECONDS", 0.2)
     monkeypatch.setattr(runner, "RETRY_SECONDS", (60.0,))
-    monkeypatch.setattr(Runner, "remember", lose)
+    monkeypatch.setattr(DeskHand, "remember", lose)
     monkeypatch.setattr(Desk, "place", place)
     account = ada.running()["account"]
     running = ada.host.engine.strategies._runners[account]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import pytest
 
 from config import Settings
+from engine.strategies.foreign import runner
 from engine.strategies.foreign.runner import ForeignRunner
 from tests.integration.strategies.owner import Owner, eventually
 from tests.integration.strategies.peg import DEFAULTS, SCHEMA, install_peg
 from tests.problems import assert_problem
+from utils import part
 from utils.errors import Refused
 from utils.home import Home
 from utils.wire import Actor, Order, OrderTicket, PlaceOrder
@@ -35,7 +39,7 @@ def settings(settings: Settings) -> Settings:
     return replace(settings, max_strategy_processes=1)
 
 
-def test_live_over_a_killed_process_and_a_killed_engine(ada: Owner) -> None:
+def test_live_over_processes_that_die_or_hang_and_a_killed_engine(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     account = ada.running(**PEG)["account"]
     (bought,) = _orders(ada, 1)
     assert (bought["side"], bought["type"], bought["status"]) == ("buy", "limit", "accepted")
@@ -60,6 +64,11 @@ def test_live_over_a_killed_process_and_a_killed_engine(ada: Owner) -> None:
     ada.host.stop()
     ada.host.start()
     _started(ada, 3)
+    # one that falls silent is killed, and another one goes on
+    hung = _fall_silent(ada, account, monkeypatch)
+    _started(ada, 4)
+    with pytest.raises(ProcessLookupError):
+        os.kill(hung, 0)
     ada.price(51_001)
     assert [order["status"] for order in _orders(ada, 2)] == ["filled", "filled"]
     ended = _pid(ada, account)
@@ -90,6 +99,48 @@ def test_end_in_error_when_their_code_fails(ada: Owner, breaks: str) -> None:
     ada.ok("POST", "mine/stop")
     assert ada.ok("POST", "mine/start")["state"] == "running"
     assert ada.differences() == []
+
+
+def test_five_deaths_in_a_row_end_them(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "RESTART_DELAYS", (0.0,))
+    account = ada.running(**PEG)["account"]
+
+    def kill_each() -> bool:
+        running = _runner(ada, account)
+        process = None if running is None else running._part._process
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+        return bool(ada.get()["state"] == "error")
+
+    eventually(kill_each, ada.story, PATIENCE)
+    _assert_given_up(ada, account, "killed by SIGKILL")
+    # its place is free again, and its money is there
+    ada.ok("POST", "mine/stop")
+    assert ada.balance()["USDT"] == 10_000
+    assert ada.ok("POST", "mine/start")["state"] == "running"
+
+
+def test_those_that_hang_at_each_start_are_given_up_too(ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "RESTART_DELAYS", (0.0,))
+    monkeypatch.setattr(runner, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.1)
+    # silent for longer than a steady process has to live; what it never says does not count as its life
+    monkeypatch.setattr(runner, "STEADY_SECONDS", 0.2)
+    monkeypatch.setattr(runner, "COMMAND", [sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    account = ada.running(**PEG)["account"]
+    eventually(lambda: ada.get()["state"] == "error", ada.story, PATIENCE)
+    _assert_given_up(ada, account, r"it asked nothing for \d+ s and was killed")
+
+
+def _assert_given_up(ada: Owner, account: str, reason: str) -> None:
+    failed = ada.get()
+    assert failed["error_code"] == "strategy_process_ended"
+    assert re.fullmatch(rf"Its process ended 5 times in a row; at last: {reason}\.", failed["error"])
+    *ended, last = ada.log()[2:]
+    assert len(ended) == 4
+    assert all(re.fullmatch(rf"Its process ended \({reason}\) and is started again\.", said) for said in ended), ended
+    assert last == f"Ended in error, its open orders canceled: strategy_process_ended: {failed['error']}"
+    assert account not in ada.host.engine.strategies._runners
 
 
 def test_are_listed_with_the_schema_of_their_settings(ada: Owner) -> None:
@@ -152,9 +203,9 @@ def _ask_for(ada: Owner, account: str, name: str) -> Order:
     ticket = OrderTicket(
         symbol="BTC/USDT", side="buy", type="limit", amount=Decimal("0.02"), price=Decimal(40_000), client_order_id=name
     )
-    runner = _runner(ada, account)
-    assert runner is not None
-    handlers = runner._clerk.handlers()
+    running = _runner(ada, account)
+    assert running is not None
+    handlers = running._clerk.handlers()
     placed: Order = ada.host.run(handlers[PlaceOrder](PlaceOrder(actor=Actor(user_id=""), account="", ticket=ticket)))
     return placed
 
@@ -166,10 +217,22 @@ def _runner(ada: Owner, account: str) -> ForeignRunner | None:
 
 
 def _pid(ada: Owner, account: str) -> int:
-    runner = _runner(ada, account)
-    assert runner is not None
-    assert runner._part.pid is not None
-    return runner._part.pid
+    running = _runner(ada, account)
+    assert running is not None
+    assert running._part.pid is not None
+    return running._part.pid
+
+
+def _fall_silent(ada: Owner, account: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Have its process hang until it is killed for it, and return which one that was."""
+    hung, patience = _pid(ada, account), runner.SILENT_SECONDS
+    os.kill(hung, signal.SIGSTOP)
+    # those that follow may be killed while they import OctoBot, before there is patience again
+    monkeypatch.setattr(runner, "MOST_DEATHS", 1_000)
+    monkeypatch.setattr(runner, "SILENT_SECONDS", 0.5)
+    eventually(lambda: any("it asked nothing for" in said for said in ada.log()), ada.story, PATIENCE)
+    monkeypatch.setattr(runner, "SILENT_SECONDS", patience)
+    return hung
 
 
 def _started(ada: Owner, times: int) -> None:

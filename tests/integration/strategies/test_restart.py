@@ -19,6 +19,7 @@ from engine.journal.journal import Journal
 from engine.journal.unit import Unit
 from engine.strategies.records import StrategyRecord, StrategyRecords
 from engine.strategies.runner import Runner
+from engine.strategies.story import RESTARTED, STOPPING
 from models import Database
 from tests import books
 from tests.factories import SignedIn
@@ -30,6 +31,7 @@ from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Order
 
 LINES = 40
+START_OF_RECORDING = 1_700_000_000 // 60 * 60
 GRID_NAMES = sorted(["big:coins:1-0", *(f"big:{side}{line}:1-0" for side in ("down", "up") for line in range(1, 41))])
 
 
@@ -43,6 +45,7 @@ def test_a_restart_changes_nothing(ada: Owner) -> None:
     ada.host.start()
     ada.price(50_000)
     assert ada.get()["state"] == ada.get("dca")["state"] == "running"
+    assert ada.log()[-2:] == ada.log("dca")[-2:] == [STOPPING, RESTARTED]
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     after = {order["id"]: order for order in [*ada.orders(), *ada.orders("dca")]}
@@ -70,7 +73,7 @@ def test_what_fills_while_it_reads_its_orders_is_followed(ada: Owner, monkeypatc
 
     def stale(records: StrategyRecords, record: StrategyRecord) -> list[Order]:
         found = read(records, record)
-        assert started.wait(10)
+        assert started.wait(60)
         ada.price(49_400)
         return found
 
@@ -120,6 +123,7 @@ def test_one_whose_exchange_is_not_connected_waits_for_it(ada: Owner, database: 
         ada.host.start()
         assert ada.get()["state"] == "running"
         assert len(ada.open_names()) == 6
+    assert ada.log()[2:] == [STOPPING, "Waits: nowhere is not connected.", RESTARTED]
     ada.price(49_400)
     eventually(lambda: "mine:down1:1-1" in ada.open_names())
     assert not ada.differences()
@@ -153,7 +157,13 @@ def test_accounts_of_running_strategies_stay_in_memory(ada: Owner) -> None:
 
 @pytest.fixture
 def engine(settings: Settings, tmp_path: Path) -> Iterator[KillableEngine]:
-    started = KillableEngine(settings, tmp_path / "engine.log", DEMO_TICK_SECONDS="0.05")
+    """An engine whose market stands at 50,000: no line of a grid fills."""
+    recording = tmp_path / "BTC_USDT-1m.csv"
+    candles = [f"{START_OF_RECORDING + 60 * each},50000,50000,50000,50000,1\n" for each in range(400)]
+    recording.write_text("timestamp,open,high,low,close,volume\n" + "".join(candles), encoding="utf-8")
+    started = KillableEngine(
+        settings, tmp_path / "engine.log", DEMO_TICK_SECONDS="0.05", DEMO_REPLAY=str(recording), DEMO_REPLAY_SPEED="1"
+    )
     yield started
     started.close()
 
@@ -186,4 +196,5 @@ class TestKills:
         assert sorted(placed) == GRID_NAMES
         assert set(placed.values()) == {1}
         assert ada.get("big")["state"] == "running"
+        assert ada.log("big")[2:] == [RESTARTED] * 4
         assert not books.differences(database, engine.bridge)

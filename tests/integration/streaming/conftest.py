@@ -15,9 +15,9 @@ import pytest
 
 from config import Settings
 from tests.factories import SignedIn
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.reader import Reader
 from tests.streamer_host import EngineSocket, StreamerHost, until
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -17,9 +17,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from services.audit import SYSTEM
 from tests.factories import SignedIn, services_of
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.reader import Reader
 from tests.streamer_host import StreamerHost, until
-from utils.fake_engine import FakeEngine
 
 BTC = "/api/stream/prices?symbols=btc-usdt"
 THREADS = 4
@@ -86,7 +86,7 @@ def test_what_comes_in_one_piece_with_the_handshake_is_not_lost(web: Web, user: 
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     ).encode()
-    with closing(socket.create_connection(web, 10)) as connection:
+    with closing(socket.create_connection(web, 60)) as connection:
         connection.sendall(head + b"\x81" + bytes([0x80 | len(action)]) + mask + action)
         received = b""
         while b'"type":"price"' not in received:
@@ -103,8 +103,8 @@ def test_websockets_with_a_token_and_with_a_ticket(web: Web, user: SignedIn, app
     for path, headers in (("/ws/market", user.headers), (f"/ws/market?ticket={ticket}", {})):
         with talk(web, path, headers) as socket:
             socket.send(json.dumps({"action": "subscribe", "channel": "prices", "symbols": ["BTC/USDT"]}))
-            assert json.loads(socket.recv(timeout=10))["type"] == "subscribed"
-            assert json.loads(socket.recv(timeout=10))["data"]["price"] == "50000"
+            assert json.loads(socket.recv(timeout=60))["type"] == "subscribed"
+            assert json.loads(socket.recv(timeout=60))["data"]["price"] == "50000"
 
 
 def test_while_the_streamer_is_away_clients_are_told_and_it_comes_back(

@@ -227,7 +227,7 @@ def test_packets_that_make_no_sense_cost_nothing(host: StreamerHost, settings: S
         sockets.send_fds(channel, [whole], [reading])  # no socket at all
         os.close(reading)
         os.close(writing)
-        channel.settimeout(5)
+        channel.settimeout(60)
         channel.send(follow.encode(follow.GetStreamerStatus()))
         assert follow.decode_status(channel.recv(65536)).clients == {"sse": 0, "websocket": 0}
     until(lambda: descriptors() <= before)

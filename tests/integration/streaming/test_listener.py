@@ -17,12 +17,12 @@ from models import Database
 from services.audit import SYSTEM
 from streaming import candles, hub, listener, streamer
 from tests.factories import SignedIn, services_of, with_key
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.conftest import Dial
 from tests.integration.streaming.reader import Reader
 from tests.problems import MEMBERS
 from tests.streamer_host import EngineSocket, StreamerHost, until
 from utils import clock
-from utils.fake_engine import FakeEngine
 from utils.wire import AccountEvent
 
 LOCAL = "http://localhost:3000"

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from config import Settings
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.conftest import Dial
 from tests.streamer_host import StreamerHost
-from utils.fake_engine import FakeEngine
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from services.audit import SYSTEM
 from streaming import candles, hub, streamer, websocket
 from streaming.allowance import Allowance
 from tests.factories import SignedIn, services_of, with_key
+from tests.fake_engine import FakeEngine
 from tests.integration.streaming.test_listener import commit
 from tests.streamer_host import EngineSocket, StreamerHost, until
-from utils.fake_engine import FakeEngine
 from utils.follow import Wish
 
 Socket = Callable[..., "Talk"]
@@ -38,7 +38,7 @@ class Talk:
         return self
 
     def hear(self) -> dict[str, Any]:
-        heard: dict[str, Any] = json.loads(self.connection.recv(timeout=10))
+        heard: dict[str, Any] = json.loads(self.connection.recv(timeout=60))
         assert set(heard) == {"type", "id", "ts", "data"}
         assert heard["ts"].endswith("Z")
         return heard
@@ -50,7 +50,7 @@ class Talk:
         """Hear on until the other side closes, and return its code."""
         while True:
             try:
-                self.connection.recv(timeout=10)
+                self.connection.recv(timeout=60)
             except ConnectionClosed as closed:
                 assert closed.rcvd is not None
                 return closed.rcvd.code

@@ -104,7 +104,7 @@ def test_what_is_put_off_while_the_schedule_waits_for_the_lock_is_not_due(
 
 def test_after_a_downtime_all_moves_are_made_up_for(stage: Stage, ann: SignedIn) -> None:
     tournament = stage.create()
-    draft = stage.create(draft=True, registration_starts_at=stamp(clock.now() + timedelta(seconds=5)))
+    draft = stage.create(draft=True, registration_starts_at=stamp(clock.now() + timedelta(seconds=40)))
     stage.join(ann, tournament)
     stage.travel(minutes=10)
     assert stage.run_due() == 2 + 3

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.factories import SignedIn
-from utils.fake_engine import FakeEngine
+from tests.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 Post = Callable[..., TestResponse]

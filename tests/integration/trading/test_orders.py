@@ -11,12 +11,12 @@ from flask.testing import FlaskClient
 
 from models import Database
 from tests.factories import SignedIn
+from tests.fake_engine import FakeEngine
 from tests.integration.trading.conftest import Post
 from tests.integration.trading.lists import TRADES, ids
 from tests.order_rows import MORNING, add_account, add_order, add_trade, keep_order
 from tests.problems import assert_problem, fields
 from utils.errors import EngineUnavailable
-from utils.fake_engine import FakeEngine
 from utils.ids import new_id
 from utils.octobot_bridge import OctoBotBridge
 from utils.ties import adopted_name

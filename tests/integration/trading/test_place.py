@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.factories import SignedIn
+from tests.fake_engine import FakeEngine
 from tests.integration.trading.conftest import Post
 from tests.problems import assert_problem, fields
 from utils.errors import EngineTimeout, EngineUnavailable
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 ORDER = {

@@ -15,10 +15,10 @@ from config import Settings
 from models import Database
 from services.operations.configuration import redact
 from tests.factories import SignedIn, sign_in
+from tests.fake_engine import FakeEngine
 from tests.integration.trading.conftest import Post
 from tests.order_rows import add_account
 from tests.problems import assert_problem, fields
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 

@@ -22,10 +22,10 @@ from services.audit import SYSTEM
 from streaming import hub, streamer
 from streaming.streamer import SESSION_SECONDS
 from tests.factories import SignedIn, services_of
+from tests.fake_engine import FakeEngine
 from tests.problems import assert_problem, fields
 from tests.streamer_host import EngineSocket, StreamerHost, until
 from utils.errors import EngineUnavailable
-from utils.fake_engine import FakeEngine
 
 PATH = "/api/stream/prices"
 Open = Callable[..., TestResponse]

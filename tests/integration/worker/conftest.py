@@ -7,8 +7,8 @@ import pytest
 
 from config import Settings
 from services import WorkerServices, build_for_worker
+from tests.fake_engine import FakeEngine
 from tests.integration.worker.receiver import Receiver
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 
 

@@ -39,7 +39,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 note(self.headers, body)
-                receiver.gate.wait(20)
+                receiver.gate.wait(60)
                 status = receiver.statuses[0] if len(receiver.statuses) == 1 else receiver.statuses.pop(0)
                 if status is None:
                     self.close_connection = True

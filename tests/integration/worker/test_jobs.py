@@ -45,7 +45,7 @@ def start(database: Database) -> Iterator[Start]:
     yield _start
     for worker, thread in started:
         worker.stop()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -192,12 +192,12 @@ def test_a_stop_gives_back_what_is_at_work(database: Database, start: Start) -> 
 
     def wait(run: Run) -> None:
         begun.set()
-        run.ended.wait(10)
+        run.ended.wait(60)
         run.check()
 
     job_id = want(database)
     worker = start({"sum": Handler(call=wait)})
-    assert begun.wait(5)
+    assert begun.wait(60)
     worker.stop()
     until(lambda: row_of(database, job_id).state == "queued")
     assert row_of(database, job_id).attempts == 0
@@ -209,7 +209,7 @@ def test_too_long_a_job_is_interrupted_and_so_is_a_canceled_one(database: Databa
 
     def wait(run: Run) -> None:
         begun.append(run.id)
-        run.ended.wait(10)
+        run.ended.wait(60)
         run.check()
 
     late, unwanted = want(database, "late"), want(database, "unwanted")
@@ -234,7 +234,7 @@ def test_kinds_have_room_of_their_own(database: Database, start: Start) -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        gate.wait(10)
+        gate.wait(60)
         with lock:
             now[0] -= 1
 

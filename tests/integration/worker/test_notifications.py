@@ -21,10 +21,10 @@ from services.notifications import notifications
 from services.notifications.alerts import AlertWatch
 from services.notifications.notifications import EventReader, Told, notify, notify_all
 from tests.factories import SignedIn
+from tests.fake_engine import FakeEngine
 from tests.problems import assert_problem
 from utils import clock, json
 from utils.errors import EngineUnavailable, TradingError
-from utils.fake_engine import FakeEngine
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Candle, CandleSeries, GetCandles, Ticker
 from worker.schedule import schedule

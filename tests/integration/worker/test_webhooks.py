@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -220,12 +221,13 @@ def test_a_name_whose_servers_do_not_answer_is_not_waited_for(
 
 
 def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "SECONDS", 2.0)
-    real = socket.getaddrinfo
+    monkeypatch.setattr(outbound, "SECONDS", 60.0)
+    real, gone = socket.getaddrinfo, [0.0]
+    monkeypatch.setattr(outbound, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + gone[0]))
 
     def slow(host: str, *rest: Any, **options: Any) -> Any:
         if host == "slow.example":
-            time.sleep(1.9)
+            gone[0] = 59.5
         return real("127.0.0.1", *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
@@ -234,7 +236,7 @@ def test_the_look_up_counts_in_the_time_of_a_request(monkeypatch: pytest.MonkeyP
         with pytest.raises(Refused) as refused:
             Outbound(allow_private=True).post(f"http://slow.example:{mute.getsockname()[1]}/", b"{}", {})
     assert refused.value.code == "not_reached"
-    assert time.monotonic() - began < 3.8  # 2 s in all, not after the look-up
+    assert time.monotonic() - began < 30  # what the look-up left, not a minute anew
 
 
 def test_a_name_that_means_another_address_later_is_refused_before_anything_is_sent(
@@ -290,7 +292,7 @@ def test_a_worker_that_is_killed_in_the_middle_delivers_everything_under_one_id(
         until(lambda seen=before: len(receiver.told) >= seen + 3, 90)  # type: ignore[misc]
         if round_ < 2:
             os.kill(worker.pid, signal.SIGKILL)
-            worker.wait(10)
+            worker.wait(60)
             killed += 1
     receiver.gate.set()
     until(lambda: Jobs(database).counts() == {(webhooks.JOB, "succeeded"): 20}, 90)

@@ -32,7 +32,7 @@ def process(name: str, *arguments: str) -> Iterator[Remote]:
             yield Remote(running.stdout.readline().strip())
         finally:
             running.send_signal(signal.SIGTERM)
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 @pytest.mark.parametrize("name", ["binance", "kucoin"])

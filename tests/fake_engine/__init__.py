@@ -1,5 +1,5 @@
 """An exchange in memory that stands in for the engine: same requests, same rules, same faults, no OctoBot."""
 
-from utils.fake_engine.engine import FakeEngine
+from tests.fake_engine.engine import FakeEngine
 
 __all__ = ["FakeEngine"]

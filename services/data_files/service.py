@@ -1,4 +1,4 @@
-"""Uploads of candles, for backtests of whoever uploaded them."""
+"""Candles that users upload for their backtests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import models
 from models import Database
 from services import audit
 from services.audit import Origin
-from services.candle_files.files import Folder
-from services.candle_files.reading import Format, read
-from services.candle_files.reading import Series as ReadSeries
+from services.data_files.files import Folder
+from services.data_files.reading import Format, read
+from services.data_files.reading import Series as ReadSeries
 from services.idempotency import Claim, Idempotency
 from services.paging import newest_first
 from services.principals import Principal

@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
+from tests.fake_engine import account_changes as changes
+from tests.fake_engine import gateway, positions, rankings, rules
+from tests.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
+from tests.fake_engine.keys import Keys
+from tests.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
+from tests.fake_engine.matching import Matching, is_marketable
+from tests.fake_engine.rules import Proposal
 from utils import wire
 from utils.clock import now
 from utils.errors import Conflict, EngineUnavailable, NotFound, TradingError
-from utils.fake_engine import account_changes as changes
-from utils.fake_engine import gateway, positions, rankings, rules
-from utils.fake_engine.books import REFERENCE, FakeAccount, FakeOrder, needed
-from utils.fake_engine.keys import Keys
-from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market, check_exchange, instrument
-from utils.fake_engine.matching import Matching, is_marketable
-from utils.fake_engine.rules import Proposal
 from utils.ids import new_id
 from utils.money import ZERO
 

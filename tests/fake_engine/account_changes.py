@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from tests.fake_engine.books import REFERENCE, FakeAccount
+from tests.fake_engine.market import EXCHANGE, Market
+from tests.fake_engine.matching import Matching
 from utils.errors import Conflict, FieldError, Refused
-from utils.fake_engine.books import REFERENCE, FakeAccount
-from utils.fake_engine.market import EXCHANGE, Market
-from utils.fake_engine.matching import Matching
 from utils.money import ZERO
 from utils.wire import AccountState, ArchiveAccount, Deposit, DepositFunds, Equity, ResetAccount, Stake
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import msgspec
 
-from utils.fake_engine.books import FakeAccount, FakeOrder, needed
-from utils.fake_engine.brackets import open_exits
-from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
+from tests.fake_engine.books import FakeAccount, FakeOrder, needed
+from tests.fake_engine.brackets import open_exits
+from tests.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
 from utils.ids import new_id
 from utils.money import HUNDRED, ONE
 from utils.wire import IMMEDIATE, Fee, OrderStatus, OrderTicket, Trade

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from tests.fake_engine.books import FakeAccount
+from tests.fake_engine.market import EXCHANGE, instrument
 from utils.errors import NotFound, Refused
-from utils.fake_engine.books import FakeAccount
-from utils.fake_engine.market import EXCHANGE, instrument
 from utils.money import round_down
 from utils.wire import ClosePosition, OrderTicket, PlaceOrder, SetLeverage
 

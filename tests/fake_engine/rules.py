@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tests.fake_engine import brackets
+from tests.fake_engine.books import FakeAccount, FakeOrder, needed
 from utils.errors import Conflict, FieldError, Malformed, Refused, TradingError
-from utils.fake_engine import brackets
-from utils.fake_engine.books import FakeAccount, FakeOrder, needed
 from utils.money import ONE, ZERO, is_multiple, round_down
 from utils.wire import PRICED, STOPPED, TRAILING, Check, Instrument, OrderTicket
 

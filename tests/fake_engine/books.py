@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
+from tests.fake_engine.market import EXCHANGE, INSTRUMENTS, Market
 from utils.money import HUNDRED, ONE, ZERO
 from utils.wire import (
     OPEN_STATUSES,

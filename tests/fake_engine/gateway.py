@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from tests.fake_engine.market import EXCHANGE, INSTRUMENTS, check_exchange
 from utils.errors import Conflict, Refused
-from utils.fake_engine.market import EXCHANGE, INSTRUMENTS, check_exchange
 from utils.wire import ConnectExchange, DisconnectExchange, FeedStatus
 
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from utils.fake_engine.books import FakeOrder
+from tests.fake_engine.books import FakeOrder
 from utils.ids import new_id
 from utils.money import ONE, is_multiple
 from utils.wire import ExitLeg, OrderTicket, OrderType, Side
 
 if TYPE_CHECKING:
-    from utils.fake_engine.rules import Broken, Proposal
+    from tests.fake_engine.rules import Broken, Proposal
 
 PRICE_FACTOR = 10
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from services.candle_files import octobot
+from services.data_files import octobot
 from utils.errors import FieldError, Refused
 from utils.recorded_candles import Candles, RecordingError, checked, from_csv, row_of
 from utils.wire import TIMEFRAMES
