@@ -102,6 +102,7 @@ class Switchboard:
 
     async def _engage(self, command: wire.EngageKillSwitch, claim: Claim | None) -> KillSwitchState:
         async with self._changing:
+            before = self._triggers.by_account()
             known = self._switches.get(command.scope, command.target)
             switch = known
             if known is None or (command.as_admin and known.engaged_by != command.actor.user_id):
@@ -112,7 +113,7 @@ class Switchboard:
                     reason=command.reason,
                     engaged_at=clock.now(),
                 )
-                # before the commit: whoever pulls the switch does not wait for the database
+                # before the commit: whoever pulls the switch does not wait for the database; sweeps begin from here on
                 self._switches.put(command.scope, command.target, switch)
                 unit = Unit(Line(command.account, command.actor.user_id))
                 unit.record("kill_switch.engage", command.actor, _target(command))
@@ -126,7 +127,8 @@ class Switchboard:
         still_open: list[str] = []
         if switch is not None:
             # also the accounts in memory that seem to have none: an order may be on its way through them
-            canceled, still_open = await self._sweep(switch, await self._under(switch, *self._accounts.in_memory()))
+            accounts = await self._under(switch, *self._accounts.in_memory(), *before)
+            canceled, still_open = await self._sweep(switch, accounts, before)
         state = _state(command, switch, canceled, still_open)
         if claim is not None:
             unit = Unit(Line(command.account, command.actor.user_id))
@@ -134,8 +136,13 @@ class Switchboard:
             await self._journal.submit(unit)
         return state
 
-    async def _sweep(self, switch: KillSwitch, accounts: list[str]) -> tuple[list[str], list[str]]:
-        """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet."""
+    async def _sweep(
+        self, switch: KillSwitch, accounts: list[str], earlier: dict[str, list[str]] | None = None
+    ) -> tuple[list[str], list[str]]:
+        """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet.
+
+        :param earlier: what was open when the switch was engaged: another sweep may have canceled it since.
+        """
         before = self._triggers.by_account()
         tasks = [self._sweep_account(account_id, switch, before.get(account_id, [])) for account_id in accounts]
         if not tasks:
@@ -149,7 +156,13 @@ class Switchboard:
             for order_id in (*now.get(account_id, ()), *self._failed.get(account_id, ()))
         }
         # a sweep that is still under way, or one that failed half-way, has not told what it canceled
-        gone = {order_id for account_id in accounts for order_id in before.get(account_id, ())} - canceled - still_open
+        known = {
+            order_id
+            for open_orders in (before, earlier or {})
+            for each in accounts
+            for order_id in open_orders.get(each, ())
+        }
+        gone = known - canceled - still_open
         for order_id, status in (await asyncio.to_thread(self._records.statuses, list(gone))).items():
             if status == "canceled":
                 canceled.add(order_id)

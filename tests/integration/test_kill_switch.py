@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -12,6 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
+from engine.journal.journal import Journal
+from engine.journal.unit import Unit
 from models import Database
 from services.bot.records import BotRecords, Told
 from tests.books import differences, rows
@@ -229,6 +232,28 @@ def test_a_key_makes_engaging_repeatable(client: FlaskClient, user: SignedIn) ->
     assert place(client, user).status_code == 201  # answered, not carried out again
     other_body = client.post(SWITCH, json={"scope": "user"}, headers=headers)
     assert_problem(other_body, 422, "idempotency_key_reused")
+
+
+def test_what_another_sweep_canceled_meanwhile_is_named_too(
+    client: FlaskClient, user: SignedIn, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = place(client, user).get_json()["data"]["id"]
+    submit, triggers = Journal.submit, host.engine._triggers
+
+    async def store_late(journal: Journal, unit: Unit) -> None:
+        end = time.monotonic() + 60
+        while triggers.by_account():
+            assert time.monotonic() < end, "nobody sweeps"
+            await asyncio.sleep(0.01)
+        await submit(journal, unit)
+
+    def late(journal: Journal, unit: Unit) -> asyncio.Future[None]:
+        """Store the switch when its order is canceled: sweeps begin before the commit."""
+        return asyncio.ensure_future(store_late(journal, unit)) if unit.switches else submit(journal, unit)
+
+    monkeypatch.setattr(Journal, "submit", late)
+    state = engage(client, user, scope="user")
+    assert (state["canceled"], state["open"]) == ([placed], [])
 
 
 def test_that_of_the_installation_names_what_a_stopped_bot_left(
