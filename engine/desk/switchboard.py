@@ -104,6 +104,8 @@ class Switchboard:
         async with self._changing:
             known = self._switches.get(command.scope, command.target)
             switch = known
+            # `sweep_forever` may cancel orders before this has come to it, and the answer tells them all
+            were_open = self._triggers.by_account()
             if known is None or (command.as_admin and known.engaged_by != command.actor.user_id):
                 switch = KillSwitch(
                     scope=command.scope,
@@ -126,7 +128,8 @@ class Switchboard:
         still_open: list[str] = []
         if switch is not None:
             # also the accounts in memory that seem to have none: an order may be on its way through them
-            canceled, still_open = await self._sweep(switch, await self._under(switch, *self._accounts.in_memory()))
+            accounts = await self._under(switch, *self._accounts.in_memory(), *were_open)
+            canceled, still_open = await self._sweep(switch, accounts, were_open)
         state = _state(command, switch, canceled, still_open)
         if claim is not None:
             unit = Unit(Line(command.account, command.actor.user_id))
@@ -134,8 +137,13 @@ class Switchboard:
             await self._journal.submit(unit)
         return state
 
-    async def _sweep(self, switch: KillSwitch, accounts: list[str]) -> tuple[list[str], list[str]]:
-        """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet."""
+    async def _sweep(
+        self, switch: KillSwitch, accounts: list[str], were_open: dict[str, list[str]] | None = None
+    ) -> tuple[list[str], list[str]]:
+        """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet.
+
+        :param were_open: orders, by account, that are told of too though another sweep may have canceled them.
+        """
         before = self._triggers.by_account()
         tasks = [self._sweep_account(account_id, switch, before.get(account_id, [])) for account_id in accounts]
         if not tasks:
@@ -149,7 +157,12 @@ class Switchboard:
             for order_id in (*now.get(account_id, ()), *self._failed.get(account_id, ()))
         }
         # a sweep that is still under way, or one that failed half-way, has not told what it canceled
-        gone = {order_id for account_id in accounts for order_id in before.get(account_id, ())} - canceled - still_open
+        known = {
+            order_id
+            for account_id in accounts
+            for order_id in (*before.get(account_id, ()), *(were_open or {}).get(account_id, ()))
+        }
+        gone = known - canceled - still_open
         for order_id, status in (await asyncio.to_thread(self._records.statuses, list(gone))).items():
             if status == "canceled":
                 canceled.add(order_id)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.accounts.booking import Booking, remember
-from engine.accounts.valuation import DIGITS, Valuation
+from engine.accounts.valuation import Valuation
 from engine.journal.unit import Unit
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill
@@ -17,7 +17,7 @@ from engine.orders import orders
 from engine.orders.orders import Fill
 from utils import clock, wire
 from utils.ids import new_id
-from utils.money import ZERO
+from utils.money import ZERO, rounded
 from utils.wire import Fee
 
 
@@ -97,7 +97,7 @@ def with_fill(order: wire.Order, fill: ExchangeFill, at: datetime) -> wire.Order
         order,
         filled=filled,
         remaining=max(order.amount - filled, ZERO),
-        average=(cost / filled).quantize(DIGITS),
+        average=rounded(cost / filled),
         cost=cost,
         fee=_summed(order.fee, fill.fee, order.symbol.split("/")[0]),
         updated_at=at,

@@ -20,12 +20,10 @@ _MOVES: dict[StrategyState, str] = {
 
 
 def tell_move(was: StrategyRecord, now: StrategyRecord, actor: Actor, unit: Unit) -> None:
-    """Add to the log that the strategy was brought into another state, or was edited, and what came of its money."""
+    """Add to the log that the strategy was brought into another state, or was edited, and what came of that."""
     who = "its owner" if actor.key_id is None else "an API key of its owner"
-    if was.state == now.state:
-        unit.log(now.id, now.name, "info", f"Edited by {who}{', and goes on so' * (now.state == 'running')}.")
-    else:
-        unit.log(now.id, now.name, "info", f"{_MOVES[now.state]} by {who}{_moved_money(was, now)}.")
+    said = f"Edited by {who}{_edited(was, now)}" if was.state == now.state else _moved(was, now, who)
+    unit.log(now.id, now.name, "info", f"{said}.")
 
 
 def tell_end(now: StrategyRecord, unit: Unit) -> None:
@@ -39,10 +37,17 @@ def waiting(record: StrategyRecord) -> str:
     return f"Waits: {record.exchange} is not connected."
 
 
-def _moved_money(was: StrategyRecord, now: StrategyRecord) -> str:
-    had, has = was.state in FUNDED_STATES, now.state in FUNDED_STATES
+def _edited(was: StrategyRecord, now: StrategyRecord) -> str:
+    """Tell what is different now, by name: values may be long."""
+    names = [name for name, value in now.settings.items() if value != was.settings.get(name)]
+    changed = ", ".join([*names, *["funding"] * (now.funding != was.funding)]) or "nothing new"
+    return f" ({changed})" + ("; it goes on with its settings as they are now" if now.state == "running" else "")
+
+
+def _moved(was: StrategyRecord, now: StrategyRecord, who: str) -> str:
+    said, had, has = f"{_MOVES[now.state]} by {who}", was.state in FUNDED_STATES, now.state in FUNDED_STATES
     if had == has or now.mode == "live":
-        return ", its open orders canceled" if now.state == "stopped" else ""
+        return f"{said}, its open orders canceled" if now.state == "stopped" else said
     if has:
-        return f", with {plain(was.funding)} {was.reference_currency} of its parent account"
-    return "; its open orders were canceled, and all it held went back to its parent account"
+        return f"{said}, with {plain(was.funding)} {was.reference_currency} of its parent account"
+    return f"{said}; its open orders were canceled, and all it held went back to its parent account"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 import models
@@ -18,9 +18,10 @@ from models import Database
 from services.accounts.credentials import Credentials
 from tests.factories import SignedIn, audit_rows, services_of
 from tests.fake_engine import FakeEngine
+from tests.order_rows import add_account
 from tests.problems import assert_problem, fields
 from tests.settings import ENCRYPTION_KEYS
-from utils import clock, credentials, ids
+from utils import credentials
 from utils.credentials import ApiKeys
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotReady
 from utils.octobot_bridge import OctoBotBridge
@@ -74,26 +75,8 @@ def opened(database: Database, credential_id: str, user: SignedIn) -> ApiKeys:
 
 
 def trade_with(database: Database, user: SignedIn, credential_id: str, status: str = "active") -> str:
-    account_id, now = ids.new_id(), clock.now()
-    with database.write() as session:
-        session.execute(
-            insert(models.Account).values(
-                id=account_id,
-                user_id=user.id,
-                name="Live",
-                mode="live",
-                exchange="binance",
-                type="spot",
-                kind="main",
-                reference_currency="USDT",
-                starting_balance=0,
-                credential_id=credential_id,
-                status=status,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-    return account_id
+    live = {"mode": "live", "exchange": "binance", "kind": "main", "starting_balance": 0}
+    return add_account(database, user, **live, credential_id=credential_id, status=status)
 
 
 class TestCreating:
@@ -193,7 +176,7 @@ class TestReading:
             cursor = f"&cursor={page['pagination']['next_cursor']}"
         assert seen == made
 
-    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+    @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "POST"])
     def test_what_belongs_to_others_does_not_exist(
         self, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn, admin: SignedIn, method: str
     ) -> None:
@@ -201,10 +184,41 @@ class TestReading:
         before = row(database, theirs)
         path = f"{PATH}/{theirs}" + ("/verify" if method == "POST" else "")
         for caller in (user, admin):
-            body = OTHER_KEYS if method == "PUT" else None
+            body = {"PUT": OTHER_KEYS, "PATCH": {"name": "Mine"}}.get(method)
             answer = client.open(path, method=method, headers=caller.headers, json=body)
             assert_problem(answer, 404, "credential_not_found")
         assert row(database, theirs) == before
+
+
+class TestRenaming:
+    def test_keys_stay_what_they_are(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        made = created(client, user)
+        known = client.post(f"{PATH}/{made}/verify", headers=user.headers).get_json()["data"]
+        before = row(database, made)
+
+        answer = client.patch(f"{PATH}/{made}", json={"name": "Renamed"}, headers=user.headers)
+
+        assert answer.status_code == 200
+        assert answer.get_json()["data"] == {**known, "name": "Renamed"}
+        assert row(database, made)._asdict() == {**before._asdict(), "name": "Renamed"}
+        assert audit_rows(database)[-1] == ("credential.renamed", "done", None)
+
+    def test_a_bad_name_changes_nothing(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        made = created(client, user)
+        created(client, user, name="Second")
+        before, path = row(database, made), f"{PATH}/{made}"
+        taken = client.patch(path, json={"name": "Second"}, headers=user.headers)
+        assert fields(assert_problem(taken, 409, "name_taken")) == {("name", "name_taken")}
+        bad: tuple[dict[str, Any], ...] = (
+            {},
+            {"name": None},
+            {"name": " padded "},
+            {"name": "New", "api_key": KEYS["api_key"]},
+        )
+        for body in bad:
+            assert_problem(client.patch(path, json=body, headers=user.headers), 422, "validation_failed")
+        assert row(database, made) == before
+        assert client.patch(path, json={"name": "My Binance"}, headers=user.headers).status_code == 200  # its own
 
 
 class TestReplacing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
+from engine.journal.unit import Unit
 from models import Database
 from services.bot.records import BotRecords, Told
 from tests.books import differences, rows
@@ -92,6 +94,26 @@ def test_engaged_it_refuses_and_cancels_until_released(
     done = [row for row in audit_rows(database) if row[0].startswith("kill_switch")]
     assert done == [("kill_switch.engage", "done", None), ("kill_switch.release", "done", None)]
     assert differences(database, engine_bridge) == []
+
+
+def test_orders_that_the_repeated_sweep_cancels_first_are_told_of(
+    client: FlaskClient, user: SignedIn, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place(client, user).get_json()["data"]["id"]
+    switchboard, journal = host.engine._switchboard, host.engine._journal
+    submit = journal.submit
+
+    async def sweep_before(unit: Unit) -> None:
+        for switch in switchboard._switches:
+            await switchboard._sweep(switch, await switchboard._under(switch))
+        await submit(unit)
+
+    def slowly(unit: Unit) -> asyncio.Future[None]:
+        return asyncio.ensure_future(sweep_before(unit)) if unit.switches else submit(unit)
+
+    monkeypatch.setattr(journal, "submit", slowly)
+    state = engage(client, user)
+    assert (state["canceled"], state["open"]) == ([order], [])
 
 
 def test_scopes_reach_as_far_as_they_say(

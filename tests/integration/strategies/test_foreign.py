@@ -225,13 +225,19 @@ def _pid(ada: Owner, account: str) -> int:
 
 def _fall_silent(ada: Owner, account: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Have its process hang until it is killed for it, and return which one that was."""
-    hung, patience = _pid(ada, account), runner.SILENT_SECONDS
+    running, patience = _runner(ada, account), runner.SILENT_SECONDS
+    assert running is not None
+    kill, hung = running._part.kill, _pid(ada, account)
+
+    def kill_it(**heard: float | None) -> None:
+        # there is patience with the next one again, which is silent while it imports OctoBot
+        monkeypatch.setattr(runner, "SILENT_SECONDS", patience)
+        kill(**heard)
+
+    monkeypatch.setattr(running._part, "kill", kill_it)
     os.kill(hung, signal.SIGSTOP)
-    # those that follow may be killed while they import OctoBot, before there is patience again
-    monkeypatch.setattr(runner, "MOST_DEATHS", 1_000)
     monkeypatch.setattr(runner, "SILENT_SECONDS", 0.5)
     eventually(lambda: any("it asked nothing for" in said for said in ada.log()), ada.story, PATIENCE)
-    monkeypatch.setattr(runner, "SILENT_SECONDS", patience)
     return hung
 
 

@@ -17,16 +17,17 @@ from tests.integration.strategies.faulty import FAULT, Faulty
 from tests.integration.strategies.owner import Owner, eventually
 
 FUNDED = ["Initialized by its owner, with 5000 USDT of its parent account.", "Started by its owner."]
+EDITED = "Edited by its owner (levels); it goes on with its settings as they are now."
 GONE = "its open orders were canceled, and all it held went back to its parent account."
 
 
 def test_who_did_what_is_read_there(ada: Owner, app: Flask) -> None:
     account = ada.running()["account"]
     eventually(lambda: len(ada.open_names()) == 6)
-    ada.ok("PATCH", "mine", settings={"levels": 2})
+    ada.ok("PATCH", "mine", settings={"levels": 2, "spacing_percent": "1"})
     headers = with_key(app, ada.user, "trade")
     assert ada.client.post("/api/strategies/mine/stop", headers=headers).status_code == 200
-    told = [*FUNDED, "Edited by its owner, and goes on so.", f"Stopped by an API key of its owner; {GONE}"]
+    told = [*FUNDED, EDITED, f"Stopped by an API key of its owner; {GONE}"]
     assert ada.log() == told
     ada.ok("PATCH", "mine", settings={"order_value": "50"}, funding="1000.50")
     ada.ok("POST", "mine/start")
@@ -34,7 +35,7 @@ def test_who_did_what_is_read_there(ada: Owner, app: Flask) -> None:
     ada.ok("DELETE", "mine/remove")
     ada.ok("POST", "restore", strategy_name="mine")
     assert ada.log()[4:] == [
-        "Edited by its owner.",
+        "Edited by its owner (order_value, funding).",
         "Started by its owner, with 1000.5 USDT of its parent account.",
         f"Stopped by its owner; {GONE}",
         "Removed by its owner.",
@@ -55,10 +56,11 @@ def test_what_was_refused_or_repeated_is_not_told(ada: Owner) -> None:
     ada.add(funding="20000")
     assert ada.send("POST", "mine/init").status_code == 422
     assert ada.send("POST", "mine/stop").status_code == 409
-    ada.ok("PATCH", "mine", settings={}, funding="5000")
+    for _ in range(2):
+        ada.ok("PATCH", "mine", settings={}, funding="5000")
     for _ in range(2):
         assert ada.send("POST", "mine/init", key="once").status_code == 200
-    assert ada.log() == ["Edited by its owner.", FUNDED[0]]
+    assert ada.log() == ["Edited by its owner (funding).", "Edited by its owner (nothing new).", FUNDED[0]]
 
 
 def test_why_it_ended_is_told_once_however_often_it_had_to_be_stored(
