@@ -123,6 +123,10 @@ def test_a_position_counts_with_what_could_make_it_larger() -> None:
     assert _refusal({"max_position_value": "1199"}, long, draft(), pair[0]) == "risk_max_position_value"
     assert _refusal({"max_position_value": "1600"}, long, draft(), others[0]) is None
     assert _refusal({"max_position_value": "1599"}, long, draft(), others[0]) == "risk_max_position_value"
+    # those without a pair are not one of another
+    more = Account("4", "1000", *pair, *others, _waiting("buy", "1"))
+    assert _refusal({"max_position_value": "1800"}, more, draft(), others[0]) is None
+    assert _refusal({"max_position_value": "1799"}, more, draft(), others[0]) == "risk_max_position_value"
     # a short one as much
     assert _refusal({"max_position_value": "1000"}, Account("-4"), draft("sell", market=SWAP)) is None
     assert (
