@@ -38,7 +38,7 @@ def create_app(
     :raises SettingsError: when a setting is malformed or unsafe.
     """
     settings = settings or Settings.from_env()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = database or Database(settings.database_url, pool_size=settings.web_threads)
     bridge = bridge or OctoBotBridge(UnixTransport(settings.engine_socket))
     app = App(__name__, static_folder=None)

@@ -65,7 +65,7 @@ def rename_account(body: dict[str, str], account_id: str) -> Account:
 @blueprint.route(ACCOUNT, method="DELETE", permission="accounts:write", errors=(409, *ENGINE))
 @blueprint.response(200, AccountSchema)
 def archive_account(account_id: str) -> Account:
-    """Cancel the account's open orders and let it trade no more; it can still be read."""
+    """Archive an account: its open orders are canceled, and it can only be read from then on."""
     return services.account_changes.archive(principal, actor(), account_id)
 
 
@@ -74,7 +74,7 @@ def archive_account(account_id: str) -> Account:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(200, AccountSchema)
 def reset_account(body: dict[str, Decimal | None], headers: Headers, account_id: str) -> Account:
-    """Begin a paper account anew: no orders, no holdings but its starting balance."""
+    """Reset a paper account: no orders, and no holdings but its starting balance."""
     return services.account_changes.reset(principal, actor(), account_id, body["starting_balance"], headers["key"])
 
 
@@ -83,5 +83,5 @@ def reset_account(body: dict[str, Decimal | None], headers: Headers, account_id:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, DepositSchema)
 def deposit(body: dict[str, Any], headers: Headers, account_id: str) -> tuple[Deposit, int]:
-    """Pay play money into a paper account; it does not count as profit."""
+    """Deposit play money into a paper account; it does not count as profit."""
     return services.account_changes.deposit(principal, actor(), account_id, **body, key=headers["key"]), 201

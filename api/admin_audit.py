@@ -28,7 +28,7 @@ CSV = {
 @blueprint.arguments(AuditQuery, location="query")
 @blueprint.response(200, AuditEntrySchema, paged=True)
 def list_audit_log(filters: AuditFilters) -> Page[Entry]:
-    """List what was done and what was denied, newest first."""
+    """List entries of the audit log, done and denied, newest first."""
     return services.audit_log.list(filters)
 
 
@@ -36,7 +36,7 @@ def list_audit_log(filters: AuditFilters) -> Page[Entry]:
 @blueprint.arguments(AuditExportQuery, location="query")
 @blueprint.doc(responses={200: CSV})
 def export_audit_log(filters: AuditFilters) -> Response:
-    """Write what was done and what was denied as CSV (RFC 4180)."""
+    """Write the audit log as CSV (RFC 4180)."""
     headers = {"Content-Disposition": 'attachment; filename="audit-log.csv"', "Cache-Control": "no-store"}
     return Response(services.audit_log.export(filters), mimetype="text/csv", headers=headers)
 
@@ -45,5 +45,5 @@ def export_audit_log(filters: AuditFilters) -> Response:
 @blueprint.arguments(ChainQuery, location="query")
 @blueprint.response(200, ChainReportSchema)
 def verify_audit_log(query: dict[str, int | None]) -> ChainReport:
-    """Hold entries against their hash chain, 20,000 at a time; go on with `next` as `after` until it is null."""
+    """Verify the audit log's hash chain, 20,000 entries at a time; go on with `next` as `after` until it is null."""
     return services.audit_log.verify(query["after"])

@@ -13,7 +13,7 @@ blueprint = Blueprint("statistics", "Figures of the installation, for administra
 @blueprint.route("/api/admin/stats", permission="statistics:read")
 @blueprint.response(200, StatisticsSchema)
 def get_statistics() -> Statistics:
-    """Return how many users there are, what they trade, how they do, and how the engine is."""
+    """Return statistics: users, their trading and performance, and the state of the engine."""
     return services.figures.now()
 
 

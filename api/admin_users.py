@@ -32,7 +32,7 @@ def list_users(filters: UserFilters) -> Page[ManagedUser]:
 @blueprint.route(USER, permission="users:read")
 @blueprint.response(200, UserDetailsSchema)
 def get_user(user_id: str) -> UserDetails:
-    """Return a user with what they have open."""
+    """Return a user, and how much they have open."""
     return services.administration.get(user_id)
 
 

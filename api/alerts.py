@@ -30,13 +30,13 @@ def list_price_alerts(query: dict[str, Any]) -> Page[PriceAlert]:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, PriceAlertSchema)
 def create_price_alert(new: NewAlert, headers: dict[str, str | None]) -> tuple[PriceAlert, int]:
-    """Wait for a price, also while this server is down; it is told once."""
+    """Create a price alert; it fires once, also for a price that came while the server was down."""
     return services.alerts.create(principal, origin(), new, headers["key"]), 201
 
 
 @blueprint.route(f"{ALERTS}/<alert_id>", method="DELETE", permission="notifications:write")
 @blueprint.response(200, DeletedAlertSchema)
 def delete_price_alert(alert_id: str) -> dict[str, str]:
-    """Wait for a price no more."""
+    """Delete a price alert."""
     services.alerts.delete(principal, origin(), alert_id)
     return {"id": alert_id}

@@ -22,7 +22,7 @@ ANNOUNCEMENTS = "/api/admin/announcements"
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(202, AnnouncementSchema)
 def announce(new: NewAnnouncement, headers: dict[str, str | None]) -> tuple[Announcement, int]:
-    """Tell every active user something, each once and in the ways they chose; it is done in the background."""
+    """Send an announcement to every active user, once and in the ways they chose; it is done in the background."""
     return services.announcements.create(principal, origin(), new, headers["key"]), 202
 
 
@@ -30,5 +30,5 @@ def announce(new: NewAnnouncement, headers: dict[str, str | None]) -> tuple[Anno
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, AnnouncementSchema, paged=True)
 def list_announcements(query: dict[str, Any]) -> Page[Announcement]:
-    """List what users were told, newest first, and how many of them were so far."""
+    """List announcements, newest first, and how many users have got each so far."""
     return services.announcements.list(**query)

@@ -21,9 +21,9 @@ API_KEYS = "/api/auth/api-keys"
 @blueprint.arguments(NewApiKeySchema)
 @blueprint.response(201, CreatedApiKeySchema)
 def create_api_key(new: NewApiKey) -> CreatedApiKey:
-    """Make a key with the password and, with a second factor, a code as `totp`; the key is never shown again.
+    """Create an API key with the password and, with a second factor, a code as `totp`; the key is shown only once.
 
-    It ends with its owner's password: whoever changes that makes new keys.
+    It ends when its owner changes the password.
     """
     return services.api_keys.create(principal, origin(), new)
 
@@ -39,5 +39,5 @@ def list_api_keys(query: dict[str, Any]) -> Page[ApiKey]:
 @blueprint.route(f"{API_KEYS}/<api_key_id>", method="DELETE", permission="api_keys:write")
 @blueprint.response(200, ApiKeySchema)
 def delete_api_key(api_key_id: str) -> ApiKey:
-    """End a key, at once where this is answered and within a second everywhere else."""
+    """Delete an API key; within a second it is refused everywhere."""
     return services.api_keys.delete(principal, origin(), api_key_id)

@@ -115,5 +115,5 @@ def get_me() -> Profile:
 @blueprint.arguments(ProfileChangesSchema)
 @blueprint.response(200, ProfileSchema)
 def change_profile(changes: dict[str, Any]) -> Profile:
-    """Change what the caller says of themselves; null takes it back."""
+    """Change the caller's profile; null deletes a field."""
     return services.users.change_profile(principal, origin(), changes)

@@ -38,7 +38,7 @@ _FORMS: dict[str, Any] = {
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(202, BacktestRunSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
 def start_backtest(new: NewRun, headers: dict[str, str | None]) -> tuple[BacktestRun, int, dict[str, str]]:
-    """Let a strategy be played on the candles of a market; it waits until its turn comes."""
+    """Start a backtest of a strategy; it is queued until its turn comes."""
     run = services.backtests.start(principal, origin(), new, headers["key"])
     return run, 202, {"Location": f"{RUNS}/{run.id}"}
 
@@ -54,14 +54,14 @@ def list_backtests(query: dict[str, Any]) -> Page[BacktestRun]:
 @blueprint.route(RUN, permission="backtests:read")
 @blueprint.response(200, BacktestRunSchema)
 def get_backtest(run_id: str) -> BacktestRun:
-    """Return a backtest, and how far it has come."""
+    """Return a backtest, and its progress."""
     return services.backtests.get(principal, run_id)
 
 
 @blueprint.route(RUN, method="DELETE", permission="backtests:write")
 @blueprint.response(200, BacktestRunSchema)
 def end_backtest(run_id: str) -> BacktestRun:
-    """Cancel a backtest that is not over; delete one that is."""
+    """Cancel an unfinished backtest; delete a finished one."""
     return services.backtests.end(principal, origin(), run_id)
 
 
@@ -69,7 +69,7 @@ def end_backtest(run_id: str) -> BacktestRun:
 @blueprint.arguments(ReportQuery, location="query")
 @blueprint.doc(responses={"200": {"description": "OK", "content": _FORMS}})
 def get_backtest_report(query: dict[str, str], run_id: str) -> Response:
-    """Return what came of a backtest, also as a page to look at, or its trades as CSV."""
+    """Return the report of a backtest, as JSON or as a web page, or its trades as CSV."""
     return _WRITERS[query["format"]](services.backtests.report(principal, run_id))
 
 

@@ -14,7 +14,7 @@ blueprint = Blueprint("bot", "The operator's OctoBot, for admins")
 @blueprint.route("/api/bot/status", permission="bot:read")
 @blueprint.response(200, BotStatusSchema)
 def get_bot_status() -> BotStatus:
-    """Tell how the bot is, what it trades, and what failed last."""
+    """Return the state of the bot, what it trades, and the last error."""
     return services.bot.status()
 
 
@@ -28,21 +28,21 @@ def start_bot() -> BotStatus:
 @blueprint.route("/api/bot/stop", method="POST", permission="bot:write", errors=(409,))
 @blueprint.response(202, BotStatusSchema)
 def stop_bot() -> BotStatus:
-    """Stop the bot; its open orders stay where they are."""
+    """Stop the bot; its open orders stay at the exchange."""
     return services.bot.move(principal, origin(), "stop")
 
 
 @blueprint.route("/api/bot/restart", method="POST", permission="bot:write", errors=(409,))
 @blueprint.response(202, BotStatusSchema)
 def restart_bot() -> BotStatus:
-    """End the bot's process and start another one, which reads the configuration anew."""
+    """Restart the bot's process, which then reads its configuration again."""
     return services.bot.move(principal, origin(), "restart")
 
 
 @blueprint.route("/api/bot/pause", method="POST", permission="bot:write", errors=(409,))
 @blueprint.response(202, BotStatusSchema)
 def pause_bot() -> BotStatus:
-    """Let the bot go on without trading: it makes, changes and cancels no order; open ones may fill."""
+    """Pause the bot: it keeps running, but creates, changes and cancels no orders; open ones may fill."""
     return services.bot.move(principal, origin(), "pause")
 
 
@@ -56,5 +56,5 @@ def resume_bot() -> BotStatus:
 @blueprint.route("/api/bot/notify-test", method="POST", permission="bot:write", errors=(409, *ENGINE))
 @blueprint.response(200, NoticedSchema)
 def test_bot_notifiers() -> Noticed:
-    """Let the bot's notifiers tell that this is a test, and return which have; 503 names those that failed."""
+    """Send a test through the bot's notifiers, and return which succeeded; 503 names those that failed."""
     return services.bot_notices.test(principal)

@@ -80,7 +80,7 @@ def list_config_changes(query: dict[str, Any]) -> Page[Change]:
 @blueprint.arguments(IfMatchHeaders, location="headers")
 @blueprint.response(200, AppliedConfigSchema, headers=TAG)
 def roll_config_back(body: dict[str, str], query: Query, headers: Tags) -> tuple[Applied, int, dict[str, str]]:
-    """Bring back what a change led to, profile and tentacles too, with the secrets of now; for admins."""
+    """Restore the state after a change, profile and tentacles too, with the present secrets; for admins."""
     applied = services.config_changes.roll_back(_asked(headers, query), body["change_id"])
     return applied, 200, _tag(applied.version)
 
@@ -97,7 +97,7 @@ def list_profiles() -> list[ProfileEntry]:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, BotProfileSchema)
 def duplicate_profile(body: dict[str, str], headers: Tags) -> ProfileEntry:
-    """Make a profile like another one; for admins."""
+    """Duplicate a profile; for admins."""
     request = Request(principal=principal, origin=origin(), key=headers["key"])
     return services.config_profiles.duplicate(request, body["source"], body["name"])
 

@@ -56,7 +56,7 @@ def list_data_files(query: dict[str, Any]) -> Page[DataFile]:
 @blueprint.route(FILE, permission="backtests:read")
 @blueprint.response(200, DataFileSchema)
 def get_data_file(file_id: str) -> DataFile:
-    """Return what an upload holds."""
+    """Return the description of an upload."""
     return services.data_files.get(principal, file_id)
 
 

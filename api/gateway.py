@@ -14,7 +14,7 @@ blueprint = Blueprint("gateway", "The lines to the exchanges")
 @blueprint.route("/api/gateway/status", permission="gateway:read", errors=ENGINE)
 @blueprint.response(200, GatewayStatusSchema)
 def get_gateway_status() -> GatewayStatus:
-    """Tell how each exchange's feed is: connected, mute or away, how old its prices are, and what failed last."""
+    """Return the state of each exchange's feed: connected, mute or away, the age of its prices, and the last error."""
     return services.gateway.status()
 
 
@@ -22,7 +22,7 @@ def get_gateway_status() -> GatewayStatus:
 @blueprint.arguments(ExchangeSchema)
 @blueprint.response(200, FeedStatusSchema)
 def connect_exchange(exchange: str) -> FeedStatus:
-    """Follow an exchange from now on, also after a restart; it is asked until it answers. For admins."""
+    """Connect an exchange from now on, also after a restart; it is tried until it answers. For admins."""
     return services.gateway.connect(principal, origin(), exchange)
 
 
@@ -30,5 +30,5 @@ def connect_exchange(exchange: str) -> FeedStatus:
 @blueprint.arguments(ExchangeSchema)
 @blueprint.response(200, DisconnectedExchangeSchema)
 def disconnect_exchange(exchange: str) -> DisconnectedExchange:
-    """Follow an exchange no more; refused while orders or positions are open there or strategies run. For admins."""
+    """Disconnect an exchange; refused while orders or positions are open there or strategies run. For admins."""
     return services.gateway.disconnect(principal, origin(), exchange)

@@ -14,5 +14,5 @@ blueprint = Blueprint("logs", "The log of the installation, for admins")
 @blueprint.arguments(LogRecordQuery, location="query")
 @blueprint.response(200, LogRecordSchema, many=True)
 def list_log_records(wanted: LogWanted) -> list[LogRecord]:
-    """Return what all processes had to say, the newest first, secrets masked; for admins."""
+    """Return log records of all processes, the newest first, secrets masked; for admins."""
     return services.logs.read(wanted)

@@ -21,7 +21,7 @@ EMAIL = "/api/notifications/email"
 @blueprint.route(EMAIL, permission="notifications:read")
 @blueprint.response(200, MailStateSchema)
 def get_email() -> MailState:
-    """Return where the caller is told, and whether they have confirmed that."""
+    """Return the caller's e-mail address, and whether it is confirmed."""
     return services.mail_addresses.state(principal)
 
 
@@ -43,7 +43,7 @@ def confirm_email(body: dict[str, str]) -> MailState:
 @blueprint.route(f"{EMAIL}/test", method="POST", permission="profile:write", limit=LOGIN, errors=(409,))
 @blueprint.response(202, MailDeliverySchema)
 def test_email() -> tuple[MailDelivery, int]:
-    """Send the caller a mail that says it is a test; the deliveries say how it went."""
+    """Send the caller a test mail; the deliveries show what became of it."""
     return services.mails.test(principal), 202
 
 
@@ -51,7 +51,7 @@ def test_email() -> tuple[MailDelivery, int]:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, MailDeliverySchema, paged=True)
 def list_email_deliveries(query: dict[str, Any]) -> Page[MailDelivery]:
-    """List what the caller was told by e-mail in the last 30 days and how it went, newest first.
+    """List the mails sent to the caller in the last 30 days and their delivery, newest first.
 
     What happens within a minute goes into one mail. One that the server did not take is sent again, ten times in all,
     under the same Message-ID: it may come twice.

@@ -42,9 +42,9 @@ def list_instruments(query: dict[str, Any]) -> Aged[Page[Instrument]]:
 @blueprint.kept()
 @blueprint.response(200, CandleSchema, paged=True, aged=True, headers=KEPT)
 def list_candles(query: tuple[GetCandles, Cursor | None]) -> Aged[Page[Candle]]:
-    """Return candles, ascending and without gaps; the last one may still run.
+    """Return candles, ascending and without gaps; the last one may still be running.
 
-    Where an exchange has no candle, since nobody traded, a flat one without volume stands in.
+    Where an exchange has no candle because nobody traded, there is a flat one without volume.
     """
     return services.market.candles(*query)
 

@@ -28,5 +28,5 @@ _TEXT = {
 @blueprint.route("/metrics", permission="metrics:read", limit=UNLIMITED)
 @blueprint.doc(responses={200: _TEXT})
 def show_metrics() -> Response:
-    """Return what all parts count and measure; for whoever holds `METRICS_TOKEN`, and for admins."""
+    """Return the metrics of all processes; for holders of `METRICS_TOKEN`, and for admins."""
     return Response(services.metrics.page(), content_type=CONTENT_TYPE)

@@ -26,14 +26,14 @@ NOTIFICATIONS = "/api/notifications"
 @blueprint.arguments(NotificationQuery, location="query")
 @blueprint.response(200, NotificationSchema, paged=True)
 def list_notifications(query: dict[str, Any]) -> Page[Notification]:
-    """List what the caller was told in the last 30 days, newest first."""
+    """List the caller's notifications of the last 30 days, newest first."""
     return services.notifications.list(principal, **query)
 
 
 @blueprint.route(f"{NOTIFICATIONS}/unread", permission="notifications:read")
 @blueprint.response(200, UnreadSchema)
 def count_unread_notifications() -> dict[str, int]:
-    """Tell how many the caller has not read."""
+    """Count the caller's unread notifications."""
     return {"unread": services.notifications.unread(principal)}
 
 
@@ -41,14 +41,14 @@ def count_unread_notifications() -> dict[str, int]:
 @blueprint.arguments(ReadSchema)
 @blueprint.response(200, UnreadSchema)
 def read_notifications(chosen: dict[str, list[str] | None]) -> dict[str, int]:
-    """Mark some as read, all without `ids`; tell how many are unread then."""
+    """Mark notifications as read, all of them without `ids`; return how many are unread then."""
     return {"unread": services.notifications.read(principal, chosen["ids"])}
 
 
 @blueprint.route(f"{NOTIFICATIONS}/settings", permission="notifications:read")
 @blueprint.response(200, WaysSchema, many=True)
 def get_notification_settings() -> list[Ways]:
-    """Return in which ways the caller is told of each kind of thing."""
+    """Return in which ways the caller gets each kind of notification."""
     return services.notifications.ways(principal)
 
 
@@ -56,5 +56,5 @@ def get_notification_settings() -> list[Ways]:
 @blueprint.arguments(ChosenWaysSchema)
 @blueprint.response(200, WaysSchema, many=True)
 def choose_notification_settings(chosen: dict[str, list[Ways]]) -> list[Ways]:
-    """Choose in which ways the caller is told of some kinds of things; others stay as they are."""
+    """Choose in which ways the caller gets some kinds of notifications; the other kinds stay as they are."""
     return services.notifications.choose(principal, origin(), chosen["settings"])

@@ -13,5 +13,5 @@ blueprint = Blueprint("pages", "What a browser finds")
 @blueprint.route("/", permission=PUBLIC)
 @blueprint.doc(responses={302: {"description": "To the documentation"}})
 def show_start_page() -> Response:
-    """Lead to the documentation."""
+    """Redirect to the documentation."""
     return redirect("/docs")

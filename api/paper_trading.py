@@ -63,5 +63,5 @@ def close_paper_position(query: dict[str, Any], headers: Headers, position_id: s
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, WalletSchema)
 def get_paper_wallet(query: dict[str, Any]) -> dict[str, Any]:
-    """Return the balances of a paper account, and what of its reference currency is free."""
+    """Return the balances of a paper account, and how much of its reference currency is free."""
     return services.paper_trading.wallet(principal, **query)

@@ -38,7 +38,7 @@ def export_me() -> Response:
 @blueprint.arguments(PasswordSchema)
 @blueprint.response(200, DeletedSchema)
 def delete_me(body: dict[str, str]) -> Deleted:
-    """Delete the caller for good: who they were is forgotten, what they traded stays under a pseudonym.
+    """Delete the caller for good: personal data is deleted, trades stay under a pseudonym.
 
     Open paper orders are canceled; while live orders are open the answer is 409 `orders_open`, while strategies run it
     is 409 `strategies_running`. What a live account holds at its exchange stays there. The name and the address are

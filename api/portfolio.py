@@ -54,7 +54,7 @@ def list_positions(query: dict[str, Any]) -> list[Position]:
 @blueprint.arguments(PeriodQuery, location="query")
 @blueprint.response(200, HistorySchema)
 def get_history(query: dict[str, Any]) -> History:
-    """Return what an account was worth over time, up to now."""
+    """Return the value of an account over time, up to now."""
     return services.equity.history(principal, **query)
 
 
@@ -62,7 +62,7 @@ def get_history(query: dict[str, Any]) -> History:
 @blueprint.arguments(PeriodQuery, location="query")
 @blueprint.response(200, PerformanceSchema)
 def get_performance(query: dict[str, Any]) -> Performance:
-    """Return how an account did: gains, fees, trades, returns and risk."""
+    """Return the performance of an account: gains, fees, trades, returns and risk."""
     return services.performances.performance(principal, **query)
 
 
@@ -70,7 +70,7 @@ def get_performance(query: dict[str, Any]) -> Performance:
 @blueprint.arguments(CurrencyQuery, location="query")
 @blueprint.response(200, AllocationSchema)
 def get_allocation(query: dict[str, Any]) -> Allocation:
-    """Return how everything the caller holds is spread over assets, accounts and exchanges."""
+    """Return how the caller's holdings are spread over assets, accounts and exchanges."""
     return services.wealth.allocation(principal, **query)
 
 
@@ -78,5 +78,5 @@ def get_allocation(query: dict[str, Any]) -> Allocation:
 @blueprint.arguments(CurrencyQuery, location="query")
 @blueprint.response(200, AggregateSchema)
 def get_aggregate(query: dict[str, Any]) -> Aggregate:
-    """Return what all of the caller's accounts are worth in one currency, paper and live apart."""
+    """Return the value of all the caller's accounts in one currency, paper and live separately."""
     return services.wealth.aggregate(principal, **query)

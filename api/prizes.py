@@ -25,7 +25,7 @@ CSV = {
 @blueprint.route("/api/tournaments/<tournament_id>/prizes", permission="tournaments:read")
 @blueprint.response(200, PrizeSchema, many=True)
 def list_prizes(tournament_id: str) -> list[Prize]:
-    """Return what was won in a tournament, the best first; nothing before it is settled. It sums to the pool."""
+    """Return the prizes won in a tournament, the best first; none before it is settled. They sum to the pool."""
     return services.awards.list(principal, tournament_id)
 
 
@@ -33,7 +33,7 @@ def list_prizes(tournament_id: str) -> list[Prize]:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, OwnPrizeSchema, paged=True)
 def list_own_prizes(query: dict[str, Any]) -> Page[OwnPrize]:
-    """Return what the caller has won, newest first."""
+    """Return the prizes the caller has won, newest first."""
     return services.awards.own(principal, **query)
 
 
@@ -57,5 +57,5 @@ def export_prizes(tournament_id: str) -> Response:
 @blueprint.arguments(PrizeChangesSchema)
 @blueprint.response(200, ManagedPrizeSchema)
 def change_prize(changes: PrizeChanges, prize_id: str) -> ManagedPrize:
-    """Note what became of a prize: `pending`, `processing`, `failed`, or `paid` with a `reference`, which it stays."""
+    """Set the status of a prize: `pending`, `processing`, `failed`, or `paid` with a `reference`, which is final."""
     return services.awards.change(principal, origin(), prize_id, changes)

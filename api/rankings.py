@@ -29,7 +29,7 @@ LEADERBOARD = "/api/leaderboard"
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, RankedUserSchema, paged=True, aged=True)
 def list_rankings(query: dict[str, Any], tournament_id: str) -> Aged[Page[RankedUser]]:
-    """Return the ranking: by return, then by the smaller drawdown, then by who was there first.
+    """Return the ranking: by return, then by the smaller drawdown, then by who joined first.
 
     It is a second old while the tournament runs; `stale` says that the engine is away and these are the ranks it stored
     last. Ranks move while pages are read: a page begins after the last rank of the one before.
@@ -56,7 +56,7 @@ def get_rank_history(query: dict[str, str | None], tournament_id: str) -> list[P
 @blueprint.route("/api/tournaments/<tournament_id>/me", permission="tournaments:read")
 @blueprint.response(200, OwnRankSchema)
 def get_own_rank(tournament_id: str) -> Own:
-    """Return how the caller stands, and with which account."""
+    """Return the caller's rank, and their account."""
     return services.rankings.own(principal, tournament_id)
 
 

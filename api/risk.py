@@ -38,7 +38,7 @@ def get_risk_limits(query: dict[str, Any]) -> RiskLimits:
 @blueprint.arguments(LimitsQuery, location="query")
 @blueprint.response(200, StoredLimitsSchema)
 def set_risk_limits(limits: RiskLimits, query: dict[str, Any]) -> RiskLimits:
-    """Replace the limits of an account; what is absent is no limit. They hold from the next order on."""
+    """Replace the limits of an account; an absent one is no limit. They apply from the next order on."""
     return services.risk.set_limits(principal, actor(), query["account"], limits)
 
 
@@ -56,8 +56,8 @@ def list_kill_switches() -> list[KillSwitch]:
 def engage_kill_switch(body: tuple[Target, str | None], headers: dict[str, str | None]) -> KillSwitchState:
     """Refuse new orders (422 `kill_switch`) and cancel the open ones, until it is released.
 
-    That of the installation pauses the operator's bot within a second, too, and lets it cancel its own. A bot that
-    does not run cancels nothing: `left_orders` are what it left at real exchanges.
+    The installation's kill switch also pauses the operator's bot within a second, which then cancels its orders. A bot
+    that does not run cancels nothing: `left_orders` are what it left at real exchanges.
     """
     target, reason = body
     return services.risk.engage(principal, actor(), target, reason, headers["key"])
@@ -67,5 +67,5 @@ def engage_kill_switch(body: tuple[Target, str | None], headers: dict[str, str |
 @blueprint.arguments(TargetQuery, location="query")
 @blueprint.response(200, KillSwitchStateSchema)
 def release_kill_switch(target: Target) -> KillSwitchState:
-    """Take orders again. What an administrator engaged, only an administrator releases."""
+    """Release a kill switch. One that an administrator engaged can only be released by an administrator."""
     return services.risk.release(principal, actor(), target)

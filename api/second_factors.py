@@ -24,7 +24,7 @@ TOTP = "/api/auth/totp"
 @blueprint.arguments(PasswordSchema)
 @blueprint.response(200, EnrollmentSchema)
 def enroll_second_factor(body: dict[str, str]) -> Enrollment:
-    """Get a secret for an authenticator app; it counts once it is confirmed."""
+    """Get a secret for an authenticator app; it takes effect once it is confirmed."""
     return services.second_factors.enroll(principal, origin(), body["password"])
 
 
@@ -32,7 +32,7 @@ def enroll_second_factor(body: dict[str, str]) -> Enrollment:
 @blueprint.arguments(CodeSchema)
 @blueprint.response(200, RecoveryCodesSchema)
 def confirm_second_factor(body: dict[str, str]) -> RecoveryCodes:
-    """Turn the second factor on with a code of the app; the recovery codes are shown this once."""
+    """Turn the second factor on with a code of the app; the recovery codes are shown only once."""
     return services.second_factors.confirm(principal, origin(), body["totp"])
 
 
@@ -40,5 +40,5 @@ def confirm_second_factor(body: dict[str, str]) -> RecoveryCodes:
 @blueprint.arguments(DisablingSchema)
 @blueprint.response(200, SecondFactorStateSchema)
 def disable_second_factor(body: dict[str, str]) -> SecondFactorState:
-    """Turn the second factor off with the password and a code, of the app or for recovery."""
+    """Turn the second factor off with the password and a code of the app, or a recovery code."""
     return services.second_factors.disable(principal, origin(), body["password"], body["totp"])

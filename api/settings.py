@@ -23,5 +23,5 @@ def get_settings() -> dict[str, Any]:
 @blueprint.arguments(UserSettingsSchema)
 @blueprint.response(200, UserSettingsSchema)
 def put_settings(wanted: tuple[dict[str, Any], list[Ways]]) -> dict[str, Any]:
-    """Replace the caller's settings; what is left out has its default, except for notifications, which stay."""
+    """Replace the caller's settings; absent ones get their defaults, except for notifications, which stay."""
     return told(*services.user_settings.put(principal, origin(), *wanted))

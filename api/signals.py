@@ -26,14 +26,14 @@ def list_signal_keys(strategy_name: str) -> list[SignalKey]:
 @blueprint.route(KEYS, method="POST", permission="strategies:write", errors=(409,))
 @blueprint.response(201, SignalKeySchema)
 def make_signal_key(strategy_name: str) -> tuple[SignalKey, int]:
-    """Make a key; it is told this once. Whoever has it can let the strategy trade."""
+    """Create a signal key; it is shown only once. Anyone who has it can let the strategy trade."""
     return services.signals.make_key(principal, origin(), strategy_name), 201
 
 
 @blueprint.route(f"{KEYS}/<signal_key_id>", method="DELETE", permission="strategies:write")
 @blueprint.response(200, DeletedKeySchema)
 def delete_signal_key(strategy_name: str, signal_key_id: str) -> dict[str, str]:
-    """Let a key be good for nothing from now on."""
+    """Delete a signal key; it is refused from now on."""
     services.signals.delete_key(principal, origin(), strategy_name, signal_key_id)
     return {"id": signal_key_id}
 

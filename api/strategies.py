@@ -70,7 +70,7 @@ def get_updates(query: dict[str, Any]) -> Updates:
 @blueprint.route(f"{STRATEGIES}meta/strategy-classes", permission="strategies:read", errors=ENGINE)
 @blueprint.response(200, StrategyClassSchema, many=True)
 def list_strategy_classes() -> list[StrategyClass]:
-    """List what strategies can be, with the JSON Schema of their settings."""
+    """List the strategy classes, with the JSON Schema of their settings."""
     return services.strategies.classes()
 
 
@@ -78,7 +78,7 @@ def list_strategy_classes() -> list[StrategyClass]:
 @blueprint.arguments(ExchangeQuery, location="query")
 @blueprint.response(200, PortfolioNameSchema, many=True)
 def list_portfolio_names(query: dict[str, str]) -> list[PortfolioName]:
-    """List what a strategy can trade; classes with `basket` take several, separated by commas."""
+    """List the markets a strategy can trade; classes with `basket` take several, separated by commas."""
     return services.strategy_holdings.names(query["exchange"])
 
 
@@ -100,7 +100,7 @@ def list_strategy_holdings() -> list[StrategyHolding]:
 @blueprint.route("/api/data/portfolios", permission="strategies:read", errors=ENGINE)
 @blueprint.response(200, StrategyPortfolioSchema, many=True)
 def list_strategy_portfolios() -> list[StrategyPortfolio]:
-    """Return what the strategies that trade the same hold together, valued now."""
+    """Return the holdings of strategies, summed by what they trade, valued now."""
     return services.strategy_holdings.portfolios(principal)
 
 
@@ -124,7 +124,7 @@ def get_strategy(strategy_name: str) -> Strategy:
 @blueprint.arguments(StrategyChangesSchema)
 @blueprint.response(200, StrategySchema)
 def edit_strategy(body: dict[str, Any], strategy_name: str) -> Strategy:
-    """Change settings; a running strategy goes on with them at once."""
+    """Change the settings of a strategy; a running one uses them at once."""
     settings, funding = body["settings"], body["funding"]
     return services.strategies.edit(principal, actor(), strategy_name, settings, funding)
 
@@ -141,7 +141,7 @@ def init_strategy(headers: Headers, strategy_name: str) -> Strategy:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(200, StrategySchema)
 def start_strategy(headers: Headers, strategy_name: str) -> Strategy:
-    """Let a strategy trade; one that was stopped is funded anew."""
+    """Start a strategy; one that was stopped is funded again."""
     return services.strategies.move(principal, actor(), strategy_name, "start", headers["key"])
 
 
@@ -149,21 +149,21 @@ def start_strategy(headers: Headers, strategy_name: str) -> Strategy:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(200, StrategySchema)
 def stop_strategy(headers: Headers, strategy_name: str) -> Strategy:
-    """Cancel a strategy's open orders and give what it holds back to its parent, coins as coins."""
+    """Stop a strategy: cancel its open orders, and return its holdings, without selling them, to its parent."""
     return services.strategies.move(principal, actor(), strategy_name, "stop", headers["key"])
 
 
 @blueprint.route(f"{STRATEGY}/remove", method="DELETE", permission="strategies:write", errors=CHANGING)
 @blueprint.response(200, StrategySchema)
 def remove_strategy(strategy_name: str) -> Strategy:
-    """Put a strategy away; it can be restored."""
+    """Remove a strategy from the lists; it can be restored."""
     return services.strategies.move(principal, actor(), strategy_name, "remove")
 
 
 @blueprint.route(f"{STRATEGY}/delete", method="DELETE", permission="strategies:write", errors=CHANGING)
 @blueprint.response(200, StrategySchema)
 def delete_strategy(strategy_name: str) -> Strategy:
-    """Forget a strategy for good; its account is archived, and its orders and trades can still be read."""
+    """Delete a strategy for good; its account is archived, and its orders and trades can still be read."""
     return services.strategies.move(principal, actor(), strategy_name, "delete")
 
 
@@ -171,7 +171,7 @@ def delete_strategy(strategy_name: str) -> Strategy:
 @blueprint.arguments(SpanQuery, location="query")
 @blueprint.response(200, PerformanceSchema)
 def get_strategy_performance(query: dict[str, str], strategy_name: str) -> Performance:
-    """Return how a strategy did: gains, fees, trades, returns and risk."""
+    """Return the performance of a strategy: gains, fees, trades, returns and risk."""
     return services.strategies.performance(principal, strategy_name, query["period"])
 
 
@@ -179,7 +179,7 @@ def get_strategy_performance(query: dict[str, str], strategy_name: str) -> Perfo
 @blueprint.arguments(LogQuery, location="query")
 @blueprint.response(200, LogEntrySchema, paged=True)
 def list_strategy_log(query: dict[str, Any], strategy_name: str) -> Page[LogEntry]:
-    """Return what became of a strategy, and what it had to say, the newest first.
+    """Return the log of a strategy: what became of it, and its own messages, the newest first.
 
     It tells who brought it into which state, why it ended, and when it went on.
     """

@@ -48,7 +48,8 @@ id: 41
 
 id: 42
 event: balance
-data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currency":"USDT","free":"9400","locked":"0","total":"9400"}
+data: {"account":"01a1f8c8-ff6e-7c04-88b0-97250dbe7be9","currencies":{"USDT":{"free":"9400","locked":"0",\
+"total":"9400"}}}
 """
 _PROGRESS = """\
 retry: 2000
@@ -106,7 +107,7 @@ def stream_candles(query: FollowCandles, headers: dict[str, int]) -> Response:
 def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
     """Stream what happens to the caller's accounts: `order`, `trade`, `balance`, `position`, `strategy` and log events.
 
-    Ids grow by one; what was missed is told exactly, also after restarts. After `reset` everything has to be read anew.
+    Ids grow by one; a client that resumes gets exactly what it missed, also after restarts. After `reset`, reload all.
     """
     return hand_over(resumed(query, headers))
 
@@ -116,7 +117,7 @@ def stream_account(query: FollowAccounts, headers: dict[str, int]) -> Response:
 @blueprint.arguments(ResumeHeaders, location="headers")
 @blueprint.doc(responses={200: _events(_PROGRESS), 204: {"description": "It is over, and its last event is known"}})
 def stream_backtest(query: dict[str, Any], headers: dict[str, int], run_id: str) -> Response:
-    """Stream how far a backtest has come: `backtest` events until it is over; then the stream ends."""
+    """Stream the progress of a backtest: `backtest` events until it is over; then the stream ends."""
     return hand_over(resumed(backtest_wish(run_id, query.get("since_id")), headers))
 
 
@@ -127,7 +128,7 @@ def stream_backtest(query: dict[str, Any], headers: dict[str, int], run_id: str)
 def stream_rankings(query: FollowRanking, headers: dict[str, int]) -> Response:
     """Stream the first 25 ranks of a tournament, and of its teams: a `ranking` event now and whenever they change.
 
-    Each event is the whole of it, so there is nothing to make up for. Ask for one's own rank with `/me`.
+    Each event is complete, so a client that resumes misses nothing. Ask for your own rank with `/me`.
     """
     return hand_over(resumed(query, headers))
 
@@ -154,7 +155,7 @@ def open_account_socket(_query: dict[str, str]) -> Response:
 @blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
 def open_strategies_socket(_query: dict[str, str]) -> Response:
-    """Open a WebSocket with the channel `strategies`: states, orders, trades, balances and log of one's strategies."""
+    """Open a WebSocket with the channel `strategies`: states, orders, trades, balances and logs of your strategies."""
     return hand_over_socket("strategies")
 
 
@@ -162,5 +163,5 @@ def open_strategies_socket(_query: dict[str, str]) -> Response:
 @blueprint.arguments(TicketQuery, location="query")
 @blueprint.doc(responses={101: _SWITCHED})
 def open_logs_socket(_query: dict[str, str]) -> Response:
-    """Open a WebSocket with the channel `logs`: what all processes say, secrets masked; for admins."""
+    """Open a WebSocket with the channel `logs`: log records of all processes, secrets masked; for admins."""
     return hand_over_socket("logs")

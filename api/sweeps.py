@@ -22,7 +22,7 @@ SWEEP = f"{SWEEPS}/<sweep_id>"
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(202, SweepSchema, headers={"Location": {"$ref": "#/components/headers/Location"}})
 def start_sweep(new: NewSweep, headers: dict[str, str | None]) -> tuple[Sweep, int, dict[str, str]]:
-    """Let a strategy be played with every combination of some settings; it waits until its turn comes."""
+    """Start a sweep: backtests with every combination of some settings; it is queued until its turn comes."""
     sweep = services.sweeps.start(principal, origin(), new, headers["key"])
     return sweep, 202, {"Location": f"{SWEEPS}/{sweep.id}"}
 
@@ -38,7 +38,7 @@ def list_sweeps(query: dict[str, Any]) -> Page[Sweep]:
 @blueprint.route(SWEEP, permission="backtests:read")
 @blueprint.response(200, SweepSchema)
 def get_sweep(sweep_id: str) -> Sweep:
-    """Return a sweep, and how far it has come."""
+    """Return a sweep, and its progress."""
     return services.sweeps.get(principal, sweep_id)
 
 
@@ -46,12 +46,12 @@ def get_sweep(sweep_id: str) -> Sweep:
 @blueprint.arguments(ResultsQuery, location="query")
 @blueprint.response(200, SweepResultSchema, many=True)
 def list_sweep_results(query: dict[str, Rank], sweep_id: str) -> list[SweepResult]:
-    """Return what came of each combination so far, the best first."""
+    """Return the results of a sweep so far, the best first."""
     return services.sweeps.results(principal, sweep_id, query["rank_by"])
 
 
 @blueprint.route(SWEEP, method="DELETE", permission="backtests:write")
 @blueprint.response(200, SweepSchema)
 def end_sweep(sweep_id: str) -> Sweep:
-    """Cancel a sweep that is not over, and keep what was played; delete one that is."""
+    """Cancel an unfinished sweep, keeping its results so far; delete a finished one."""
     return services.sweeps.end(principal, origin(), sweep_id)

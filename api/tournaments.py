@@ -50,7 +50,7 @@ def list_tournaments(query: dict[str, Any]) -> Page[Tournament]:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, TournamentSchema, headers=LOCATION)
 def create_tournament(new: NewTournament, headers: Headers) -> tuple[Tournament, int, dict[str, str]]:
-    """Make a tournament, for administrators; it opens, starts and ends by itself at its times."""
+    """Create a tournament, for administrators; it opens, starts and ends by itself at its times."""
     made = services.tournament_changes.create(principal, origin(), new, headers["key"])
     return made, 201, {"Location": f"{TOURNAMENTS}{made.id}"}
 
@@ -66,14 +66,14 @@ def get_tournament(tournament_id: str) -> Tournament:
 @blueprint.arguments(TournamentChangesSchema)
 @blueprint.response(200, TournamentSchema)
 def edit_tournament(changes: dict[str, Any], tournament_id: str) -> Tournament:
-    """Change a tournament; once somebody has joined, its rules stay, and its times can still be moved."""
+    """Change a tournament; once somebody has joined, only its times can be changed."""
     return services.tournament_changes.edit(principal, origin(), tournament_id, changes)
 
 
 @blueprint.route(TOURNAMENT, method="DELETE", permission="all_tournaments:write", errors=(409,))
 @blueprint.response(200, TournamentSchema)
 def delete_tournament(tournament_id: str) -> Tournament:
-    """Delete a draft; what was open already is cancelled instead."""
+    """Delete a draft; a tournament that was opened has to be cancelled instead."""
     return services.tournament_changes.delete(principal, origin(), tournament_id)
 
 
@@ -87,7 +87,7 @@ def open_tournament(tournament_id: str) -> Tournament:
 @blueprint.route(f"{TOURNAMENT}/start", method="POST", permission="all_tournaments:write", errors=(409,))
 @blueprint.response(200, TournamentSchema)
 def start_tournament(tournament_id: str) -> Tournament:
-    """Start a tournament before its time, however many take part."""
+    """Start a tournament before its time, with however many participants."""
     return services.tournament_changes.move(principal, origin(), tournament_id, "running")
 
 
@@ -111,14 +111,14 @@ def cancel_tournament(body: dict[str, str | None], tournament_id: str) -> Tourna
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, EntrySchema)
 def join_tournament(body: dict[str, str | None], headers: Headers, tournament_id: str) -> Entry:
-    """Take part in a tournament with an account of its own, which can neither be filled nor reset."""
+    """Join a tournament; it gives the caller a separate account, without deposits or resets."""
     return services.participation.join(principal, origin(), tournament_id, **body, key=headers["key"])
 
 
 @blueprint.route(f"{TOURNAMENT}/leave", method="POST", permission="tournaments:write", errors=(409,))
 @blueprint.response(200, LeftSchema)
 def leave_tournament(tournament_id: str) -> Left:
-    """Take part no more, before the start."""
+    """Leave a tournament before its start."""
     return services.participation.leave(principal, origin(), tournament_id)
 
 
@@ -135,7 +135,7 @@ def list_teams(query: dict[str, Any], tournament_id: str) -> Page[Team]:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, TeamSchema)
 def make_team(body: dict[str, Any], headers: Headers, tournament_id: str) -> Team:
-    """Make a team, and take part in it."""
+    """Create a team, and join it."""
     return services.participation.make_team(principal, origin(), tournament_id, **body, key=headers["key"])
 
 
@@ -144,7 +144,7 @@ def make_team(body: dict[str, Any], headers: Headers, tournament_id: str) -> Tea
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(201, EntrySchema)
 def join_team(body: dict[str, str | None], headers: Headers, team_id: str) -> Entry:
-    """Take part in the tournament of a team, in this team."""
+    """Join a team, and with it its tournament."""
     return services.participation.join_team(principal, origin(), team_id, **body, key=headers["key"])
 
 

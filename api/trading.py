@@ -46,7 +46,7 @@ ORDER = tuple(f"{path}/<order_id>" for path in ORDERS)
 def place_order(
     body: tuple[str | None, OrderTicket], headers: dict[str, str | None]
 ) -> tuple[Order, int, dict[str, str]]:
-    """Place an order; answered when it is safely stored.
+    """Place an order; it is stored before it is answered.
 
     202: a live order is on its way and nobody knows yet whether the exchange has it. It is looked up until that is
     certain and never sent again; follow it at `Location`.
@@ -72,7 +72,7 @@ def preview_order(body: tuple[str | None, OrderTicket]) -> Preview:
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.response(207, PlacementSchema, many=True)
 def place_orders(wishes: list[Wish], headers: dict[str, str | None]) -> list[dict[str, Any]]:
-    """Place up to 50 orders, one after the other; what is refused leaves the others alone.
+    """Place up to 50 orders, one after the other; a refused one does not affect the others.
 
     With an `Idempotency-Key`, a batch that was cut off can be sent again: nothing of it is placed twice.
     """

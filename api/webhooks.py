@@ -28,7 +28,7 @@ def list_webhooks() -> list[Webhook]:
 @blueprint.arguments(NewWebhookSchema)
 @blueprint.response(201, WebhookSchema)
 def create_webhook(new: dict[str, str]) -> tuple[Webhook, int]:
-    """Add a webhook. Its secret is told this once.
+    """Add a webhook; its secret is shown only once.
 
     `X-Webhook-Signature` is `sha256=` and the HMAC-SHA256, in hexadecimal digits, of `X-Webhook-Timestamp` (Unix
     seconds), a point and the body. What was not answered with 2xx within 10 seconds is sent again, ten times in all,
@@ -40,7 +40,7 @@ def create_webhook(new: dict[str, str]) -> tuple[Webhook, int]:
 @blueprint.route(WEBHOOK, method="DELETE", permission="webhooks:write")
 @blueprint.response(200, DeletedWebhookSchema)
 def delete_webhook(webhook_id: str) -> dict[str, str]:
-    """Tell a webhook nothing more; its log goes with it."""
+    """Delete a webhook with its log."""
     services.webhooks.delete(principal, origin(), webhook_id)
     return {"id": webhook_id}
 
@@ -48,7 +48,7 @@ def delete_webhook(webhook_id: str) -> dict[str, str]:
 @blueprint.route(f"{WEBHOOK}/test", method="POST", permission="webhooks:write", errors=(409,))
 @blueprint.response(202, DeliverySchema)
 def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
-    """Tell a webhook that this is a test, one at a time; its deliveries say how it went."""
+    """Send a test to a webhook, one at a time; its deliveries show what became of it."""
     return services.webhooks.test(principal, webhook_id), 202
 
 
@@ -56,5 +56,5 @@ def test_webhook(webhook_id: str) -> tuple[Delivery, int]:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, DeliverySchema, paged=True)
 def list_webhook_deliveries(query: dict[str, Any], webhook_id: str) -> Page[Delivery]:
-    """List what a webhook was told in the last 30 days and how it went, newest first."""
+    """List the deliveries to a webhook in the last 30 days, newest first."""
     return services.webhooks.deliveries(principal, webhook_id, **query)

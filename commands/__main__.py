@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from commands.backup import backup, restore
@@ -18,6 +20,7 @@ def main() -> None:
     Settings come from the environment or a .env file, as for the server. Exit code 0 means done, 1 that it could not
     be done or that something is wrong, 2 that it was asked wrongly. Errors are one line on stderr.
     """
+    os.umask(0o077)
 
 
 for command in (verify, backup, restore, rotate_keys, create_admin, reset_password, list_users):

@@ -62,7 +62,7 @@ class Tournament(Base):
 
 
 class Team(Base):
-    """A team of a tournament; `name_key` is the case-folded name. `captain_id` is the user who made it."""
+    """A team of a tournament; names that are read as the same have one `name_key`. The user `captain_id` made it."""
 
     __tablename__ = "tournament_teams"
     __table_args__ = (

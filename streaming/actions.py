@@ -32,14 +32,18 @@ CHANNELS: dict[SocketKind, tuple[str, ...]] = {
 """The channels of each kind of socket."""
 
 Reference = str | int | None
-Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+MAX_INTEGER = 2**63 - 1
+"""What JSON writers take; readers take any."""
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Own = Annotated[str, msgspec.Meta(max_length=64)] | Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", forbid_unknown_fields=True):
     """What a client may say; `id` is its own, and comes back with the answer."""
 
     channel: str
-    id: Annotated[str, msgspec.Meta(max_length=64)] | int | None = None
+    id: Own | None = None
     exchange: str = DEFAULT_EXCHANGE
     symbols: list[str] | None = None
     symbol: str | None = None
@@ -61,7 +65,7 @@ class Unsubscribe(Action, frozen=True, kw_only=True, tag="unsubscribe"):
 
 
 class _Named(msgspec.Struct):
-    id: Any = None
+    id: Own | None = None
 
 
 _decoder: msgspec.json.Decoder[Subscribe | Unsubscribe] = msgspec.json.Decoder(Subscribe | Unsubscribe)
@@ -85,10 +89,9 @@ def read(body: bytes) -> Subscribe | Unsubscribe:
 def reference(body: bytes) -> Reference:
     """Return the client's own id of an action that could not be read, as far as it can be told."""
     try:
-        found = _named.decode(body).id
+        return _named.decode(body).id
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, int) or (isinstance(found, str) and len(found) <= 64) else None
 
 
 def wishes(action: Action, kind: SocketKind) -> list[Wish]:

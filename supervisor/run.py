@@ -47,6 +47,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     began = time.monotonic()
+    # DATA_DIR may be there already, and open to everybody who has an account on this machine
+    os.umask(0o077)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = _settings()
     logs.configure(settings, "supervisor")

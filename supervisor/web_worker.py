@@ -2,6 +2,7 @@
 
 The threads of gunicorn's own read from the client themselves, without a limit of time, and a few dozen clients that
 send nothing after their first byte keep them all. Here the event loop gathers a request, and a thread gets it whole.
+Nor do they wait for a client that takes nothing of its answer: the event loop sends what is left of that.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from gunicorn.http import errors
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from supervisor.gate import Progress, progress
+from supervisor.patient_socket import ANSWER_SECONDS, SEND_SECONDS, PatientSocket
 from utils import ids, json
 from utils.problems import MIMETYPE, problem
 
@@ -38,14 +40,14 @@ LINGER_SECONDS = 2.0
 MAX_MEMORY = 16 * 1024 * 1024
 """What all gathered requests of a process may take; the ones that came first go first."""
 
-SEND_SECONDS = 20
-"""How long an answer may wait for its client to take some of it."""
+MAX_UNSENT = 64 * 1024 * 1024
+"""What all answers that wait for their clients may take of a process; the ones that came first go first."""
 
 STOP_SECONDS = 10.0
-"""What is left to a slow thread when the process stops."""
+"""What is left to a slow thread, and to a client that takes its answer slowly, when the process stops."""
 
 _CHUNK = 64 * 1024
-_SEND_TIMEOUT = struct.pack("ll", SEND_SECONDS, 0)
+_SEND_TIMEOUT = struct.pack("ll", int(SEND_SECONDS), 0)
 _log = logging.getLogger(__name__)
 
 _REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
@@ -68,6 +70,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         # connections that the event loop watches, and those a slow thread reads: until when, in the order they came
         self._watched: dict[TConn, float] = {}
         self._slow: dict[TConn, float] = {}
+        # connections whose answers wait for their clients: until when, and what became of the request
+        self._unsent: dict[TConn, tuple[float, Future[Any]]] = {}
         self._memory = 0
 
     def init_process(self) -> None:
@@ -90,6 +94,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             super().enqueue_req(conn)  # what has come is known after decrypting alone
             return
         if not conn.initialized:
+            conn.sock = PatientSocket.of(conn.sock)
             conn.init()
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         conn.sock.setblocking(False)
@@ -98,8 +103,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         self._gather(conn)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
-        """Keep the connection, or wait for its client to close it, without a thread."""
+        """Send the rest of the answer, keep the connection or wait for its client to close it, without a thread."""
         self._slow.pop(conn, None)
+        if isinstance(conn.sock, PatientSocket) and conn.sock.kept and conn.sock.fileno() != -1:
+            self._unsent[conn] = (time.monotonic() + ANSWER_SECONDS, fs)
+            self._watch(conn, SEND_SECONDS, self._send, EVENT_WRITE)
+            while sum(len(each.sock.kept) for each in self._unsent) > MAX_UNSENT:
+                self._close(next(iter(self._unsent)))
+            return
         if not fs.cancelled() and fs.exception() is None and (fs.result() is _DEFER or fs.result()):
             super().finish_request(conn, fs)
             return
@@ -116,7 +127,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         for conn, until in list(self._watched.items()):
             # what has not come when the worker stops is not waited for longer than an idle connection
-            self._watched[conn] = until if self.alive else min(until, now + LINGER_SECONDS)
+            patience = STOP_SECONDS if conn in self._unsent else LINGER_SECONDS
+            self._watched[conn] = until if self.alive else min(until, now + patience)
             if now >= until:
                 if self._gathered.get(conn):
                     self._refuse(conn.sock, *_TOO_SLOW)
@@ -171,6 +183,19 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         while self._memory > MAX_MEMORY:
             self._close(next(iter(self._gathered)))
 
+    def _send(self, conn: TConn, _file: object = None) -> None:
+        try:
+            is_sent = conn.sock.send_kept()
+        except OSError:
+            self._close(conn)
+            return
+        until, done = self._unsent[conn]
+        if is_sent:
+            self._forget(conn)
+            self.finish_request(conn, done)
+        elif self.alive:
+            self._watched[conn] = min(time.monotonic() + SEND_SECONDS, until)
+
     def _linger(self, conn: TConn, _file: object = None) -> None:
         try:
             if conn.sock.recv(_CHUNK):
@@ -181,12 +206,15 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             pass
         self._close(conn)
 
-    def _watch(self, conn: TConn, seconds: float, act: Callable[[TConn, object], None]) -> None:
+    def _watch(
+        self, conn: TConn, seconds: float, act: Callable[[TConn, object], None], event: int = EVENT_READ
+    ) -> None:
         self._watched[conn] = time.monotonic() + seconds
-        self.poller.register(conn.sock, EVENT_READ, partial(act, conn))
+        self.poller.register(conn.sock, event, partial(act, conn))
 
     def _forget(self, conn: TConn) -> None:
         self._memory -= len(self._gathered.pop(conn, b""))
+        self._unsent.pop(conn, None)
         if self._watched.pop(conn, None) is not None:
             self.poller.unregister(conn.sock)
 

@@ -28,7 +28,7 @@ from utils.follow import StreamerStatus
 from utils.wire import ANSWERS, Request, Subscribe, SubscribeAccountEvents
 
 Result = TypeVar("Result")
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 class Loop:

@@ -13,6 +13,8 @@ from utils.errors import FieldError, Malformed, Refused
 from utils.money import plain
 
 MAX_DEPTH = 32
+MAX_DIGITS = 18
+"""Of what is read as an `int`: no writer, and no database, takes one of more than 64 bits."""
 
 
 def dumps(value: Any) -> bytes:
@@ -35,7 +37,7 @@ def _default(value: Any) -> Any:
 
 
 def loads(body: bytes) -> Any:
-    """Decode JSON from a client; numbers with a point or an exponent become Decimals, digit by digit.
+    """Decode JSON from a client; numbers that are not whole and small become Decimals, digit by digit.
 
     :raises Malformed: when `body` is not JSON in UTF-8, or nested deeper than `MAX_DEPTH`.
     :raises Refused: when a string holds what no database can keep: NUL or half of a surrogate pair.
@@ -54,7 +56,11 @@ def _not_json(literal: str) -> NoReturn:
     raise ValueError(literal)
 
 
-_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_json)
+def _whole(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= MAX_DIGITS else Decimal(digits)
+
+
+_decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=_not_json)
 
 
 def _check(root: Any) -> None:

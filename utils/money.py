@@ -10,6 +10,8 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 HUNDRED = Decimal(100)
 PLACES = Decimal("0.0001")
+MOST_DIGITS = 60
+"""Before or after the point, of what exchanges tell."""
 
 decimal.getcontext().prec = 60
 decimal.DefaultContext.prec = 60
@@ -22,6 +24,17 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def told(number: object) -> Decimal:
+    """Return a number that an exchange tells; of a float, the shortest text is what was written.
+
+    :raises ArithmeticError: it is none, not finite, or of so many digits that writing it would take all memory.
+    """
+    value = Decimal(str(number))
+    if not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
+        raise ArithmeticError("a number that makes no sense")
+    return value
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

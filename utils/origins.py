@@ -59,4 +59,9 @@ class Origins:
 
     def allows_socket(self, origin: str, host: str) -> bool:
         """Tell whether pages of `origin` may open WebSockets, which browsers let everybody try; those of `host` may."""
-        return self.allows(origin) or urlsplit(origin).netloc.lower() == host.lower()
+        if self.allows(origin):
+            return True
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:  # brackets that hold no address
+            return False

@@ -29,7 +29,12 @@ SECONDS = 10.0
 LOOK_UPS = 16
 """How many names are looked up at a time; the system cannot be told to end one, and may take half a minute."""
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+"""Networks whose addresses end in one of IPv4: of NAT64, "compatible", and translated."""
+
+_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")))
+"""What is no public network though not every Python knows: a cloud answers at 192.0.0.192 with its own secrets."""
+
 type _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -112,8 +117,10 @@ class Outbound:
 
 def is_public(address: _Address) -> bool:
     """Tell whether an address belongs to the public internet, also one that is written inside another one."""
+    if any(address in network for network in _SPECIAL):
+        return False
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
+        if any(address in network for network in _EMBEDDING):
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if inner is not None:

@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from api.arguments import OptionalBody
 from api.schemas.envelope import PageQuery
-from api.schemas.fields import Coded, DecimalString, invalid
+from api.schemas.fields import Coded, DecimalString, invalid, is_seen
 from api.schemas.market import Word
 from api.schemas.portfolio import MODES
 from services.accounts.accounts import PAPER_CURRENCY, PAPER_EXCHANGE
@@ -28,7 +28,7 @@ class AccountName(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).strip()
-        if not 1 <= len(text) <= 64 or not text.isprintable():
+        if not 1 <= len(text) <= 64 or not is_seen(text):
             raise invalid("invalid_name", "Use 1 to 64 printable characters.")
         return text
 

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
 from marshmallow import ValidationError, fields, validate
 
 MAX_DIGITS = 30
 MAX_EXPONENT = 18
-NAME = validate.Regexp(
-    r"\S([^\x00-\x1f\x7f]{0,62}\S)?\Z", error="Use 1 to 64 characters, no control characters, no spaces at the ends."
-)
+
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are printed as nothing."""
+
+
+def is_seen(text: str) -> bool:
+    """Tell whether all of `text` is seen, and as what it is: nothing in it hides, is empty or turns others round."""
+    return text.isprintable() and _BLANK.isdisjoint(text)
+
+
+class _Name(validate.Regexp):
+    """A regular expression for text that is seen, and seen as what it is."""
+
+    @overload
+    def __call__(self, value: str) -> str: ...
+
+    @overload
+    def __call__(self, value: bytes) -> bytes: ...
+
+    def __call__(self, value: str | bytes) -> str | bytes:
+        """Return `value`. :raises ValidationError: it does not match, or is not seen as what it is."""
+        if isinstance(value, str) and not is_seen(value):
+            raise ValidationError(self._format_error(value))
+        return super().__call__(value)
+
+
+NAME = _Name(r"\S([^\x00-\x1f\x7f]{0,62}\S)?\Z", error="Use 1 to 64 printable characters, no spaces at the ends.")
 """What users call their things."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]{1,4}))?")

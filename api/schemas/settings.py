@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api.schemas.fields import NAME, invalid
+from api.schemas.fields import NAME, DecimalString, invalid
 from api.schemas.market import Timeframe
 from services.notifications.notifications import Kind, Ways
 
@@ -28,6 +29,7 @@ MAX_INDICATORS = 50
 MAX_PARAMETERS = 20
 MAX_TEXT = 64
 _PARAMETER = re.compile(r"[A-Za-z0-9_]{1,32}")
+_NUMBER = DecimalString()
 
 
 class Parameters(fields.Dict):
@@ -40,11 +42,16 @@ class Parameters(fields.Dict):
         for name, each in read.items():
             if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
                 raise invalid("invalid_name", "Name parameters with 1 to 32 letters, digits and underscores.")
-            if not isinstance(each, str | int | bool) and not hasattr(each, "as_tuple"):
+            if not isinstance(each, str | int | Decimal):
                 raise invalid("invalid_value", "Use numbers, words, true and false.")
-            if len(str(each)) > MAX_TEXT:
+            if isinstance(each, str) and len(each) > MAX_TEXT:
                 raise invalid("too_long", f"Use at most {MAX_TEXT} characters.")
-        return read
+        return {name: _parameter(each) for name, each in read.items()}
+
+
+def _parameter(value: str | int | Decimal) -> str | int | Decimal:
+    """Return a parameter as it is kept: a number of few letters may be one of a billion digits."""
+    return _NUMBER.deserialize(value) if isinstance(value, Decimal) else value
 
 
 class IndicatorSchema(Schema):

@@ -102,9 +102,10 @@ class Switchboard:
 
     async def _engage(self, command: wire.EngageKillSwitch, claim: Claim | None) -> KillSwitchState:
         async with self._changing:
-            before = self._triggers.by_account()
             known = self._switches.get(command.scope, command.target)
             switch = known
+            # `sweep_forever` may cancel orders before this has come to it, and the answer tells them all
+            were_open = self._triggers.by_account()
             if known is None or (command.as_admin and known.engaged_by != command.actor.user_id):
                 switch = KillSwitch(
                     scope=command.scope,
@@ -113,7 +114,7 @@ class Switchboard:
                     reason=command.reason,
                     engaged_at=clock.now(),
                 )
-                # before the commit: whoever pulls the switch does not wait for the database; sweeps begin from here on
+                # before the commit: whoever pulls the switch does not wait for the database
                 self._switches.put(command.scope, command.target, switch)
                 unit = Unit(Line(command.account, command.actor.user_id))
                 unit.record("kill_switch.engage", command.actor, _target(command))
@@ -127,8 +128,8 @@ class Switchboard:
         still_open: list[str] = []
         if switch is not None:
             # also the accounts in memory that seem to have none: an order may be on its way through them
-            accounts = await self._under(switch, *self._accounts.in_memory(), *before)
-            canceled, still_open = await self._sweep(switch, accounts, before)
+            accounts = await self._under(switch, *self._accounts.in_memory(), *were_open)
+            canceled, still_open = await self._sweep(switch, accounts, were_open)
         state = _state(command, switch, canceled, still_open)
         if claim is not None:
             unit = Unit(Line(command.account, command.actor.user_id))
@@ -137,11 +138,11 @@ class Switchboard:
         return state
 
     async def _sweep(
-        self, switch: KillSwitch, accounts: list[str], earlier: dict[str, list[str]] | None = None
+        self, switch: KillSwitch, accounts: list[str], were_open: dict[str, list[str]] | None = None
     ) -> tuple[list[str], list[str]]:
         """Cancel the open orders of `accounts`; return the ids of what is canceled, and of what is not yet.
 
-        :param earlier: what was open when the switch was engaged: another sweep may have canceled it since.
+        :param were_open: orders, by account, that are told of too though another sweep may have canceled them.
         """
         before = self._triggers.by_account()
         tasks = [self._sweep_account(account_id, switch, before.get(account_id, [])) for account_id in accounts]
@@ -158,9 +159,8 @@ class Switchboard:
         # a sweep that is still under way, or one that failed half-way, has not told what it canceled
         known = {
             order_id
-            for open_orders in (before, earlier or {})
-            for each in accounts
-            for order_id in open_orders.get(each, ())
+            for account_id in accounts
+            for order_id in (*before.get(account_id, ()), *(were_open or {}).get(account_id, ()))
         }
         gone = known - canceled - still_open
         for order_id, status in (await asyncio.to_thread(self._records.statuses, list(gone))).items():

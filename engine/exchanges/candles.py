@@ -9,7 +9,7 @@ from engine.exchanges.failures import check_readable
 from engine.markets.folding import fold
 from utils import clock, timeframes
 from utils.errors import FieldError, Refused
-from utils.money import ZERO
+from utils.money import ZERO, told
 from utils.timeframes import Window
 from utils.wire import TIMEFRAMES, Candle
 
@@ -140,7 +140,7 @@ async def _pages(client: Any, symbol: str, timeframe: str, openings: range, most
 
 def _row(row: Any) -> Row:
     opening, *numbers = row
-    open_, high, low, close, volume = (ZERO if number is None else Decimal(str(number)) for number in numbers)
+    open_, high, low, close, volume = (ZERO if number is None else told(number) for number in numbers)
     return int(opening), open_, high, low, close, volume
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 from msgspec.structs import replace
 
-from utils.money import HUNDRED, ONE, ZERO
+from utils.money import HUNDRED, ONE, ZERO, told
 from utils.wire import Instrument, LeverageTier
 
 DEFAULT_STEP = Decimal("1e-8")
@@ -83,8 +83,10 @@ def instrument(market: dict[str, Any], exchange: str, precision_mode: int) -> In
 
 
 def _exact(number: Any) -> Decimal | None:
-    # the shortest text of a float is the number that the exchange wrote
-    return None if number is None else Decimal(str(number))
+    try:
+        return None if number is None else told(number)
+    except ArithmeticError:
+        return None  # as an exchange that has no such rule
 
 
 def _step(precision: Any, mode: int) -> Decimal:

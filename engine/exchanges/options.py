@@ -15,6 +15,7 @@ from config import Settings
 from engine.exchanges.client import client_class, connect
 from engine.exchanges.failures import check_readable
 from utils.errors import NotFound
+from utils.money import told
 from utils.wire import OptionExpiry, OptionQuote, OptionStrike
 
 RELOAD_SECONDS = 3600.0
@@ -110,7 +111,7 @@ def _expiries(chain: dict[str, Any], greeks: dict[str, Any], markets: dict[str, 
     for symbol, option in chain.items():
         market = markets.get(symbol)
         if market is not None:
-            strike = Decimal(str(market["strike"]))
+            strike = told(market["strike"])
             quotes[market["expiry"]][strike][market["optionType"]] = _quote(symbol, option, greeks.get(symbol) or {})
             underlying.setdefault(market["expiry"], _positive(option.get("underlyingPrice")))
     return [
@@ -143,7 +144,7 @@ def _quote(symbol: str, option: dict[str, Any], greeks: dict[str, Any]) -> Optio
 
 
 def _exact(number: Any) -> Decimal | None:
-    return None if number is None else Decimal(str(number))
+    return None if number is None else told(number)
 
 
 def _positive(number: Any) -> Decimal | None:

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -22,6 +21,7 @@ from engine.exchanges.pulse import Sign, sign_of
 from engine.exchanges.tickers import exact, ticker_of, turnover
 from engine.markets.source import Funding
 from utils.clock import from_ms, to_ms
+from utils.money import told
 from utils.wire import Instrument, Ticker
 
 _log = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ class Perpetuals:
         return [
             Funding(
                 at=from_ms(row["timestamp"]),
-                rate=Decimal(str(row["fundingRate"])),
-                mark=Decimal(row["info"]["markPrice"]),
+                rate=told(row["fundingRate"]),
+                mark=told(row["info"]["markPrice"]),
             )
             for row in rows
         ]

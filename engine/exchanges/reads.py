@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from config import Settings
@@ -13,6 +12,7 @@ from engine.exchanges.candles import Candles
 from engine.exchanges.failures import check_readable
 from engine.exchanges.options import Options
 from utils import timeframes
+from utils.money import told
 from utils.wire import GetCandles, Level, MarketTrade
 
 SETTLE_SECONDS = 60
@@ -70,7 +70,7 @@ class Reads:
         async def read() -> tuple[list[Level], list[Level]]:
             book = await self._connected(symbol).fetch_order_book(symbol, _BOOK_DEPTHS.get(self._exchange))
             check_readable()
-            bids, asks = ([Level(_exact(price), _exact(amount)) for price, amount, *_ in book[side]] for side in _SIDES)
+            bids, asks = ([Level(told(price), told(amount)) for price, amount, *_ in book[side]] for side in _SIDES)
             return bids, asks
 
         return await self._answers.ask(("book", symbol), read, BOOK, lambda book: len(book[0]) + len(book[1]))
@@ -107,8 +107,8 @@ class Reads:
             symbol=symbol,
             exchange=self._exchange,
             side=trade["side"],
-            price=_exact(trade["price"]),
-            amount=_exact(trade["amount"]),
+            price=told(trade["price"]),
+            amount=told(trade["amount"]),
             created_at=datetime.fromtimestamp(trade["timestamp"] / 1000, UTC),
         )
 
@@ -123,7 +123,3 @@ def is_settled(query: GetCandles, at: float) -> bool:
 
 
 _SIDES = ("bids", "asks")
-
-
-def _exact(number: Any) -> Decimal:
-    return Decimal(str(number))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from utils.money import ZERO
+from utils.money import ZERO, told
 from utils.wire import Instrument, Ticker
 
 DOLLARS = ("USDT", "USDC", "USD", "FDUSD")
@@ -40,5 +40,8 @@ def turnover(market: Instrument, tickers: dict[str, Any]) -> Decimal:
 
 
 def exact(number: Any) -> Decimal:
-    """Return a number of ccxt; zero for none."""
-    return ZERO if number is None else Decimal(str(number))
+    """Return a number of ccxt; zero for none, and for one that makes no sense: a market without a price is left out."""
+    try:
+        return ZERO if number is None else told(number)
+    except ArithmeticError:
+        return ZERO

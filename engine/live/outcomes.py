@@ -17,7 +17,7 @@ from engine.exchanges.attempt import Attempt
 from engine.exchanges.client import KeysReplaced
 from engine.live.difference import Held
 from utils import clock
-from utils.money import ZERO
+from utils.money import ZERO, told
 from utils.wire import Fee
 
 ExchangeStatus = Literal["open", "closed", "canceled", "expired", "rejected"]
@@ -144,17 +144,19 @@ def fill_of(raw: Any) -> ExchangeFill:
     if not raw.get("id"):
         raise ValueError("a fill without an id")
     fee = raw.get("fee") or {}
-    paid = Fee(currency=fee["currency"], cost=fee["cost"]) if fee.get("cost") and fee.get("currency") else None
-    price, amount = Decimal(raw["price"]), Decimal(raw["amount"])
-    cost = raw.get("cost")
+    paid = Fee(currency=fee["currency"], cost=told(fee["cost"])) if fee.get("cost") and fee.get("currency") else None
+    price, amount = told(raw["price"]), told(raw["amount"])
+    cost = price * amount if raw.get("cost") is None else told(raw["cost"])
+    if price <= 0 or amount <= 0 or cost < 0:
+        raise ValueError("a fill of nothing")
     return ExchangeFill(
         id=str(raw["id"]),
         price=price,
         amount=amount,
-        cost=price * amount if cost is None else Decimal(cost),
+        cost=cost,
         fee=paid,
         at=clock.from_ms(raw["timestamp"]) if raw.get("timestamp") else clock.now(),
-        gain=Decimal(gain) if (gain := (raw.get("info") or {}).get("realizedPnl")) else None,
+        gain=told(gain) if (gain := (raw.get("info") or {}).get("realizedPnl")) else None,
     )
 
 

@@ -16,6 +16,7 @@ from services.principals import Principal
 from utils import clock
 from utils.errors import FieldError, Refused
 from utils.octobot_bridge import OctoBotBridge
+from utils.pages import EPOCH
 from utils.wire import TIMEFRAMES, CheckStrategy, GetCandles, Message, StrategyDraft
 
 MOST_CANDLES = 10_000
@@ -165,7 +166,7 @@ def _time(new: NewRun, earliest: datetime | None, latest: datetime) -> tuple[dat
     frame = timedelta(seconds=seconds)
     end = latest if new.ends_at is None else min(_floor(new.ends_at, seconds), latest)
     begin = end - USUAL_CANDLES * frame if new.begins_at is None else _floor(new.begins_at, seconds)
-    begin = begin if earliest is None else max(begin, earliest)
+    begin = max(begin, earliest or EPOCH)
     if end - begin < 2 * frame:
         raise _refused("from", "too_few_candles", "Fewer than two candles have closed in that time.")
     if end - begin > MOST_CANDLES * frame:
@@ -174,7 +175,8 @@ def _time(new: NewRun, earliest: datetime | None, latest: datetime) -> tuple[dat
 
 
 def _floor(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)
+    # nothing was traded before, and five hundred candles before the year 1 there was no calendar
+    return datetime.fromtimestamp(max(int(moment.timestamp()), 0) // seconds * seconds, UTC)
 
 
 def _refused(field: str, code: str, detail: str) -> Refused:

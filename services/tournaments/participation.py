@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import unicodedata
 from datetime import timedelta
 from typing import Any
 
@@ -98,12 +100,12 @@ class Participation:
             if row.type != "team":
                 raise Conflict("There are no teams in this tournament.", code="tournament_without_teams")
             team = models.Team
-            taken = select(team.id).where(team.tournament_id == row.id, team.name_key == name.casefold())
+            taken = select(team.id).where(team.tournament_id == row.id, team.name_key == name_key(name))
             if session.execute(taken).first() is not None:
                 error = FieldError(field="name", code="team_name_taken", message="Another team has this name.")
                 raise Conflict("Another team has this name.", code="team_name_taken", errors=(error,))
             made = {"id": ids.new_id(), "tournament_id": row.id, "captain_id": principal.user_id}
-            named = {"name": name, "name_key": name.casefold(), "created_at": clock.now()}
+            named = {"name": name, "name_key": name_key(name), "created_at": clock.now()}
             session.execute(insert(team).values(**made, **named))
             _enter(session, principal, origin, row, made["id"])
             return Team(**session.execute(teams_of(principal).where(team.id == made["id"])).one()._mapping)
@@ -237,6 +239,13 @@ def _forget(session: Session, entry: Any) -> None:
         session.execute(delete(team).where(team.id == entry.team_id))
     else:
         session.execute(update(team).where(team.id == entry.team_id).values(captain_id=captain))
+
+
+def name_key(name: str) -> str:
+    """Return what two names share that are read as the same: in any case, wide or narrow, composed or not."""
+    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # a letter can become eighteen
+    return key if len(key) <= NAME_LENGTH else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _no_team() -> NotFound:

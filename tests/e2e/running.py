@@ -58,7 +58,7 @@ class Server:
         assert self.process.poll() is None, self.output
         return self
 
-    def get(self, path: str, timeout: float = 10) -> str:
+    def get(self, path: str, timeout: float = 60) -> str:
         with urllib.request.urlopen(self.address + path, timeout=timeout) as answer:
             text: str = answer.read().decode()
             return text

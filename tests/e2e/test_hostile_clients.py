@@ -51,15 +51,17 @@ def connect(server: Server, sent: bytes, buffer: int | None = None) -> socket.so
     connection = socket.socket()
     if buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        # as on the way through a network: for itself a system keeps megabytes on both sides
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     connection.settimeout(SLOW_SECONDS + 30)
     connection.connect(("127.0.0.1", urlsplit(server.address).port))
     connection.sendall(sent)
     return connection
 
 
-def answer(server: Server, sent: bytes) -> tuple[str, dict[str, str], bytes]:
+def answer(server: Server, sent: bytes, buffer: int | None = None) -> tuple[str, dict[str, str], bytes]:
     """Return the status line, the headers and the body of what the server says to `sent`."""
-    with closing(connect(server, sent)) as connection:
+    with closing(connect(server, sent, buffer)) as connection:
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     line, *fields = head.decode().split("\r\n")
@@ -97,6 +99,21 @@ def test_slow_clients_cost_no_thread(server: Server, sent: bytes, more: bytes) -
             assert slowest(server, 0.4) < GATHER_SECONDS / 2
     finally:
         for connection in slow:
+            connection.close()
+
+
+def test_clients_that_do_not_take_their_answers_cost_no_thread(server: Server) -> None:
+    wanted = server.get("/docs/swagger-ui-bundle.js").encode()
+    asked = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    unread = [connect(server, asked, buffer=2048) for _ in range(CLIENTS // 3)]
+    try:
+        for _ in range(3):
+            assert slowest(server, 0.4) < GATHER_SECONDS / 2
+        # slow is not lost
+        _, _, received = answer(server, asked, buffer=2048)
+        assert received == wanted
+    finally:
+        for connection in unread:
             connection.close()
 
 

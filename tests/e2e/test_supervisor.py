@@ -135,6 +135,9 @@ def test_ready_line_admin_and_private_files(start: Start) -> None:
     assert "docs at /docs" in server.output
     assert "random-password" in server.output
     assert (server.directory / "var").stat().st_mode & 0o777 == 0o700
+    # nor would they be anybody else's in a folder that was there before
+    made = [path for path in (server.directory / "var").rglob("*") if path.stat().st_mode & 0o077]
+    assert not made
     server.process.terminate()
     assert server.wait(60) == 0
     assert not (server.directory / ".gunicorn").exists()  # its control socket would have been there

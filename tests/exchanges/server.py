@@ -34,6 +34,9 @@ from tests.exchanges.faults import Fault, Faults
 from tests.exchanges.market import Market
 from tests.exchanges.protocol import Answer, Call, Key, Permission, Refusal, Route, Seen
 
+# what a client of ccxt waits for when it is closed is TLS, and here is none
+ccxt.async_support.Exchange.timeout_on_exit = 0
+
 TIMEOUT = 10
 PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 

@@ -3,14 +3,12 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert
 
-import models
 from models import Database
-from services.accounts import accounts
 from tests.factories import SignedIn, services_of
+from tests.order_rows import add_account
 from tests.problems import assert_problem, fields
-from utils import clock, ids
+from utils import clock
 from utils.errors import NotFound
 
 FIELDS = {
@@ -21,24 +19,8 @@ FIELDS = {
 
 def open_more(database: Database, user: SignedIn, count: int) -> None:
     opened = clock.now()  # the same for all: the id alone tells them apart
-    with database.write() as session:
-        for number in range(count):
-            session.execute(
-                insert(models.Account).values(
-                    id=ids.new_id(),
-                    user_id=user.id,
-                    name=f"More {number}",
-                    mode="paper",
-                    exchange="demo",
-                    type="spot",
-                    kind="strategy",
-                    reference_currency="USDT",
-                    starting_balance=accounts.PAPER_BALANCE,
-                    status="active",
-                    created_at=opened,
-                    updated_at=opened,
-                )
-            )
+    for number in range(count):
+        add_account(database, user, name=f"More {number}", kind="strategy", created_at=opened, updated_at=opened)
 
 
 def test_lists_the_callers_accounts(client: FlaskClient, user: SignedIn, other: SignedIn) -> None:

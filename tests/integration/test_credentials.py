@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 import models
@@ -18,9 +18,10 @@ from models import Database
 from services.accounts.credentials import Credentials
 from tests.factories import SignedIn, audit_rows, services_of
 from tests.fake_engine import FakeEngine
+from tests.order_rows import add_account
 from tests.problems import assert_problem, fields
 from tests.settings import ENCRYPTION_KEYS
-from utils import clock, credentials, ids
+from utils import credentials
 from utils.credentials import ApiKeys
 from utils.errors import EngineUnavailable, ExchangeUnavailable, NotReady
 from utils.octobot_bridge import OctoBotBridge
@@ -74,26 +75,8 @@ def opened(database: Database, credential_id: str, user: SignedIn) -> ApiKeys:
 
 
 def trade_with(database: Database, user: SignedIn, credential_id: str, status: str = "active") -> str:
-    account_id, now = ids.new_id(), clock.now()
-    with database.write() as session:
-        session.execute(
-            insert(models.Account).values(
-                id=account_id,
-                user_id=user.id,
-                name="Live",
-                mode="live",
-                exchange="binance",
-                type="spot",
-                kind="main",
-                reference_currency="USDT",
-                starting_balance=0,
-                credential_id=credential_id,
-                status=status,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-    return account_id
+    live = {"mode": "live", "exchange": "binance", "kind": "main", "starting_balance": 0}
+    return add_account(database, user, **live, credential_id=credential_id, status=status)
 
 
 class TestCreating:

@@ -13,7 +13,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
-from engine.journal.journal import Journal
 from engine.journal.unit import Unit
 from models import Database
 from services.bot.records import BotRecords, Told
@@ -95,6 +94,26 @@ def test_engaged_it_refuses_and_cancels_until_released(
     done = [row for row in audit_rows(database) if row[0].startswith("kill_switch")]
     assert done == [("kill_switch.engage", "done", None), ("kill_switch.release", "done", None)]
     assert differences(database, engine_bridge) == []
+
+
+def test_orders_that_the_repeated_sweep_cancels_first_are_told_of(
+    client: FlaskClient, user: SignedIn, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place(client, user).get_json()["data"]["id"]
+    switchboard, journal = host.engine._switchboard, host.engine._journal
+    submit = journal.submit
+
+    async def sweep_before(unit: Unit) -> None:
+        for switch in switchboard._switches:
+            await switchboard._sweep(switch, await switchboard._under(switch))
+        await submit(unit)
+
+    def slowly(unit: Unit) -> asyncio.Future[None]:
+        return asyncio.ensure_future(sweep_before(unit)) if unit.switches else submit(unit)
+
+    monkeypatch.setattr(journal, "submit", slowly)
+    state = engage(client, user)
+    assert (state["canceled"], state["open"]) == ([order], [])
 
 
 def test_scopes_reach_as_far_as_they_say(
@@ -232,28 +251,6 @@ def test_a_key_makes_engaging_repeatable(client: FlaskClient, user: SignedIn) ->
     assert place(client, user).status_code == 201  # answered, not carried out again
     other_body = client.post(SWITCH, json={"scope": "user"}, headers=headers)
     assert_problem(other_body, 422, "idempotency_key_reused")
-
-
-def test_what_another_sweep_canceled_meanwhile_is_named_too(
-    client: FlaskClient, user: SignedIn, host: EngineHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    placed = place(client, user).get_json()["data"]["id"]
-    submit, triggers = Journal.submit, host.engine._triggers
-
-    async def store_late(journal: Journal, unit: Unit) -> None:
-        end = time.monotonic() + 60
-        while triggers.by_account():
-            assert time.monotonic() < end, "nobody sweeps"
-            await asyncio.sleep(0.01)
-        await submit(journal, unit)
-
-    def late(journal: Journal, unit: Unit) -> asyncio.Future[None]:
-        """Store the switch when its order is canceled: sweeps begin before the commit."""
-        return asyncio.ensure_future(store_late(journal, unit)) if unit.switches else submit(journal, unit)
-
-    monkeypatch.setattr(Journal, "submit", late)
-    state = engage(client, user, scope="user")
-    assert (state["canceled"], state["open"]) == ([placed], [])
 
 
 def test_that_of_the_installation_names_what_a_stopped_bot_left(

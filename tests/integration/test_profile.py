@@ -59,6 +59,9 @@ class TestProfile:
             {"avatar_url": "javascript:alert(1)"},
             {"avatar_url": "http://example.com/a.png"},
             {"avatar_url": f"https://example.com/{'a' * 512}"},
+            {"display_name": "\u202ead\u00e1"},
+            {"display_name": "Ada\u200b"},
+            {"display_name": "\u3164"},
             {"locale": "english"},
             {"time_zone": "Mars/Olympus"},
             {"time_zone": "../etc/passwd"},
@@ -153,3 +156,15 @@ class TestSettings:
     def test_refuse_what_is_wrong(self, client: FlaskClient, user: SignedIn, wanted: dict[str, Any]) -> None:
         assert_problem(put(client, user, **wanted), 422, "validation_failed")
         assert client.get(SETTINGS, headers=user.headers).get_json()["data"] == {**DEFAULTS, "notifications": TOLD}
+
+    @pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "9" * 4000])
+    def test_no_number_of_a_billion_digits_is_written(self, client: FlaskClient, user: SignedIn, number: str) -> None:
+        body = f'{{"indicators": [{{"name": "EMA", "parameters": {{"length": {number}}}}}]}}'
+        answer = client.put(SETTINGS, headers=user.headers, data=body, content_type="application/json")
+        assert_problem(answer, 422, "validation_failed")
+
+    def test_keep_a_number_of_more_than_64_bits(self, client: FlaskClient, user: SignedIn) -> None:
+        indicator = {"name": "EMA", "parameters": {"most": 2**64, "least": -(2**64), "length": 21}}
+        kept = [{"name": "EMA", "parameters": {"most": str(2**64), "least": str(-(2**64)), "length": 21}}]
+        assert put(client, user, indicators=[indicator]).get_json()["data"]["indicators"] == kept
+        assert client.get(SETTINGS, headers=user.headers).get_json()["data"]["indicators"] == kept

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from api import openapi
 from api.examples import EXAMPLES
 from app import create_app
 from config import Settings
+from engine.journal.unit import Line, Unit
 from middleware.permissions import PUBLIC
 from middleware.rate_limits import UNLIMITED
 from scripts import openapi as script
@@ -167,6 +170,16 @@ class TestTheDocument:
 
 
 class TestTheExamples:
+    def test_the_account_stream_shows_a_balance_event_as_the_engine_writes_it(self, document: dict[str, Any]) -> None:
+        shown = document["paths"]["/api/stream/account"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+        _, _, line = shown["example"].partition("event: balance\ndata: ")
+        event = json.loads(line)
+        unit = Unit(Line(event["account"], "ada"))
+        unit.balance_event(
+            {name: {key: Decimal(held[key]) for key in held} for name, held in event["currencies"].items()}
+        )
+        assert json.loads(unit.events[0]["payload"]) == event
+
     def test_each_fits_its_schema(self, document: dict[str, Any]) -> None:
         registry: Any = Registry().with_resource("urn:openapi", DRAFT202012.create_resource(document))
         checked = 0

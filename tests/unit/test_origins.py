@@ -36,3 +36,8 @@ def test_pages_of_the_same_host_may_open_websockets() -> None:
     assert origins.allows_socket("https://trading.example:8443", "Trading.example:8443")
     assert not origins.allows_socket("https://trading.example", "trading.example:8443")
     assert not origins.allows_socket("null", "trading.example")
+
+
+@pytest.mark.parametrize("origin", ["http://[trading.example", "http://]", "http://[trading.example]", "//", "\u2100"])
+def test_what_is_no_origin_opens_nothing(origin: str) -> None:
+    assert not Origins(Settings()).allows_socket(origin, "trading.example")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from models import Database
 from tests import shortcuts
 from utils.ids import new_id
 
+ROOT = Path(__file__).resolve().parents[2]
 FULL = 2
 
 
@@ -37,3 +40,17 @@ def test_a_statement_is_compiled_once_for_all_databases(tmp_path: Path) -> None:
             found.append(context.cache_hit.name)
         database.close()
     assert found == ["CACHE_MISS", "CACHE_HIT"]
+
+
+def test_what_is_not_run_again_is_there() -> None:
+    said = subprocess.run(
+        ["make", "--dry-run", "test", "TEST_POSTGRESQL_URL=somewhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    paths = re.findall(r"--ignore=(\S+)", said)
+    assert "tests/unit" in paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from typing import Any
@@ -124,7 +125,8 @@ def _typed(schema: Any, value: Any) -> Any:
     if isinstance(value, list):
         return [_typed(schema.get("items"), each) for each in value]
     if isinstance(value, str) and schema.get("type") in {"number", "integer"}:
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             number = float(value)
-            return int(number) if number.is_integer() else number
+            if math.isfinite(number):
+                return int(number) if number.is_integer() else number
     return value

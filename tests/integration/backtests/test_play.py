@@ -18,7 +18,7 @@ from engine.markets.source import MarketSource
 from engine.strategies.thinking import StrategyFault
 from tests.engine_host import EngineHost
 from tests.integration.strategies.owner import Owner
-from tests.unit.strategies.playground import recorded
+from tests.unit.strategies.playground import recorded, write_recording
 from utils import clock
 from utils.backtests import Played
 from utils.errors import Refused
@@ -38,10 +38,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def market(tmp_path: Path) -> MarketSource:
-    path = tmp_path / "BTC_USDT-1h.csv"
-    lines = [f"{c.timestamp},{c.open},{c.high},{c.low},{c.close},{c.volume}" for c in CANDLES]
-    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *lines]) + "\n", encoding="utf-8")
-    return ReplayMarket(path, 1.0, 0.0)
+    return ReplayMarket(write_recording(tmp_path / "BTC_USDT-1h.csv", CANDLES), 1.0, 0.0)
 
 
 @pytest.fixture

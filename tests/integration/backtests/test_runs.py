@@ -114,6 +114,9 @@ def test_others_see_nothing(app: Flask, client: FlaskClient, user: SignedIn, dat
     [
         ({"strategy_class": "perpetuum"}, "unknown_strategy_class"),
         ({"settings": {"every": 0}}, "invalid_settings"),
+        ({"settings": {"every": 2**64}}, "invalid_settings"),
+        ({"to": "0001-01-01T00:00:00Z"}, "too_few_candles"),
+        ({"from": "0001-01-01T00:00:00Z", "to": "1970-01-01T01:00:00Z"}, "too_few_candles"),
         ({"starting_portfolio": {"BTC": "1"}}, "no_quote_currency"),
         ({"starting_portfolio": {"USDT": "1", "ETH": "1"}}, "currency_not_traded"),
         ({"timeframe": "1d", "settings": {"timeframe": "1h"}}, "timeframe_too_coarse"),

@@ -84,7 +84,7 @@ class House:
         self, side: wire.Side = "buy", *, key: str | None = None, account: str | None = None, **ticket: Any
     ) -> wire.Order:
         """Place an order; a limit of 0.01 at 40,000 when nothing else is said."""
-        return self._answered(self.taken(lambda: self.sent(side, key=key, account=account, **ticket)))
+        return self.taken(lambda: self.sent(side, key=key, account=account, **ticket))
 
     def sent(
         self, side: wire.Side = "buy", *, key: str | None = None, account: str | None = None, **ticket: Any
@@ -149,12 +149,15 @@ class House:
         """
         end = time.monotonic() + seconds
         while True:
+            is_over = time.monotonic() > end or self.exchange.faults.are_armed or self.exchange.skew
             try:
-                return send()
+                order = self._answered(send())
             except EngineUnavailable as error:
-                is_busy = error.code in LATE and not self.exchange.faults.are_armed and not self.exchange.skew
-                if not is_busy or time.monotonic() > end:
+                if is_over or error.code not in LATE:
                     raise
+            else:
+                if is_over or order.reject_code != "not_received":
+                    return order
             time.sleep(0.05)
 
     def repeated(self, order: wire.Order, send: Callable[[], wire.Order]) -> bool:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from config import Settings
+from models import Database
 from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.kucoin import LoopbackKucoin
-from tests.integration.live.house import OWNER, House
+from tests.exchanges.server import Loopback
+from tests.integration.live.house import OWNER, QUICK, House
 from utils.errors import Conflict, Refused
+
+
+@pytest.fixture
+def house(settings: Settings, database: Database, exchange: Loopback) -> Iterator[House]:
+    """A house that waits for its exchange as long as a busy machine needs: nothing is silent here."""
+    house = House(settings, database, exchange, replace(QUICK, send=20.0, window=20.0, query=20.0))
+    house.until(house.is_open)
+    yield house
+    house.close()
 
 
 def test_the_account_begins_with_what_the_exchange_holds(house: House) -> None:

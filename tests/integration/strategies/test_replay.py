@@ -12,7 +12,7 @@ from engine.demo.replay import ReplayMarket
 from engine.markets.source import MarketSource
 from tests.engine_host import EngineHost
 from tests.integration.strategies.owner import Owner, eventually
-from tests.unit.strategies.playground import recorded
+from tests.unit.strategies.playground import recorded, write_recording
 from utils.octobot_bridge import OctoBotBridge
 
 HISTORY = 60
@@ -23,10 +23,7 @@ CANDLES = recorded("BTC/USDT", "1h", 2 * HISTORY)
 
 @pytest.fixture
 def market(tmp_path: Path) -> MarketSource:
-    path = tmp_path / "BTC_USDT-1h.csv"
-    lines = [f"{c.timestamp},{c.open},{c.high},{c.low},{c.close},{c.volume}" for c in CANDLES]
-    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *lines]) + "\n", encoding="utf-8")
-    return ReplayMarket(path, 1.0, 0.0)
+    return ReplayMarket(write_recording(tmp_path / "BTC_USDT-1h.csv", CANDLES), 1.0, 0.0)
 
 
 @pytest.fixture

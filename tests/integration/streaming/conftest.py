@@ -7,7 +7,7 @@ import socket as sockets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,8 +89,14 @@ def gunicorn(settings: Settings, host: StreamerHost) -> Iterator[tuple[int, tupl
             pass_fds=[listener.fileno()],
         )
         address: tuple[str, int] = listener.getsockname()
+
+    def is_live() -> bool:
+        with suppress(TimeoutError):  # it takes connections before there is a worker
+            return Reader(address).ask("/health/live").status == 200
+        return False
+
     try:
-        until(lambda: Reader(address).ask("/health/live").status == 200, 120)
+        until(is_live, 120)
         yield process.pid, address
     finally:
         process.terminate()

@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Any, NamedTuple
 
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 class Received(NamedTuple):

@@ -183,6 +183,8 @@ def test_account_events(dial: Socket, database: Database, user: SignedIn, socket
         ("garbage[", "malformed_json"),
         ('"text"', "validation_failed"),
         ('{"action":"dance","channel":"prices"}', "unknown_action"),
+        ('{"action":"subscribe","channel":"prices","id":18446744073709551616}', "validation_failed"),
+        ('{"action":"dance","channel":"prices","id":' + "9" * 4000 + "}", "unknown_action"),
         ('{"channel":"prices"}', "validation_failed"),
         ('{"action":"subscribe"}', "validation_failed"),
         ('{"action":"subscribe","channel":"account"}', "unknown_channel"),
@@ -324,9 +326,10 @@ def test_pings_are_answered_or_the_client_is_gone(dial: Socket, host: StreamerHo
     assert host.call(host.streamer.status).drops == {"silent": 1}
 
 
-def test_pages_of_other_origins_stay_outside(dial: Socket) -> None:
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://[evil.example", "null"])
+def test_pages_of_other_origins_stay_outside(dial: Socket, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        dial(origin="https://evil.example")
+        dial(origin=origin)
     assert refused.value.response.status_code == 403
     assert json.loads(refused.value.response.body or b"")["error_code"] == "origin_not_allowed"
     assert dial(origin="http://localhost:3000").ask("unsubscribe", channel="prices")["type"] == "unsubscribed"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,6 +27,13 @@ def recorded(symbol: str, timeframe: str, limit: int) -> list[Candle]:
     """Return closed candles of the generated market; always the same ones."""
     candles = DemoMarket(7, EPOCH).candles(symbol, timeframe, limit=limit + 1, at=EPOCH + 86_400 * 30)
     return [candle for candle in candles if candle.closed][-limit:]
+
+
+def write_recording(path: Path, candles: Iterable[Candle]) -> Path:
+    """Write candles as a file for `DEMO_REPLAY`; its name says the market."""
+    lines = [f"{c.timestamp},{c.open},{c.high},{c.low},{c.close},{c.volume}" for c in candles]
+    path.write_text("\n".join(["timestamp,open,high,low,close,volume", *lines]) + "\n", encoding="utf-8")
+    return path
 
 
 class Playground:

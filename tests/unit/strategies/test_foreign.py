@@ -64,9 +64,10 @@ def test_decimals_that_came_as_text_are_numbers_again(home: Home) -> None:
     peg = asyncio.run(Catalogue(home, frozenset()).all())["PegTradingMode"]
     read = peg.read({"buy_price": "0.05", "sell_price": "3", "amount": 2})
     assert read == {"breaks": "never", "amount": 2, "buy_price": 0.05, "sell_price": 3}
-    with pytest.raises(Refused) as refused:
-        peg.read({"buy_price": "high", "sell_price": 1})
-    assert refused.value.code == "invalid_settings"
+    for price in ("high", "nan", "inf", "1e999999999", "9" * 4301):
+        with pytest.raises(Refused) as refused:
+            peg.read({"buy_price": price, "sell_price": 1})
+        assert refused.value.code == "invalid_settings"
 
 
 @pytest.mark.parametrize(
