@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from environment import MIN_SECRET_LENGTH, Reader, SettingsError, dotenv
+from utils.database_url import check_database_url
 from utils.smtp import Mailer
 
 __all__ = ["Settings", "SettingsError"]
@@ -193,7 +194,7 @@ class Settings:
         """Refuse what must never run.
 
         :raises SettingsError: on an unsafe secret or key ring, no demo exchange, debug with a non-loopback address,
-            half an admin, a mail server that cannot be one, or a recording that is not there.
+            half an admin, a database or a mail server that cannot be one, or a recording that is not there.
         """
         check_secret("SECRET_KEY", self.secret_key)
         check_secret("METRICS_TOKEN", self.metrics_token)
@@ -204,6 +205,10 @@ class Settings:
             raise SettingsError(f"DEBUG=true is refused on {self.host}: it is only for a loopback address")
         if bool(self.admin_username) != bool(self.admin_password):
             raise SettingsError("ADMIN_USERNAME and ADMIN_PASSWORD go together: set both or neither")
+        try:
+            check_database_url(self.database_url)
+        except ValueError as error:
+            raise SettingsError(f"DATABASE_URL: {error}") from None
         if self.smtp_url:
             try:
                 Mailer(self.smtp_url, self.mail_from)

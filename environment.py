@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
+
 MIN_SECRET_LENGTH = 32
 _NAME = re.compile(r"[a-z][a-z0-9]{1,31}")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}")
@@ -159,16 +161,20 @@ def _stored_secret(path: Path, prefix: str) -> str:
 
 
 def dotenv(path: Path) -> dict[str, str]:
-    """Parse `KEY=value` lines of a `.env` file; comments, blank lines and an `export ` prefix are allowed."""
+    """Read a `.env` file as python-dotenv does: quotes, comments, `export `; `$` stands for itself.
+
+    :raises SettingsError: on a line that is no assignment, which python-dotenv would skip.
+    """
     if not path.is_file():
         return {}
     values: dict[str, str] = {}
-    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        line = raw.strip().removeprefix("export ").strip()
-        if not line or line.startswith("#"):
-            continue
-        key, separator, value = line.partition("=")
-        if not separator:
-            raise SettingsError(f"{path}:{number}: expected KEY=value")
-        values[key.strip()] = value.strip().strip("\"'")
+    with path.open(encoding="utf-8") as file:
+        for binding in parse_stream(file):
+            if binding.error or (binding.key is not None and binding.value is None):
+                # blank lines before it belong to it
+                blank = len(binding.original.string) - len(binding.original.string.lstrip())
+                line = binding.original.line + binding.original.string.count("\n", 0, blank)
+                raise SettingsError(f"{path}:{line}: expected KEY=value")
+            if binding.key is not None and binding.value is not None:
+                values[binding.key] = binding.value
     return values

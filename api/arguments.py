@@ -17,6 +17,8 @@ from utils.errors import FieldError, Malformed, Refused
 
 _CODES = {"Missing data for required field.": "required", "Field may not be null.": "required"}
 _UNKNOWN = "Unknown field."
+_WHOLE = {"Invalid input type.": "The body must be a JSON object."}
+"""What is said of a body that is wrong as a whole."""
 
 
 class OptionalBody(marshmallow.Schema):
@@ -82,7 +84,8 @@ def _flatten(messages: Any, path: str) -> Iterator[FieldError]:
         for message in messages:
             yield from _flatten(message, path)
     else:
-        yield FieldError(field=path, code=_code(messages), message=str(messages))
+        message = messages if path else _WHOLE.get(messages, messages)
+        yield FieldError(field=path, code=_code(messages), message=str(message))
 
 
 def _code(message: str) -> str:

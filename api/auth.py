@@ -7,6 +7,7 @@ from typing import Any
 from api.blueprint import PUBLIC, Blueprint
 from api.context import origin, principal, services
 from api.schemas.auth import (
+    ChangeEmailSchema,
     ChangePasswordSchema,
     LogInSchema,
     RefreshSchema,
@@ -18,8 +19,11 @@ from api.schemas.auth import (
     UserSchema,
 )
 from api.schemas.envelope import PageQuery
+from api.schemas.mail import MailStateSchema
 from api.schemas.profile import ProfileChangesSchema, ProfileSchema
 from middleware.rate_limits import LOGIN
+from services.notifications.mail_addresses import MailState
+from services.users.email_changes import ChangeEmail
 from services.users.session_rows import OpenSession
 from services.users.sessions import ChangePassword, LogIn, TokenPair
 from services.users.tickets import Ticket
@@ -75,6 +79,18 @@ def log_out_everywhere() -> dict[str, bool]:
 def change_password(command: ChangePassword) -> TokenPair:
     """Change the password; all sessions and API keys end with that, and the answer opens a fresh session."""
     return services.sessions.change_password(principal, command, origin())
+
+
+@blueprint.route("/api/auth/email", method="POST", permission="profile:write", limit=LOGIN, errors=(409,))
+@blueprint.arguments(ChangeEmailSchema)
+@blueprint.response(200, MailStateSchema)
+def change_email(command: ChangeEmail) -> MailState:
+    """Change the address; sessions and API keys go on.
+
+    Where this installation sends mail, a code goes to the new address, for `POST /api/notifications/email/confirm`, and
+    the former one, if it was confirmed, is told.
+    """
+    return services.email_changes.change(principal, origin(), command)
 
 
 @blueprint.route("/api/auth/sessions", permission="profile:read")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from utils.origins import REPLAYED
+
 TITLE = "Trading Backend"
 DESCRIPTION = """\
 A REST API for many users in front of OctoBot. Users trade on paper and, if the operator allows it, live with their own
@@ -23,7 +25,8 @@ permit. It ends when its owner is deactivated, changes the password, or is signe
 sign out, create keys, store exchange keys, or change users or the bot's configuration.
 
 **Repeating.** Send an `Idempotency-Key` with what trades: the same key with the same body is answered with the first
-outcome, with another body it is refused (422 `idempotency_key_reused`). Keys belong to one user and live for 7 days.
+outcome and the header `Idempotent-Replayed: true`, with another body it is refused (422 `idempotency_key_reused`). Keys
+belong to one user and live for 7 days.
 A batch has one key: when it is repeated, orders already placed are returned, and the others are placed.
 After a 504 the outcome is unknown: repeat the request with the same key, or look the order up by its `client_order_id`.
 
@@ -176,6 +179,10 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         },
         "Challenge": {"description": "How to sign in.", "schema": {"type": "string"}},
         "Location": {"description": "Where what was created is found.", "schema": {"type": "string"}},
+        "IdempotentReplayed": {
+            "description": "`true` when the `Idempotency-Key` had come before; absent from the first answer.",
+            "schema": {"type": "string", "enum": ["true"]},
+        },
         "ETag": {"description": "Names this answer; send it as `If-None-Match`.", "schema": {"type": "string"}},
         "CacheControl": {
             "description": "How long the answer may be kept; `no-store`: not at all.",
@@ -184,6 +191,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     },
 }
 ALWAYS = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+REPEATABLE = {REPLAYED: {"$ref": "#/components/headers/IdempotentReplayed"}}
 LIMITED = {
     "X-RateLimit-Limit": {"$ref": "#/components/headers/RateLimit"},
     "X-RateLimit-Remaining": {"$ref": "#/components/headers/RateRemaining"},

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.blueprint import ENGINE, Blueprint
 from api.context import origin, principal, services
-from api.schemas.credentials import CredentialSchema, NewCredentialSchema, ReplacementSchema
+from api.schemas.credentials import CredentialNameSchema, CredentialSchema, NewCredentialSchema, ReplacementSchema
 from api.schemas.envelope import PageQuery
 from api.schemas.trading import IdempotencyHeaders
 from services.accounts.credentials import Credential, NewCredential, Replacement
@@ -49,6 +49,14 @@ def get_credential(credential_id: str) -> Credential:
 def replace_credential(replacement: Replacement, credential_id: str) -> Credential:
     """Put other keys in the place of these; they have to be verified anew."""
     return services.credentials.replace(principal, origin(), credential_id, replacement)
+
+
+@blueprint.route(CREDENTIAL, method="PATCH", permission="credentials:write", errors=(409,))
+@blueprint.arguments(CredentialNameSchema)
+@blueprint.response(200, CredentialSchema)
+def rename_credential(body: dict[str, str], credential_id: str) -> Credential:
+    """Give these keys another name; they stay what they are, verified or not."""
+    return services.credentials.rename(principal, origin(), credential_id, body["name"])
 
 
 @blueprint.route(CREDENTIAL, method="DELETE", permission="credentials:write", errors=(409,))

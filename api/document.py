@@ -15,6 +15,7 @@ from api.conventions import (
     DESCRIPTION,
     LIMITED,
     PARAMETERS,
+    REPEATABLE,
     SERVERS,
     TITLE,
 )
@@ -145,9 +146,10 @@ def _describe_success(operation: dict[str, Any], schemas: dict[str, Any], *, unl
         examples = EXAMPLES.get(media["schema"]["$ref"].rpartition("/")[2])
         if examples is not None:
             media["examples"] = {name: {"value": value} for name, value in examples.items()}
+    takes_key = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", []))
+    always = {**ALWAYS, **({} if unlimited else LIMITED), **(REPEATABLE if takes_key else {})}
     for response in operation["responses"].values():
-        headers = {**ALWAYS, **({} if unlimited else LIMITED), **response.get("headers", {})}
-        response["headers"] = headers
+        response["headers"] = {**always, **response.get("headers", {})}
         media = response.get("content", {}).get("application/json", {})
         reference = media.get("schema", {}).get("$ref")
         example = _answer(schemas[reference.rpartition("/")[2]]) if reference else None
@@ -176,6 +178,8 @@ def _problem_response(status: int) -> dict[str, Any]:
     headers = dict(ALWAYS)
     if status in {429, 502, 503, 504}:
         headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    if status in {404, 409, 422}:  # those that belong to a key
+        headers |= REPEATABLE
     if status == 401:
         headers["WWW-Authenticate"] = {"$ref": "#/components/headers/Challenge"}
     media = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem(status)}

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from utils import wire
+from utils import replays, wire
 from utils.errors import EngineFault, Fault, TradingError
 from utils.wire import Request
 
@@ -89,6 +89,7 @@ class Server:
             connection.send(await self._reply(call.request))
 
     async def _reply(self, request: Request) -> bytes:
+        replays.begin()
         try:
             return wire.encode_answer(await self._handlers[type(request)](request))
         except TradingError as error:

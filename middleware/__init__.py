@@ -16,6 +16,7 @@ from middleware import (
     metrics,
     permissions,
     rate_limits,
+    replays,
     request_id,
     request_log,
 )
@@ -30,6 +31,7 @@ def install(app: Flask, settings: Settings) -> None:
     headers.install(app)
     body.install(app)
     cors.install(app, settings)
+    replays.install(app)
     auth.install(app)
     rate_limits.install(app, settings)
     permissions.install(app)

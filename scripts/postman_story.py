@@ -14,7 +14,7 @@ LEFT_OUT = (
     "webhooks",
     "close_position",
     "close_paper_position",
-    *("delete_me", "delete_user"),
+    *("change_email", "delete_me", "delete_user"),
     "get_backtest_report",
     *("get_tournament", "join_tournament", "leave_tournament"),
     *("list_teams", "make_team", "join_team", "leave_team"),

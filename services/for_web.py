@@ -65,6 +65,7 @@ from services.users.api_keys import ApiKeys
 from services.users.confirmation import Confirmation
 from services.users.deactivation import Deactivation
 from services.users.deletion import Deletion
+from services.users.email_changes import EmailChanges
 from services.users.passwords import Passwords
 from services.users.personal_data import PersonalData
 from services.users.second_factors import SecondFactors
@@ -88,6 +89,7 @@ class Services:
     sessions: Sessions
     api_keys: ApiKeys
     second_factors: SecondFactors
+    email_changes: EmailChanges
     tickets: Tickets
     account_events: AccountEvents
     accounts: Accounts
@@ -174,11 +176,13 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
     bot = Bot(database, bot_records, bot_bridge, home, live_trading_enabled=settings.live_trading_enabled)
     config_changes = bot_config.Changes(database, home, bot, live_trading_enabled=settings.live_trading_enabled)
     notifications = Notifications(database)
+    mail_addresses = MailAddresses(database, outside.mailer(settings))
     return Services(
         users=Users(database, passwords, signup_enabled=settings.signup_enabled),
         sessions=sessions,
         api_keys=keys,
         second_factors=second_factors,
+        email_changes=EmailChanges(database, second_factors, mail_addresses),
         tickets=Tickets(database),
         account_events=AccountEvents(database),
         accounts=accounts,
@@ -225,7 +229,7 @@ def build(settings: Settings, database: Database, bridge: OctoBotBridge) -> Serv
         notifications=notifications,
         webhooks=outside.webhooks(settings, database),
         mails=Mails(database, outside.mailer(settings)),
-        mail_addresses=MailAddresses(database, outside.mailer(settings)),
+        mail_addresses=mail_addresses,
         announcements=Announcements(database, idempotency),
         alerts=Alerts(database, bridge, idempotency),
         streams=Streams(bridge, accounts, rankings, BacktestProgress(database), StrategyOwners(database)),

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from models import Database, IdempotencyKey
 from services.old_rows import delete_old
 from services.principals import Principal
-from utils import clock
+from utils import clock, replays
 from utils.errors import Conflict, Fault, NotFound, Refused, TradingError, idempotency_key_reused
 
 Result = TypeVar("Result")
@@ -144,6 +144,7 @@ def _replay[Stored](stored: Any, claim: Claim, kind: type[Stored]) -> Stored:
         )
     if stored.request_hash != claim.digest:
         raise idempotency_key_reused()
+    replays.mark()
     if stored.fault is not None:
         raise msgspec.json.decode(stored.fault, type=Fault).error()
     return msgspec.json.decode(stored.answer, type=kind)

@@ -12,6 +12,10 @@ HUNDRED = Decimal(100)
 PLACES = Decimal("0.0001")
 MOST_DIGITS = 60
 """Before or after the point, of what exchanges tell."""
+TOLD_DIGITS = 12
+"""More than any price has; the rest of a quotient is noise."""
+
+_TOLD = decimal.Context(prec=TOLD_DIGITS, rounding=decimal.ROUND_HALF_EVEN)
 
 decimal.getcontext().prec = 60
 decimal.DefaultContext.prec = 60
@@ -35,6 +39,11 @@ def told(number: object) -> Decimal:
     if not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
         raise ArithmeticError("a number that makes no sense")
     return value
+
+
+def rounded(value: Decimal) -> Decimal:
+    """Return a derived figure, such as an average price, to `TOLD_DIGITS` digits: for telling it, never for booking."""
+    return _TOLD.plus(value)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

@@ -88,7 +88,7 @@ class OctoBotBridge:
         return self._call(command)
 
     def set_risk_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
-        """Replace an account's risk limits; they hold when this answers."""
+        """Replace an account's risk limits; they hold when this answers. :raises Refused: `unknown_symbol`."""
         return self._call(command)
 
     def engage_kill_switch(self, command: wire.EngageKillSwitch) -> wire.KillSwitchState:

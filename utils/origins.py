@@ -9,9 +9,13 @@ from config import Settings
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL = r"^https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?$"
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that was given before to the same `Idempotency-Key`."""
+
 EXPOSED = (
     "Content-Disposition",
     "ETag",
+    REPLAYED,
     "X-Request-ID",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",

@@ -29,6 +29,9 @@ def handlers(services: WorkerServices) -> Mapping[str, Handler]:
         prizes.JOB: services.prizes.handler(),
         mail.JOB: Handler(call=services.mails.deliver, attempts=mail.ATTEMPTS, first_delay=30.0),
         mail_addresses.JOB: Handler(call=services.mail_addresses.send_code, attempts=3, first_delay=5.0),
+        mail_addresses.FAREWELL: Handler(
+            call=services.mail_addresses.send_farewell, attempts=mail.ATTEMPTS, first_delay=30.0
+        ),
         # one after the other: what happened first is told first
         notices.JOB: Handler(call=services.bot_notices.deliver, attempts=notices.ATTEMPTS, at_once=1, first_delay=5.0),
         announcements.JOB: Handler(call=services.announcements.deliver, seconds=600.0, at_once=1),

@@ -39,6 +39,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
         }
     },
     "ChangePassword": {"better": {"current_password": "correct-horse-7-staple", "new_password": "a-long-lovely-day"}},
+    "ChangeEmail": {"other": {"email": "ada@lovelace.example", "password": "correct-horse-7-staple"}},
     "Session": {
         "phone": {
             "id": SESSION,
@@ -98,6 +99,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
             "password": "correct-horse",
         },
     },
+    "CredentialName": {"name": {"name": "My other Binance"}},
     "Replacement": {"keys": {"api_key": "c" * 60 + "9Xw1", "api_secret": "d" * 64}},
     "Credential": {
         "verified": {

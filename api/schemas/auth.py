@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate, validates_schema
 
 from api.schemas.fields import invalid
+from services.users.email_changes import ChangeEmail
 from services.users.passwords import MAX_LENGTH, MIN_LENGTH
 from services.users.sessions import ChangePassword, LogIn
 from services.users.users import MAX_EMAIL, USERNAME, SignUp
@@ -17,13 +18,24 @@ _USERNAME = validate.Regexp(
 )
 
 
-class SignUpSchema(Schema):
-    """Who wants to sign up."""
+class AddressSchema(Schema):
+    """The address of a user."""
 
-    username = fields.String(required=True, validate=_USERNAME, metadata={"example": "ada"})
     email = fields.Email(
         required=True, validate=validate.Length(max=MAX_EMAIL), metadata={"example": "ada@example.com"}
     )
+
+    @validates_schema
+    def check_folded(self, values: dict[str, Any], **_: Any) -> None:
+        """Refuse an address that case-folding makes longer than the database takes."""
+        if len(values["email"].casefold()) > MAX_EMAIL:
+            raise invalid("invalid", "Longer than maximum length 254.", "email")
+
+
+class SignUpSchema(AddressSchema):
+    """Who wants to sign up."""
+
+    username = fields.String(required=True, validate=_USERNAME, metadata={"example": "ada"})
     # its length is checked with the other rules of passwords, so that every fault has its own code
     password = fields.String(
         required=True,
@@ -34,12 +46,6 @@ class SignUpSchema(Schema):
             "format": "password",
         },
     )
-
-    @validates_schema
-    def check_folded(self, values: dict[str, Any], **_: Any) -> None:
-        """Refuse an address that case-folding makes longer than the database takes."""
-        if len(values["email"].casefold()) > MAX_EMAIL:
-            raise invalid("invalid", "Longer than maximum length 254.", "email")
 
     @post_load
     def command(self, values: dict[str, Any], **_: Any) -> SignUp:
@@ -123,6 +129,26 @@ class ChangePasswordSchema(Schema):
     def command(self, values: dict[str, Any], **_: Any) -> ChangePassword:
         """Return the command."""
         return ChangePassword(**values)
+
+
+class ChangeEmailSchema(AddressSchema):
+    """The address that shall be, and the caller's password."""
+
+    password = fields.String(
+        required=True,
+        validate=validate.Length(max=MAX_LENGTH),
+        metadata={"format": "password", "example": "correct-horse-7-staple"},
+    )
+    totp = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=MAX_CODE),
+        metadata={"description": "With a second factor: the code of the app, or a recovery code.", "example": "492039"},
+    )
+
+    @post_load
+    def command(self, values: dict[str, Any], **_: Any) -> ChangeEmail:
+        """Return the command."""
+        return ChangeEmail(**values)
 
 
 class SessionSchema(Schema):

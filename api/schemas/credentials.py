@@ -64,6 +64,12 @@ class ReplacementSchema(KeysSchema):
         return Replacement(keys=self.keys(values), name=values.get("name"))
 
 
+class CredentialNameSchema(Schema):
+    """Another name for keys."""
+
+    name = fields.String(required=True, validate=NAME, metadata={"example": "My other Binance"})
+
+
 class CredentialSchema(Schema):
     """Keys to an exchange, of which nothing but the end of the key is told."""
 

@@ -48,7 +48,7 @@ class RiskLimitsSchema(Schema):
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=MAX_SYMBOLS),
-        metadata={"description": "The markets that may be bought."},
+        metadata={"description": "The markets that may be bought; each has to be one of the account's exchange."},
     )
 
     @post_load

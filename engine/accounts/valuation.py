@@ -65,8 +65,13 @@ class Valuation:
             got, gave = (market.quote, cost - quote_fee), (market.base, fill.amount + base_fee)
         # both sides are worth what the quote side is worth
         worth = self.value(market.quote, gave[1] if side == "buy" else got[1])
-        realized = self._give(*gave, before[gave[0]], worth)
-        self._get(*got, before[got[0]], worth)
+        proceeds = cost_basis = worth
+        if worth is not None and fill.fee.currency not in {market.base, market.quote}:
+            # once: it makes a purchase dearer, or what is realised smaller
+            paid = self.value(fill.fee.currency, fill.fee.cost) or ZERO
+            proceeds, cost_basis = (worth, worth + paid) if gave[0] == self.reference else (worth - paid, worth)
+        realized = self._give(*gave, before[gave[0]], proceeds)
+        self._get(*got, before[got[0]], cost_basis)
         return realized
 
     def _give(self, currency: str, amount: Decimal, before: Decimal, worth: Decimal | None) -> Decimal | None:

@@ -108,13 +108,12 @@ class Desk:
         return orders if account.record.mode == "paper" else await self.live.recall_all(orders)
 
     async def set_limits(self, command: wire.SetRiskLimits) -> wire.RiskLimits:
-        """Replace an account's risk limits."""
+        """Replace an account's risk limits. :raises Refused: `unknown_symbol`."""
 
         async def change(account: Account, unit: Unit) -> wire.RiskLimits:
-            unit.record("risk_limits.set", command.actor, command.account)
             return account.gate.set(command.limits, unit)
 
-        return await self._change(await self._accounts.get(command.account), change)
+        return await self.carry_out(command, "risk_limits.set", change)
 
     async def carry_out(self, command: wire.Command, action: str, change: Work[Result]) -> Result:
         """Do `change` once per idempotency key, its audit row and its answer in the same unit.

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.journal.records import Records, StoredKey
-from utils import wire
+from utils import replays, wire
 from utils.errors import EngineFault, idempotency_key_reused
 
 Result = TypeVar("Result")
@@ -58,17 +58,18 @@ class Keys:
             stored = await asyncio.to_thread(self._records.key, *slot)
             if stored is None:
                 return await work(claim)
-            if again is not None and stored.request_hash == claim.digest:
+            if stored.request_hash != claim.digest:
+                raise idempotency_key_reused()
+            replays.mark()
+            if again is not None:
                 return await again()
-            answer: Result = await self._replay(stored, claim, type(command))
+            answer: Result = await self._replay(stored, type(command))
             return answer
         finally:
             del self._held[slot]
             ended.set_result(None)
 
-    async def _replay(self, stored: StoredKey, claim: Claim, kind: type[wire.Command]) -> Any:
-        if stored.request_hash != claim.digest:
-            raise idempotency_key_reused()
+    async def _replay(self, stored: StoredKey, kind: type[wire.Command]) -> Any:
         if stored.fault is not None:
             raise stored.fault.error()
         if stored.answer is not None:

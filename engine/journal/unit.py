@@ -157,7 +157,7 @@ class Unit:
     def position(self, row: dict[str, Any], message: wire.Position) -> None:
         """Store the position's new state and tell its owner of it."""
         self.positions[row["symbol"]] = row
-        self._event("position", message)
+        self._event("position", message.told())
 
     def settle(self, **columns: Any) -> None:
         """Change columns of the account itself."""

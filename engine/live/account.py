@@ -113,8 +113,6 @@ class LiveAccount(HoldingAccount):
         self._check_pair(order, command)
         changed, draft = self._edited(order, command)
         await self.gate.admit(draft, self, edited=order)
-        if changed.remaining <= ZERO:
-            raise kinds.amount_too_small()
         self.edits[order.id] = changed
         self.in_flight.add(order.id)
         return order

@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from engine.accounts.booking import Booking, remember
-from engine.accounts.valuation import DIGITS, Valuation
+from engine.accounts.valuation import Valuation
 from engine.journal.unit import Unit
 from engine.live.octobot import LiveOctoBot
 from engine.live.outcomes import ExchangeFill
@@ -17,7 +17,7 @@ from engine.orders import orders
 from engine.orders.orders import Fill
 from utils import clock, wire
 from utils.ids import new_id
-from utils.money import ZERO
+from utils.money import ZERO, rounded
 from utils.wire import Fee
 
 
@@ -97,15 +97,20 @@ def with_fill(order: wire.Order, fill: ExchangeFill, at: datetime) -> wire.Order
         order,
         filled=filled,
         remaining=max(order.amount - filled, ZERO),
-        average=(cost / filled).quantize(DIGITS),
+        average=rounded(cost / filled),
         cost=cost,
-        fee=_summed(order.fee, fill.fee),
+        fee=_summed(order.fee, fill.fee, order.symbol.split("/")[0]),
         updated_at=at,
     )
 
 
-def _summed(so_far: Fee | None, fee: Fee | None) -> Fee | None:
-    """Return what an order paid; fees in another currency than its first are on the trades alone."""
+def _summed(so_far: Fee | None, fee: Fee | None, base: str) -> Fee | None:
+    """Return what an order paid in one currency: in `base` if in that at all, else in its first one.
+
+    The exits of a bracket sell what a fee in `base` has left. Fees in others are on the trades alone.
+    """
     if so_far is None or fee is None:
         return so_far or fee
-    return Fee(currency=so_far.currency, cost=so_far.cost + fee.cost) if fee.currency == so_far.currency else so_far
+    if fee.currency == so_far.currency:
+        return Fee(currency=fee.currency, cost=so_far.cost + fee.cost)
+    return fee if fee.currency == base else so_far

@@ -76,6 +76,21 @@ class Market(ABC):
             error = FieldError(field="symbol", code="unknown_symbol", message=detail)
             raise NotFound(detail, code="unknown_symbol", errors=(error,)) from None
 
+    def check_symbols(self, field: str, symbols: list[str]) -> None:
+        """Refuse a list that names what is no market; all pass as long as the exchange was never connected.
+
+        :raises Refused: `unknown_symbol`, with each by its place in `field`.
+        """
+        unknown = {number: symbol for number, symbol in enumerate(symbols) if symbol not in self.instruments}
+        if not unknown or not self.instruments:
+            return
+        code, detail = "unknown_symbol", f"There is no market {{}} on {self.exchange}."
+        errors = (
+            FieldError(field=f"{field}.{number}", code=code, message=detail.format(symbol))
+            for number, symbol in unknown.items()
+        )
+        raise Refused(detail.format(", ".join(unknown.values())), code=code, errors=tuple(errors))
+
     def fresh_quote(self, symbol: str) -> Quote:
         """Return the last quote when it is good to trade at. :raises EngineUnavailable: it is not; see `quote`."""
         return self.quote(symbol)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
+from engine.orders import kinds
 from engine.orders.drafts import Draft
 from utils import clock, wire
 from utils.errors import Conflict, FieldError, Refused
@@ -120,12 +121,12 @@ def rests_as_limit(order: wire.Order) -> bool:
 
 
 def ticket_of(order: wire.Order) -> OrderTicket:
-    """Return the ticket that would place `order` as it stands; a triggered one is a limit by now."""
+    """Return the ticket that would place what is left of `order`; a triggered one is a limit by now."""
     return OrderTicket(
         symbol=order.symbol,
         side=order.side,
         type="limit" if rests_as_limit(order) else order.type,
-        amount=order.amount,
+        amount=order.remaining,
         price=order.price,
         stop_price=order.stop_price,
         trailing_percent=order.trailing_percent,
@@ -139,7 +140,8 @@ def ticket_of(order: wire.Order) -> OrderTicket:
 def edited(order: wire.Order, command: wire.EditOrder) -> wire.Order:
     """Return `order` with the fields of `command` that are given.
 
-    :raises Refused: `not_editable` when the order has no such field, or it does not matter any more.
+    :raises Refused: `not_editable` when the order has no such field, or it does not matter any more; `invalid_amount`
+        when nothing is left to trade.
     """
     changes: dict[str, Decimal] = {}
     for field in ("amount", "price", "stop_price", "trailing_percent"):
@@ -153,6 +155,8 @@ def edited(order: wire.Order, command: wire.EditOrder) -> wire.Order:
             raise Refused(detail, code="not_editable", errors=(error,))
         changes[field] = value
     amount = changes.get("amount", order.amount)
+    if amount <= order.filled:
+        raise kinds.amount_too_small()
     return replace(
         order, **changes, **_edited_exits(order, command), remaining=amount - order.filled, updated_at=clock.now()
     )

@@ -109,7 +109,8 @@ class Gate:
         return self._switches.over(self._record.id, self._record.user_id)
 
     def set(self, limits: RiskLimits, unit: Unit) -> RiskLimits:
-        """Replace the limits; they hold for the next order."""
+        """Replace the limits; they hold for the next order. :raises Refused: `unknown_symbol`."""
+        self._market.check_symbols("allowed_symbols", limits.allowed_symbols or [])
         self.limits = msgspec.structs.replace(limits, updated_at=clock.now())
         unit.limits.append(limits_row(self.limits, self._record.id))
         return self.limits

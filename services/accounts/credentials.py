@@ -148,14 +148,27 @@ class Credentials:
             raise _name_taken() from None
         return self.get(principal, credential_id)
 
+    def rename(self, principal: Principal, origin: Origin, credential_id: str, name: str) -> Credential:
+        """Give a credential another name. :raises NotFound: `credential_not_found`. :raises Conflict: `name_taken`."""
+        try:
+            with self._database.write() as session:
+                if session.execute(_mine(principal, credential_id)).first() is None:
+                    raise _not_found()
+                _check_name(session, principal.user_id, name, but=credential_id)
+                # `updated_at` stays: it tells when the keys themselves changed
+                session.execute(update(_ROW).where(_ROW.id == credential_id).values(name=name))
+                audit.record(session, origin, "credential.renamed", user_id=principal.user_id, target=credential_id)
+        except IntegrityError:
+            raise _name_taken() from None
+        return self.get(principal, credential_id)
+
     def delete(self, principal: Principal, origin: Origin, credential_id: str) -> Credential:
         """Forget keys for good, and return what they were.
 
         :raises NotFound: `credential_not_found`.
         :raises Conflict: `credential_in_use` while an active account trades with them.
         """
-        account = models.Account
-        users = account.credential_id == credential_id
+        account, users = models.Account, models.Account.credential_id == credential_id
         with self._database.write() as session:
             # the lock keeps an account from being opened with these keys until this is over
             row = session.execute(_mine(principal, credential_id)).first()
@@ -198,17 +211,11 @@ class Credentials:
             # what was asked about must still be there; sealing the same keys anew leaves this moment alone
             if not _set(session, credential_id, _ROW.updated_at == row.updated_at, **values):
                 raise Conflict("The keys were replaced meanwhile; verify again.", code="credential_changed")
+            action, who = "credential.verified", principal.user_id
             if check.error_code is None:
-                audit.record(session, origin, "credential.verified", user_id=principal.user_id, target=credential_id)
+                audit.record(session, origin, action, user_id=who, target=credential_id)
             else:
-                audit.denied(
-                    session,
-                    origin,
-                    "credential.verified",
-                    check.error_code,
-                    user_id=principal.user_id,
-                    target=credential_id,
-                )
+                audit.denied(session, origin, action, check.error_code, user_id=who, target=credential_id)
         return self.get(principal, credential_id)
 
     def _check_exchange(self, session: Session, exchange: str) -> None:
@@ -286,7 +293,7 @@ def _check_name(session: Session, user_id: str, name: str, *, but: str | None = 
 
 def _name_taken() -> Conflict:
     error = FieldError(field="name", code="name_taken", message="You have a credential of this name.")
-    return Conflict(error.message, code="name_taken", errors=(error,))
+    return Conflict(error.message, code=error.code, errors=(error,))
 
 
 def _not_found() -> NotFound:

@@ -17,7 +17,7 @@ from services.accounts.equity import EquityCurves
 from services.bot.readings import BotReadings
 from services.principals import Principal
 from utils import returns
-from utils.money import PLACES, ZERO, percent
+from utils.money import PLACES, ZERO, percent, rounded
 from utils.octobot_bridge import OctoBotBridge
 from utils.wire import Message, Mode
 
@@ -201,7 +201,7 @@ class Performances:
             if position.unrealized_pnl is None:
                 return None
             total += position.unrealized_pnl
-        return total
+        return rounded(total)
 
 
 def _gain(amount: Decimal, basis: Decimal) -> Gain:

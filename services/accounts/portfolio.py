@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from services.accounts.accounts import Accounts
 from services.bot.readings import BotReadings
 from services.principals import Principal
@@ -23,7 +25,8 @@ class Portfolios:
     def overview(self, principal: Principal, account: str | None = None) -> Portfolio:
         """Return everything about one account, the main one for None."""
         seen = self._accounts.seen(principal, account)
-        return self._bot.portfolio(seen.exchange) if seen.kind == "bot" else self._bridge.portfolio(seen.id)
+        found = self._bot.portfolio(seen.exchange) if seen.kind == "bot" else self._bridge.portfolio(seen.id)
+        return replace(found, positions=[position.told() for position in found.positions])
 
     def balance(self, principal: Principal, account: str | None = None) -> Balance:
         """Return what the account holds."""

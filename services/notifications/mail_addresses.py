@@ -23,6 +23,7 @@ from utils.smtp import Mail, Mailer
 from utils.wire import Message
 
 JOB = "mail_code"
+FAREWELL = "mail_farewell"
 DIGITS = 8
 MINUTES = 30
 TRIES = 5
@@ -118,6 +119,25 @@ class MailAddresses:
             error = FieldError(field="code", code="wrong_code", message="This is not the code, or not any more.")
             raise Refused("The code is wrong.", code="wrong_code", errors=(error,))
         return self.state(principal)
+
+    def leave(self, session: Session, user_id: str) -> None:
+        """Tell the address of a user, if it is confirmed, that another takes its place when `session` commits."""
+        email = session.execute(confirmed(user_id)).scalar()
+        if email is not None and self._mailer is not None:
+            jobs.add(session, FAREWELL, {"email": email}, user_id=user_id)
+
+    def send_farewell(self, run: Run) -> None:
+        """Do a job: tell an address that it was changed, so that its owner learns of a thief.
+
+        :raises NotReady: it was not taken, and is to be tried again. :raises Refused: it never will be.
+        """
+        if self._mailer is None:
+            return
+        text = (
+            "Your user has another e-mail address now. This one gets no more mail, and no longer signs in.\n\n"
+            "If it was not you who changed it, tell the operator of this installation.\n"
+        )
+        self._mailer.send(Mail(id=run.id, to=run.payload["email"], subject="Your address was changed", text=text))
 
     def send_code(self, run: Run) -> None:
         """Do a job: send a code to an address that is to be confirmed; each try draws another one.

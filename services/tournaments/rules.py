@@ -104,9 +104,9 @@ def symbols_of(new: NewTournament, instruments: Sequence[Instrument]) -> str:
     what = f"{new.account_type} market of {new.exchange} in {new.currency}"
     if not traded:
         raise refused("currency", "unknown_currency", f"There is no {what}.")
-    for symbol in new.symbols or ():
-        if symbol not in traded:
-            raise refused("symbols", "unknown_symbol", f"{symbol} is no {what}.")
+    unknown = [symbol for symbol in new.symbols or () if symbol not in traded]
+    if unknown:
+        raise refused("symbols", "unknown_symbol", f"There is no {what} called {', '.join(unknown)}.")
     return msgspec.json.encode(sorted(set(new.symbols or traded))).decode()
 
 

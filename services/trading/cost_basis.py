@@ -1,7 +1,8 @@
 """What was paid for what is given away: average cost as the engine computes it, and first in, first out per lot.
 
 An account's books are replayed from its first entry. A fee in either currency of a trade belongs to that side: it makes
-a purchase dearer and a sale's proceeds smaller. A fee in a third currency counts at its value, likewise.
+a purchase dearer and a sale's proceeds smaller. A fee in a third currency counts at its value, once: it makes what is
+bought with the reference currency dearer, and the proceeds of everything else smaller.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Disposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Exchanged:
-    """What a trade gave and got, net of its fee; `worth` is what either side was worth, in the reference currency."""
+    """What a trade gave and got, net of its fee; `worth` is what was paid for that, in the reference currency."""
 
     gave: str
     gave_amount: Decimal
@@ -100,6 +101,7 @@ class CostBasis:
         quote_value = self._value(moves[trade.quote])
         worth = None if quote_value is None else abs(quote_value)
         fee_value: Decimal | None = ZERO
+        elsewhere: Decimal | None = ZERO
         for fee in fees:
             value = self._value(fee)
             fee_value = None if fee_value is None or value is None else fee_value - value
@@ -109,10 +111,14 @@ class CostBasis:
                 got_amount += fee.amount
             else:
                 self.move(fee)
-            if fee.currency != trade.base:
+                elsewhere = _plus(elsewhere, value)
+            if fee.currency == trade.quote:
                 worth = _plus(worth, None if value is None else (-value if buys else value))
-        pool = self._pools[gave]
-        disposals = [] if gave == self._reference else self._dispose(pool, gave_amount, worth, method)
+        pool, disposals = self._pools[gave], []
+        if gave == self._reference:
+            worth = _plus(worth, None if elsewhere is None else -elsewhere)
+        else:
+            disposals = self._dispose(pool, gave_amount, _plus(worth, elsewhere), method)
         pool.total -= gave_amount
         self._get(self._pools[got], got, got_amount, worth, trade.created_at)
         return Exchanged(

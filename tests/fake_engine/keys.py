@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from utils import replays
 from utils.errors import Refused, TradingError
 from utils.wire import Actor, Command
 
@@ -23,7 +24,8 @@ class Keys:
             return work()
         key = (command.actor.user_id, command.idempotency_key)
         body = msgspec.msgpack.encode(msgspec.structs.replace(command, actor=Actor(user_id=""), idempotency_key=None))
-        if key not in self._outcomes:
+        is_first = key not in self._outcomes
+        if is_first:
             try:
                 outcome = work()
             except TradingError as error:
@@ -32,6 +34,8 @@ class Keys:
         stored, outcome = self._outcomes[key]
         if stored != body:
             raise Refused("This key was used for another request.", code="idempotency_key_reused")
+        if not is_first:
+            replays.mark()
         if isinstance(outcome, TradingError):
             raise outcome
         return outcome

@@ -75,6 +75,11 @@ CALLS: dict[tuple[str, str], tuple[Call | None, str, Any]] = {
         "/api/auth/password",
         {"current_password": PASSWORD, "new_password": "another-long-lovely-day"},
     ),
+    ("POST", "/api/auth/email"): (
+        None,
+        "/api/auth/email",
+        {"email": "else@example.com", "password": PASSWORD},
+    ),
     ("POST", "/api/auth/logout"): (None, "/api/auth/logout", None),
     ("POST", "/api/auth/logout-all"): (None, "/api/auth/logout-all", None),
     ("DELETE", "/api/auth/sessions/<session_id>"): (

@@ -102,6 +102,12 @@ def test_json_that_makes_no_sense_is_422(client: FlaskClient, path: str, name: s
     assert assert_problem(answer, 422, "validation_failed")["errors"]
 
 
+@pytest.mark.parametrize("body", ["[]", '"ada"', "5", "null"])
+def test_what_is_no_object_is_told_so(client: FlaskClient, body: str) -> None:
+    answer = client.post("/api/auth/signup", data=body, content_type="application/json")
+    assert assert_problem(answer, 422, "validation_failed")["detail"] == "The body must be a JSON object."
+
+
 def test_a_fault_deep_inside_is_named_by_its_path(client: FlaskClient) -> None:
     answer = client.post("/api/auth/login", data=UNPROCESSABLE["nested surrogate"], content_type="application/json")
     assert fields(answer.get_json()) == {("username.0.a.0", "invalid_text")}

@@ -176,7 +176,7 @@ class TestReading:
             cursor = f"&cursor={page['pagination']['next_cursor']}"
         assert seen == made
 
-    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+    @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "POST"])
     def test_what_belongs_to_others_does_not_exist(
         self, client: FlaskClient, database: Database, user: SignedIn, other: SignedIn, admin: SignedIn, method: str
     ) -> None:
@@ -184,10 +184,41 @@ class TestReading:
         before = row(database, theirs)
         path = f"{PATH}/{theirs}" + ("/verify" if method == "POST" else "")
         for caller in (user, admin):
-            body = OTHER_KEYS if method == "PUT" else None
+            body = {"PUT": OTHER_KEYS, "PATCH": {"name": "Mine"}}.get(method)
             answer = client.open(path, method=method, headers=caller.headers, json=body)
             assert_problem(answer, 404, "credential_not_found")
         assert row(database, theirs) == before
+
+
+class TestRenaming:
+    def test_keys_stay_what_they_are(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        made = created(client, user)
+        known = client.post(f"{PATH}/{made}/verify", headers=user.headers).get_json()["data"]
+        before = row(database, made)
+
+        answer = client.patch(f"{PATH}/{made}", json={"name": "Renamed"}, headers=user.headers)
+
+        assert answer.status_code == 200
+        assert answer.get_json()["data"] == {**known, "name": "Renamed"}
+        assert row(database, made)._asdict() == {**before._asdict(), "name": "Renamed"}
+        assert audit_rows(database)[-1] == ("credential.renamed", "done", None)
+
+    def test_a_bad_name_changes_nothing(self, client: FlaskClient, database: Database, user: SignedIn) -> None:
+        made = created(client, user)
+        created(client, user, name="Second")
+        before, path = row(database, made), f"{PATH}/{made}"
+        taken = client.patch(path, json={"name": "Second"}, headers=user.headers)
+        assert fields(assert_problem(taken, 409, "name_taken")) == {("name", "name_taken")}
+        bad: tuple[dict[str, Any], ...] = (
+            {},
+            {"name": None},
+            {"name": " padded "},
+            {"name": "New", "api_key": KEYS["api_key"]},
+        )
+        for body in bad:
+            assert_problem(client.patch(path, json=body, headers=user.headers), 422, "validation_failed")
+        assert row(database, made) == before
+        assert client.patch(path, json={"name": "My Binance"}, headers=user.headers).status_code == 200  # its own
 
 
 class TestReplacing:

@@ -40,6 +40,7 @@ KEYLESS = {
     "verify_credential": "it asks the exchange and may be repeated",
     "log_out_everywhere": "a second one changes nothing",
     "change_password": "its answer holds a secret, and a second one is refused",
+    "change_email": "a second one changes nothing",
     "issue_stream_ticket": "its answer holds a secret",
     "create_api_key": "its answer holds a secret",
     "enroll_second_factor": "its answer holds a secret",
@@ -157,6 +158,37 @@ def test_a_storm_of_posts_makes_one_order_per_key(
         response = client.post("/api/orders", json=changed, headers={**who.headers, "Idempotency-Key": "key 0"})
         assert_problem(response, 422, "idempotency_key_reused")
     assert differences(database, engine_bridge) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/trading/orders", BODIES["place_order"], 201),
+        ("/api/trading/orders", {**BODIES["place_order"], "amount": "1000"}, 422),
+        ("/api/trading/orders/batch", BODIES["place_orders"], 207),
+        ("/api/trading/kill-switch", {"scope": "account"}, 200),
+        ("/api/accounts", {"name": "Second"}, 201),
+        ("/api/accounts", {"name": "Second", "exchange": "elsewhere"}, 404),
+        ("/api/alerts", {"symbol": SYMBOL, "condition": "above", "value": "90000"}, 201),
+    ],
+)
+def test_an_answer_says_that_its_key_had_come_before(
+    client: FlaskClient, user: SignedIn, path: str, body: dict[str, Any], status: int
+) -> None:
+    headers = {**user.headers, "Idempotency-Key": "k"}
+    first, again = (client.post(path, json=body, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (status, status), first.get_json()
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    # one thread answered them all, and must not remember it
+    reused = client.post(path, json={**body, "unknown": 1}, headers=headers)
+    fresh = client.post("/api/orders", json=BODIES["place_order"], headers={**headers, "Idempotency-Key": "fresh"})
+    keyless = client.get("/api/orders", headers=user.headers)
+    other = {"symbol": SYMBOL, "side": "sell", "amount": "0.002"}
+    taken = client.post("/api/orders", json=other, headers=headers)
+    assert_problem(taken, 422, "idempotency_key_reused")
+    for response in (reused, fresh, keyless, taken):
+        assert "Idempotent-Replayed" not in response.headers
 
 
 def test_keys_are_forgotten_after_seven_days(client: FlaskClient, user: SignedIn, database: Database) -> None:

@@ -207,6 +207,7 @@ class TestCors:
         exposed = denied.headers["Access-Control-Expose-Headers"]
         for name in ("X-Request-ID", "X-RateLimit-Remaining", "Retry-After", "Location", "ETag", "Content-Disposition"):
             assert name in exposed
+        assert "Idempotent-Replayed" in exposed
         assert "Access-Control-Allow-Credentials" not in denied.headers
 
 

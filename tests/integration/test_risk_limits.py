@@ -131,6 +131,19 @@ def test_bad_limits_change_nothing(desk: Desk, client: FlaskClient, limits: dict
     assert client.get(LIMITS, headers=desk.user.headers).get_json()["data"] == kept
 
 
+def test_markets_that_the_exchange_does_not_have_are_refused_by_name(
+    desk: Desk, client: FlaskClient, database: Database
+) -> None:
+    kept = desk.limit(allowed_symbols=[SYMBOL])
+    limits = {"max_order_value": "1", "allowed_symbols": [SYMBOL, "no-such", "ETH/USDT", "BTC/USDT:EUR"]}
+    problem = assert_problem(client.put(LIMITS, json=limits, headers=desk.user.headers), 422, "unknown_symbol")
+    assert "NO/SUCH, BTC/USDT:EUR" in problem["detail"]
+    assert fields(problem) == {("allowed_symbols.1", "unknown_symbol"), ("allowed_symbols.3", "unknown_symbol")}
+    assert client.get(LIMITS, headers=desk.user.headers).get_json()["data"] == kept
+    assert ("risk_limits.set", "denied", "unknown_symbol") in audit_rows(database)
+    desk.place()
+
+
 def test_open_buys_count_to_the_position(desk: Desk) -> None:
     desk.place(type="limit", price="49000", amount="0.01")
     desk.limit(max_position_value="1000")

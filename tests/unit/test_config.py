@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import Settings, SettingsError, key_ring
+from environment import dotenv
 from tests.settings import ENCRYPTION_KEYS, SECRET
 
 KEY = ENCRYPTION_KEYS.partition(":")[2]
@@ -107,6 +108,63 @@ def test_a_ring_has_its_keys_in_order(tmp_path: Path) -> None:
     ring = read(tmp_path, ENCRYPTION_KEYS=f"2026-11:{OTHER_KEY}, k1:{KEY}").encryption_keys
     assert key_ring(ring) == {"2026-11": bytes.fromhex(OTHER_KEY), "k1": bytes.fromhex(KEY)}
     assert list(key_ring(ring)) == ["2026-11", "k1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("X=demo  # the market", "demo"),
+        ("X=demo#1", "demo#1"),
+        ("X='a # b' # c", "a # b"),
+        ('export X = "a\\tb"', "a\tb"),
+        ("X=$HOME/${HOME}", "$HOME/${HOME}"),
+        ("X=", ""),
+        ("X=a=b", "a=b"),
+    ],
+)
+def test_a_file_is_read_as_python_dotenv_does(tmp_path: Path, line: str, value: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"# ours\n\n{line}\r\nY=1")
+    assert dotenv(file) == {"X": value, "Y": "1"}
+
+
+@pytest.mark.parametrize("line", ["PORT", "PORT 5000", "'PORT=1", "X=1 'a'b=\n=3"])
+def test_a_line_that_is_no_assignment_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"\n# ours\n\nY=1\n\n{line}\n")
+    number = 7 if line.startswith("X") else 6
+    with pytest.raises(SettingsError, match=rf"{file}:{number}: expected KEY=value"):
+        dotenv(file)
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("postgresql://ada:hush@host/name?foo=1&sslmode=require&bar=", "PostgreSQL has no option bar, foo here"),
+        ("sqlite:////var/lib/t.db?timeout=3", "SQLite has no option timeout here"),
+        ("sqlite://", "SQLite needs a file"),
+        ("sqlite:///:memory:", "SQLite needs a file"),
+        ("sqlite://host/t.db", "SQLite needs a file"),
+        ("sqlite:", "SQLite needs a file"),
+    ],
+)
+def test_a_database_that_cannot_be_right_is_refused(tmp_path: Path, url: str, what: str) -> None:
+    with pytest.raises(SettingsError, match=f"^DATABASE_URL: {what}") as refused:
+        read(tmp_path, DATABASE_URL=url)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///var/trading.db",
+        "sqlite:////tmp/a%20b.db",
+        "postgresql:///trading?host=/var/run/postgresql",
+        "postgres://ada:h%40sh@host:5432/name?sslmode=verify-full&sslrootcert=system&application_name=a",
+    ],
+)
+def test_a_database_with_options_that_it_has_is_taken(tmp_path: Path, url: str) -> None:
+    assert read(tmp_path, DATABASE_URL=url).database_url == url
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the owner of a live account is told of balances."""
+"""What is booked of a live account's fills, and what its owner is told of balances."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from decimal import Decimal
 from unittest.mock import Mock
 
 import msgspec
+import pytest
 
+from engine.demo.catalogue import MARKETS
 from engine.journal.unit import Line, Unit
-from engine.live.booking import LiveBooking
+from engine.live.booking import LiveBooking, with_fill
+from engine.live.outcomes import ExchangeFill
+from engine.orders import brackets, drafts, orders
+from utils import clock, wire
+from utils.wire import ExitLeg, Fee, OrderTicket
 
 
 def test_a_fee_in_a_third_currency_is_told_with_the_fill() -> None:
@@ -24,3 +30,43 @@ def test_a_fee_in_a_third_currency_is_told_with_the_fill() -> None:
 
     assert told("BNB") == ["USDT", "BTC", "BNB"]
     assert told("BTC") == told(None) == ["USDT", "BTC"]
+
+
+def _bought(*fees: Fee | None) -> wire.Order:
+    """Return a purchase of 3 SOL with a stop-loss, filled one by one with these fees."""
+    market = MARKETS["SOL/USDT"].instrument
+    stop = ExitLeg(stop_price=Decimal(90))
+    ticket = OrderTicket(
+        symbol="SOL/USDT", side="buy", type="limit", amount=Decimal(3), price=Decimal(100), stop_loss=stop
+    )
+    order = orders.new_order(drafts.draft(ticket, market, Decimal(101)), "account", "live")
+    for number, fee in enumerate(fees):
+        fill = ExchangeFill(
+            id=str(number), price=Decimal(100), amount=Decimal(1), cost=Decimal(100), fee=fee, at=clock.now()
+        )
+        order = with_fill(order, fill, clock.now())
+    return order
+
+
+SOL, BNB = Fee(currency="SOL", cost=Decimal("0.0015")), Fee(currency="BNB", cost=Decimal("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("fees", "told", "left"),
+    [
+        ((BNB, BNB, BNB), Fee(currency="BNB", cost=Decimal("0.03")), "3"),
+        ((SOL, SOL, SOL), Fee(currency="SOL", cost=Decimal("0.0045")), "2.995"),
+        # the discount's currency ran out, or came in, on the way
+        ((BNB, SOL, SOL), Fee(currency="SOL", cost=Decimal("0.003")), "2.997"),
+        ((SOL, BNB, SOL), Fee(currency="SOL", cost=Decimal("0.003")), "2.997"),
+        ((None, SOL, BNB), Fee(currency="SOL", cost=Decimal("0.0015")), "2.998"),
+        ((None, None, None), None, "3"),
+    ],
+)
+def test_exits_sell_what_fees_in_the_base_currency_have_left(
+    fees: tuple[Fee | None, ...], told: Fee | None, left: str
+) -> None:
+    entry = _bought(*fees)
+    assert (entry.fee, entry.filled, entry.remaining) == (told, 3, 0)
+    (stop,) = brackets.exits(entry, MARKETS["SOL/USDT"].instrument, entry.filled)
+    assert (stop.side, stop.type, stop.amount, stop.stop_price) == ("sell", "stop", Decimal(left), 90)

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tournaments.prize_rules import PrizeRules, by_place, check, decode, encode, may_win, step_of, within_team
+from services.tournaments.prize_rules import (
+    MOST_PLACES,
+    PrizeRules,
+    by_place,
+    check,
+    decode,
+    encode,
+    may_win,
+    step_of,
+    within_team,
+)
 from utils.errors import Refused
 from utils.money import HUNDRED, ZERO, apportioned, is_multiple
 from utils.standings import Standing
@@ -102,6 +112,10 @@ def test_who_does_not_trade_wins_nothing() -> None:
         ("100", {"shares": ["60", "39"]}, "shares_do_not_sum"),
         ("100", {"by": "amount", "shares": ["60", "39"]}, "shares_do_not_sum"),
         ("100", {"by": "amount", "shares": ["60.005", "39.995"]}, "shares_too_fine"),
+        ("100", {"by": "amount", "shares": ["60", "39.995", "0.005"]}, "shares_too_fine"),
+        ("100", {"shares": ["Infinity"]}, "invalid_shares"),
+        ("100", {"shares": ["NaN", "50"]}, "invalid_shares"),
+        ("100", {"shares": ["0.1"] * (MOST_PLACES + 1)}, "invalid_shares"),
         ("100", {"min_trades": -1}, "invalid_min_trades"),
     ],
 )
@@ -111,6 +125,14 @@ def test_rules_that_cannot_hold_are_refused(pool: str, rules: dict[str, object],
     with pytest.raises(Refused) as refused:
         check(PrizeRules(**rules), Decimal(pool))  # type: ignore[arg-type]
     assert refused.value.errors[0].code == code
+
+
+def test_rules_at_the_edge_of_what_can_hold() -> None:
+    check(PrizeRules(shares=[HUNDRED], min_trades=0), Decimal(7))
+    check(PrizeRules(shares=[Decimal("0.1")] * MOST_PLACES), HUNDRED)
+    # nothing is divided yet
+    for by in ("percent", "amount"):
+        check(PrizeRules(by=by, shares=[Decimal("0.001")]), ZERO)
 
 
 def _standing(name: str, value: Decimal) -> Standing:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from utils import replays
 from utils.errors import Fault
 from utils.wire.base import Request
 from utils.wire.events import AccountEvent
@@ -24,10 +25,11 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """An encoded answer, or the fault that took its place."""
+    """An encoded answer, or the fault that took its place; `is_replayed` when a key had brought it before."""
 
     answer: msgspec.Raw
     fault: Fault | None = None
+    is_replayed: bool = False
 
 
 HEADER = struct.Struct("<I")
@@ -59,22 +61,24 @@ def decode_call(body: bytes) -> Call:
 
 
 def encode_answer(answer: Any) -> bytes:
-    """Return the frame of a reply that holds `answer`."""
-    return frame(_encoder.encode(Reply(msgspec.Raw(_encoder.encode(answer)))))
+    """Return the frame of a reply to the present request that holds `answer`."""
+    return frame(_encoder.encode(Reply(msgspec.Raw(_encoder.encode(answer)), None, replays.is_marked())))
 
 
 def encode_fault(fault: Fault) -> bytes:
-    """Return the frame of a reply that holds `fault`."""
-    return frame(_encoder.encode(Reply(_NOTHING, fault)))
+    """Return the frame of a reply to the present request that holds `fault`."""
+    return frame(_encoder.encode(Reply(_NOTHING, fault, replays.is_marked())))
 
 
 def decode_reply(body: bytes, kind: type[Request]) -> Any:
-    """Return the answer to a request of `kind`, or raise the fault.
+    """Return the answer to a request of `kind`, or raise the fault; mark the present request if it was replayed.
 
     :raises TradingError: the engine's error, as the class it was raised with.
     :raises msgspec.DecodeError: when `body` is not a reply to `kind`.
     """
     reply = _reply_decoder.decode(body)
+    if reply.is_replayed:
+        replays.mark()
     if reply.fault is not None:
         raise reply.fault.error()
     return _answer_decoders[kind].decode(reply.answer)

@@ -6,6 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, get_args
 
+from msgspec.structs import replace
+
+from utils.money import rounded
 from utils.wire.base import Message
 
 Side = Literal["buy", "sell"]
@@ -219,6 +222,15 @@ class Position(Message, frozen=True, kw_only=True):
     liquidation_price: Decimal | None = None
     realized_pnl: Decimal | None = None
     funding: Decimal | None = None
+
+    def told(self) -> Position:
+        """Return the position as its owner is told of it: what is derived is rounded, what is booked is not."""
+        entry, gain = self.entry_price, self.unrealized_pnl
+        return replace(
+            self,
+            entry_price=None if entry is None else rounded(entry),
+            unrealized_pnl=None if gain is None else rounded(gain),
+        )
 
 
 class Leverage(Message, frozen=True, kw_only=True):

@@ -45,6 +45,15 @@ def test_reduce_only_orders_shrink_with_the_position_and_go_with_it(holder: Hold
     holder.agrees()
 
 
+def test_a_reduce_only_order_that_is_small_enough_stays_as_it_is(holder: Holder) -> None:
+    holder.place("buy", amount="0.3")
+    small = holder.place("sell", "limit", amount="0.05", price="55000", reduce_only=True)
+    for amount in ("0.1", "0.15"):  # 0.05 are left at last
+        holder.place("sell", amount=amount)
+        assert holder.again(small) == small
+    holder.agrees()
+
+
 def test_a_reversal_takes_reduce_only_orders_with_it(holder: Holder) -> None:
     holder.place("buy", amount="0.1")
     limit = holder.place("sell", "limit", amount="0.1", price="55000", reduce_only=True)

@@ -14,6 +14,7 @@ from tests.exchanges.binance import LoopbackBinance
 from tests.exchanges.kucoin import LoopbackKucoin
 from tests.exchanges.server import Loopback
 from tests.integration.live.house import OWNER, QUICK, House
+from utils import wire
 from utils.errors import Conflict, Refused
 
 
@@ -159,4 +160,23 @@ def test_an_account_comes_back_after_a_restart(house: House) -> None:
     house.start()
     house.until(lambda: house.order(order).status == "filled")
     assert house.kinds().count("trade") == 4
+    assert house.disagreements() == []
+
+
+def test_an_edit_needs_funds_and_limits_for_what_is_left_alone(house: House) -> None:
+    """What has filled is paid for, and counts in what is held."""
+    order = house.place("sell", price="60000", amount="1")
+    house.exchange.book.fill(house.there(order)[0].id, "0.6")
+    house.until(lambda: house.order(order).filled == Decimal("0.6"))
+    with pytest.raises(Refused) as error:
+        house.edit(order, amount="0.6")
+    assert error.value.code == "invalid_amount"
+    with pytest.raises(Refused) as error:
+        house.edit(order, amount="1.1")
+    assert error.value.code == "insufficient_funds"
+    limits = wire.RiskLimits(max_order_value=Decimal(25_000))
+    actor = wire.Actor(user_id=house.user)
+    house.bridge.set_risk_limits(wire.SetRiskLimits(actor=actor, account=house.account, limits=limits))
+    fresh = house.edit(order, price="61000")
+    assert (fresh.status, fresh.price, fresh.amount) == ("accepted", 61_000, Decimal("0.4"))
     assert house.disagreements() == []

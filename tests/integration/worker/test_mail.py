@@ -22,7 +22,7 @@ from services import WorkerServices
 from services.notifications import mail
 from services.notifications.mail_addresses import A_DAY
 from services.notifications.notifications import Told, notify
-from tests.factories import SignedIn, audit_rows
+from tests.factories import PASSWORD, SignedIn, audit_rows
 from tests.integration.worker.mail_server import LOGIN, MailServer
 from tests.integration.worker.working import LEASE, hurry, work
 from tests.problems import assert_problem
@@ -84,6 +84,33 @@ def wait(database: Database) -> None:
 def log(client: FlaskClient, who: SignedIn) -> list[Any]:
     found: list[Any] = client.get(f"{EMAIL}/deliveries", headers=who.headers).get_json()["data"]
     return found
+
+
+def test_another_address_is_proved_anew_and_the_former_one_is_told(
+    client: FlaskClient, database: Database, user: SignedIn, server: MailServer, worker: WorkerServices
+) -> None:
+    def change(email: str) -> Any:
+        wanted = {"email": email, "password": PASSWORD}
+        return client.post("/api/auth/email", json=wanted, headers=user.headers).get_json()["data"]
+
+    confirm(client, user, server, worker)
+    with database.write() as session:  # the code was asked for a while ago
+        session.execute(update(models.MailAddress).values(asked_at=clock.now() - A_DAY))
+    assert change("else@example.com") == {"email": "else@example.com", "is_confirmed": False, "is_available": True}
+    tell(database, user)
+    assert work(worker) == 2
+    mails = dict(zip(server.recipients, server.mails, strict=True))
+    assert set(mails) == {user.email, "else@example.com"}
+    assert "another e-mail address" in mails[user.email].get_content()
+    assert "else@example.com" not in mails[user.email].get_content()
+    sent = re.search(r"\b\d{8}\b", mails["else@example.com"].get_content())
+    assert sent is not None
+    assert log(client, user) == []  # nothing is told to an address that nobody proved
+    assert post(client, user, "confirm", {"code": sent.group()}).get_json()["data"]["is_confirmed"] is True
+    assert change("else@example.com")["is_confirmed"] is True  # the same one again
+    assert change("third@example.com")["is_confirmed"] is False  # too early for a code, which may be asked for later
+    assert work(worker) == 1
+    assert server.recipients[-1] == "else@example.com"
 
 
 def test_an_address_is_confirmed_by_the_code_that_was_sent_there(
