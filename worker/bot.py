@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
 import threading
@@ -65,7 +66,7 @@ def bot_environment(environment: Mapping[str, str], demo: DemoFacts) -> dict[str
         **own,
         **nothing,
         "ENCRYPTION_KEYS": f"none:{secrets.token_hex(32)}",
-        "DATABASE_URL": "sqlite://",
+        "DATABASE_URL": f"sqlite:///{os.devnull}",
         "DEMO_SEED": str(demo.seed),
         "DEMO_BEGUN_AT": repr(demo.begun_at),
     }
