@@ -56,7 +56,6 @@ MALFORMED = {
     "plus sign": b"[+1]",
     "hexadecimal": b"[0x1]",
     "bare point": b"[1.]",
-    "an integer beyond all bounds": b"[" + b"1" * 500_000 + b"]",
     "an exponent beyond all bounds": b"[1e" + b"9" * 100 + b"]",
     "other digits": "[１]".encode(),  # noqa: RUF001
     "binary": bytes(range(256)),
@@ -68,6 +67,8 @@ UNPROCESSABLE = {
     "array": b"[]",
     "string": b'"text"',
     "number": b"1e400",
+    "a whole number of half a million digits": b"1" * 500_000,
+    "such a number for a string": b'{"username": ' + b"1" * 500_000 + b', "password": "x"}',
     "true": b"true",
     "array of arrays": b"[" * 32 + b"]" * 32,
     "no fields": b"{}",
